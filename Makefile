@@ -1,0 +1,58 @@
+# Two commands do the work: `make review` and `make test`. Both set up .venv when it is missing or out of date.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+PERIOD ?= 2025Q4
+LEDGER ?= data/sample
+POLICY ?= data/policies/2025-baseline.toml
+CHALLENGER ?= data/policies/2025-tighter.toml
+
+# A notebook kernel and BLAS on two cores: more threads than that only wait for each other.
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: help setup review backtest test lint format sample constraints clean
+
+help:
+	@echo "make review     quarterly credit-policy review of LEDGER for PERIOD under POLICY -> reports/PERIOD"
+	@echo "make backtest   replay POLICY and CHALLENGER on LEDGER -> reports/backtest"
+	@echo "make test       unit tests, doctests, notebooks"
+	@echo "make lint       ruff, mypy, notebooks without outputs"
+	@echo "make format     let ruff rewrite the code"
+	@echo "make sample     make data/sample again"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "credit_lab needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+review: $(READY)
+	$(BIN)/credit-lab review --ledger $(LEDGER) --policy $(POLICY) --period $(PERIOD) --out reports
+
+backtest: $(READY)
+	$(BIN)/credit-lab backtest --ledger $(LEDGER) --policy $(POLICY) --policy $(CHALLENGER) --out reports
+
+test: $(READY)
+	$(BIN)/python -m pytest -q
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q -p nbval.plugin --nbval-lax --override-ini addopts= --override-ini filterwarnings= notebooks)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(if $(NOTEBOOKS),$(BIN)/nbstripout --verify --extra-keys "metadata.papermill cell.metadata.papermill cell.metadata.execution metadata.language_info" $(NOTEBOOKS))
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+sample: $(READY)
+	$(BIN)/credit-lab sample --out data/sample --overwrite
+
+clean:
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

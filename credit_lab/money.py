@@ -1,0 +1,83 @@
+"""Money: currency units outside, int64 minor units (cents, fen) where sums must reconcile.
+
+Amounts in tables are float64 in currency units. A float64 holds every multiple of the minor unit exactly enough to
+come back to the same integer up to 2**53 minor units (90 billion units with two decimals), so `to_minor` and
+`from_minor` are inverse on checked amounts. Sums of floats are not exact: add minor units, convert the total.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from credit_lab.errors import LedgerError
+
+# ISO 4217 currencies whose minor unit is not a hundredth.
+_EXPONENTS = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+}
+LARGEST_MINOR = 2**53
+
+
+def minor_digits(currency: str) -> int:
+    """Decimals of a currency's minor unit (ISO 4217); 2 for a currency not listed.
+
+    >>> minor_digits("CNY"), minor_digits("JPY"), minor_digits("KWD")
+    (2, 0, 3)
+    """
+    return _EXPONENTS.get(currency, 2)
+
+
+def _scale(currency: "pd.Series[str] | str") -> npt.NDArray[np.float64] | float:
+    if isinstance(currency, str):
+        return 10.0 ** minor_digits(currency)
+    codes, names = pd.factorize(currency)
+    return np.array([10.0 ** minor_digits(str(name)) for name in names] + [100.0])[codes]
+
+
+def to_minor(amount: "pd.Series[float]", currency: "pd.Series[str] | str") -> npt.NDArray[np.int64]:
+    """Amounts in currency units as int64 minor units, rounded to the nearest.
+
+    Raises LedgerError for an amount that is not finite or beyond 2**53 minor units.
+    """
+    scaled = np.asarray(amount, dtype=np.float64) * _scale(currency)
+    if not np.all(np.abs(scaled) < LARGEST_MINOR):
+        raise LedgerError("an amount is missing, infinite or above 2**53 minor units; quarantine such rows first")
+    return np.rint(scaled).astype(np.int64)
+
+
+def from_minor(minor: npt.ArrayLike, currency: str) -> npt.NDArray[np.float64]:
+    """Minor units as currency units (float64): the double nearest to the exact decimal."""
+    return np.asarray(np.asarray(minor, dtype=np.int64) / 10.0 ** minor_digits(currency))
+
+
+def off_grid(amount: "pd.Series[float]", currency: "pd.Series[str] | str") -> npt.NDArray[np.bool_]:
+    """True where a finite amount is no whole number of minor units (12.345 in USD).
+
+    The tolerance is a few units in the last place of the product, so it grows with the amount and never
+    mistakes the rounding of binary floats for a third decimal.
+    """
+    scaled = np.asarray(amount, dtype=np.float64) * _scale(currency)
+    with np.errstate(invalid="ignore"):
+        return np.abs(scaled - np.rint(scaled)) > 1e-9 + 4 * np.spacing(np.abs(scaled))

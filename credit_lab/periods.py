@@ -1,0 +1,87 @@
+"""Periods and dates: "2025Q4", "2025-11", "2025"; month ends; everything normalised to midnight, no time zones."""
+
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+
+from credit_lab.errors import PeriodError
+
+_FORMS = (
+    (re.compile(r"^(\d{4})Q([1-4])$"), 3),
+    (re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$"), 1),
+    (re.compile(r"^(\d{4})$"), 12),
+)
+
+
+@dataclass(frozen=True)
+class Period:
+    """A run of whole calendar months. `start` and `end` are both inclusive days."""
+
+    label: str
+    start: pd.Timestamp
+    end: pd.Timestamp
+
+    @property
+    def days(self) -> int:
+        """Calendar days from start to end, both counted."""
+        return (self.end - self.start).days + 1
+
+    @property
+    def months(self) -> int:
+        """Whole months in the period."""
+        return (self.end.year - self.start.year) * 12 + self.end.month - self.start.month + 1
+
+    def previous(self) -> "Period":
+        """The period of the same length that ends the day before this one starts.
+
+        >>> parse_period("2025Q1").previous().label
+        '2024Q4'
+        """
+        start = self.start - pd.DateOffset(months=self.months)
+        return _period(start.year, start.month, self.months)
+
+
+def _period(year: int, month: int, months: int) -> Period:
+    start = pd.Timestamp(year, month, 1)
+    end = start + pd.DateOffset(months=months) - pd.Timedelta(days=1)
+    label = {1: f"{year}-{month:02d}", 3: f"{year}Q{(month + 2) // 3}", 12: f"{year}"}[months]
+    return Period(label, start, end)
+
+
+def parse_period(text: str) -> Period:
+    """Quarter "2025Q4", month "2025-11" or year "2025" as a Period.
+
+    >>> p = parse_period("2024Q1"); p.start.date(), p.end.date(), p.days
+    (datetime.date(2024, 1, 1), datetime.date(2024, 3, 31), 91)
+
+    Raises
+    ------
+    PeriodError
+        For any other form.
+    """
+    for form, months in _FORMS:
+        if match := form.match(text):
+            number = int(match.group(2)) if match.lastindex == 2 else 1
+            first_month = (number - 1) * 3 + 1 if months == 3 else number
+            return _period(int(match.group(1)), first_month, months)
+    raise PeriodError(f"period {text!r} is not understood; write a quarter 2025Q4, a month 2025-11 or a year 2025")
+
+
+def parse_date(text: str, what: str = "date") -> pd.Timestamp:
+    """An ISO day "2025-12-31" as a Timestamp; PeriodError for anything else."""
+    if not re.match(r"^\d{4}-\d{2}-\d{2}$", text):
+        raise PeriodError(f"{what} {text!r} is not understood; write it as 2025-12-31")
+    try:
+        return pd.Timestamp(text)
+    except ValueError as error:
+        raise PeriodError(f"{what} {text!r} is no day of the calendar; write it as 2025-12-31") from error
+
+
+def month_ends(first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
+    """All month ends from the month of `first` up to `last`, inclusive.
+
+    >>> [str(d.date()) for d in month_ends(pd.Timestamp("2024-01-15"), pd.Timestamp("2024-03-30"))]
+    ['2024-01-31', '2024-02-29']
+    """
+    return pd.date_range(first.normalize(), last.normalize(), freq="ME")
