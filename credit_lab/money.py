@@ -49,14 +49,14 @@ def minor_digits(currency: str) -> int:
     return _EXPONENTS.get(currency, 2)
 
 
-def _scale(currency: "pd.Series[str] | str") -> npt.NDArray[np.float64] | float:
+def _scale(currency: pd.Series | str) -> npt.NDArray[np.float64] | float:
     if isinstance(currency, str):
         return 10.0 ** minor_digits(currency)
     codes, names = pd.factorize(currency)
     return np.array([10.0 ** minor_digits(str(name)) for name in names] + [100.0])[codes]
 
 
-def to_minor(amount: "pd.Series[float]", currency: "pd.Series[str] | str") -> npt.NDArray[np.int64]:
+def to_minor(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.int64]:
     """Amounts in currency units as int64 minor units, rounded to the nearest.
 
     Raises LedgerError for an amount that is not finite or beyond 2**53 minor units.
@@ -72,7 +72,7 @@ def from_minor(minor: npt.ArrayLike, currency: str) -> npt.NDArray[np.float64]:
     return np.asarray(np.asarray(minor, dtype=np.int64) / 10.0 ** minor_digits(currency))
 
 
-def off_grid(amount: "pd.Series[float]", currency: "pd.Series[str] | str") -> npt.NDArray[np.bool_]:
+def off_grid(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.bool_]:
     """True where a finite amount is no whole number of minor units (12.345 in USD).
 
     The tolerance is a few units in the last place of the product, so it grows with the amount and never

@@ -1,0 +1,189 @@
+"""Mappings: TOML files that say how a foreign export becomes ledger tables, so that a new ERP needs no code.
+
+A mapping names, per ledger table, where its rows come from and which source column feeds which ledger column:
+
+    [source]                      # one block for the whole export
+    encoding = "utf-8-sig"        # any codec Python knows: gb18030, cp1252 ...
+    delimiter = ";"
+    decimal = ","                 # 1.234,56
+    grouping = "."
+    date = "day-first"            # iso, month-first, day-first or a strptime form such as "%d.%m.%y"
+    missing = ["", "?"]           # texts that mean "no value"
+
+    [tables.invoices]
+    from = "bsid"                 # file stem, sheet or database table
+    settled_on = "AUGDT"          # one-table ledgers: the row carries its clearing date
+    terms = { column = "ZBD1T", days = 30 }  # fills a missing due or issue date
+    filters = [{ column = "BSTAT", drop = ["S"], rule = "noted_item" }]
+    [tables.invoices.columns]
+    invoice_id = "BELNR"                                     # source column
+    currency = { constant = "EUR" }                          # the same for all rows
+    kind = { column = "BLART", codes = { RV = "invoice", RG = "credit_note" } }
+    customer_id = { join = ["BUKRS", "KUNNR"] }              # several columns, joined by "/"
+
+Unknown keys are refused with the nearest known one.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+
+from credit_lab import schema
+from credit_lab.errors import LedgerError, nearest
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Formats(_Strict):
+    """How dates and numbers are written. `decimal` and `grouping` are single signs; no grouping: empty."""
+
+    date: str = "iso"
+    decimal: str = "."
+    grouping: str = ""
+    missing: tuple[str, ...] = ("",)
+
+
+class Feed(_Strict):
+    """Where one ledger column comes from: exactly one of `column`, `join`, `constant` or `number_rows`."""
+
+    column: str | None = None
+    join: tuple[str, ...] = ()
+    separator: str = "/"
+    constant: str | None = None
+    number_rows: str | None = None
+    or_number_rows: str | None = None
+    codes: dict[str, str] = {}
+    date: str | None = None
+    decimal: str | None = None
+    grouping: str | None = None
+    negate: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _one_origin(self) -> "Feed":
+        origins = [self.column, self.join, self.constant, self.number_rows]
+        if sum(bool(origin) or origin == "" for origin in origins) != 1:
+            raise ValueError("give exactly one of column, join, constant, number_rows")
+        return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the source columns read."""
+        return self.join or ((self.column,) if self.column else ())
+
+    def formats(self, base: Formats) -> Formats:
+        """The export's formats with this column's own put over them."""
+        own = {name: getattr(self, name) for name in ("date", "decimal", "grouping") if getattr(self, name) is not None}
+        return base.model_copy(update=own)
+
+
+def _as_feed(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+FeedField = Annotated[Feed, pydantic.BeforeValidator(_as_feed)]
+
+
+class Filter(_Strict):
+    """Rows kept or dropped by the value of a source column; what goes is counted under `rule`."""
+
+    column: str
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    rule: str
+
+    @pydantic.model_validator(mode="after")
+    def _keep_or_drop(self) -> "Filter":
+        if bool(self.keep) == bool(self.drop):
+            raise ValueError("give either keep or drop")
+        return self
+
+
+class Terms(_Strict):
+    """Credit term used where a date is missing: the row's own column first, then `days`."""
+
+    column: str | None = None
+    days: int | None = None
+
+
+class TableMap(_Strict):
+    """How one ledger table is fed."""
+
+    source: str = pydantic.Field(alias="from")
+    columns: dict[str, FeedField]
+    filters: tuple[Filter, ...] = ()
+    terms: Terms | None = None
+    settled_on: FeedField | None = None
+    first_per_key: bool = False
+
+
+class Mapping(_Strict):
+    """A whole mapping; the empty one expects the ledger's own names, ISO dates and plain numbers."""
+
+    description: str = ""
+    encoding: str = "utf-8-sig"
+    delimiter: str = ","
+    formats: Formats = Formats()
+    allow_prepayment: bool = False
+    max_quarantine_share: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.01
+    tables: dict[str, TableMap] = {}
+
+
+def load(path: str | Path) -> Mapping:
+    """Read and check a mapping file.
+
+    Raises
+    ------
+    LedgerError
+        The file is missing or no TOML, or a key, table or column in it is unknown.
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise LedgerError(f"mapping {path} does not exist; ready-made ones are in data/mappings") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LedgerError(f"mapping {path} is no valid TOML: {error}") from error
+    return _build(data, path)
+
+
+def _build(data: dict[str, Any], path: Path) -> Mapping:
+    source = data.pop("source", {})
+    if not isinstance(source, dict):
+        raise LedgerError(f"mapping {path}: source must be a table, [source]")
+    formats = {name: source.pop(name) for name in Formats.model_fields if name in source}
+    try:
+        mapping = Mapping.model_validate({**source, "formats": formats, **data})
+    except pydantic.ValidationError as error:
+        raise LedgerError(f"mapping {path}: {_explain(error)}") from error
+    for name, table in mapping.tables.items():
+        described = schema.table(name)
+        for column in table.columns:
+            if column not in described.names:
+                raise LedgerError(
+                    f"mapping {path}: {name} has no column {column!r}; {nearest(column, described.names)}"
+                )
+    return mapping
+
+
+def _explain(error: pydantic.ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg']}"
+    models: dict[str, type[pydantic.BaseModel]] = {
+        "columns": Feed,
+        "settled_on": Feed,
+        "filters": Filter,
+        "terms": Terms,
+        "formats": Formats,
+    }
+    parents = [str(part) for part in first["loc"][:-1]]
+    model: type[pydantic.BaseModel] = next(
+        (models[part] for part in reversed(parents) if part in models), TableMap if parents else Mapping
+    )
+    known = {field.alias or name for name, field in model.model_fields.items()}
+    return f"{where}: unknown key; {nearest(str(first['loc'][-1]), known)}"

@@ -1,0 +1,98 @@
+"""Text to values: numbers, dates, flags as exports write them. A parser never guesses and never raises for a cell:
+it gives back the typed column and the cells it could not read, for the quarantine."""
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from credit_lab.ledger.mapping import Formats
+from credit_lab.schema import DTYPES, Kind
+
+_DATE_FORMS = {
+    "iso": ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y/%m/%d", "%Y%m%d"),
+    "month-first": ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y"),
+    "day-first": ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y"),
+}
+_FLAGS = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
+Mask = npt.NDArray[np.bool_]
+
+
+def missing(raw: pd.Series, formats: Formats) -> Mask:
+    """True where a cell holds no value: null, or one of the texts the export uses for it."""
+    gone = raw.isna().to_numpy()
+    if pd.api.types.is_string_dtype(raw.dtype) or raw.dtype == object:
+        gone = gone | raw.astype("str").str.strip().isin(formats.missing).to_numpy()
+    return np.asarray(gone)
+
+
+def column(raw: pd.Series, kind: Kind, formats: Formats) -> tuple[pd.Series, Mask]:
+    """Typed column and the mask of cells that hold something unreadable.
+
+    Typed input (Parquet, a database, Excel) passes through the same door: a date stays a date, a number a number.
+    """
+    gone = missing(raw, formats)
+    if kind in ("id", "text"):
+        values = _text(raw).mask(gone).astype(DTYPES[kind])
+        return values, np.zeros(len(raw), dtype=bool)
+    if kind == "date":
+        values = _dates(raw.mask(gone), formats.date)
+    elif kind == "flag":
+        values = _flags(raw.mask(gone))
+    else:
+        values = _numbers(raw.mask(gone), formats)
+    bad = values.isna().to_numpy() & ~gone
+    if kind == "days":
+        whole = values.round() == values
+        bad |= (~whole & values.notna()).to_numpy()
+        values = values.where(whole).round()
+    return values.astype(DTYPES[kind]), bad
+
+
+def _text(raw: pd.Series) -> pd.Series:
+    """Ids and texts, stripped; an id stored as a number loses the ".0" a spreadsheet gave it."""
+    if pd.api.types.is_float_dtype(raw.dtype) and (raw.dropna() % 1 == 0).all():
+        raw = raw.astype("Int64")
+    return raw.astype("str").str.strip()
+
+
+def _numbers(raw: pd.Series, formats: Formats) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(raw.dtype):
+        values = raw.astype("float64")
+        return values.where(np.isfinite(values))
+    decimal, group = re.escape(formats.decimal), re.escape(formats.grouping)
+    whole = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}})" if group else r"\d+"
+    plain = rf"{whole}(?:{decimal}\d*)?|{decimal}\d+"
+    scientific = rf"\d+(?:{decimal}\d+)?[eE][+-]?\d+"
+    form = rf"[+-]?(?:{plain}|{scientific})|(?:{plain})-|\((?:{plain})\)"
+    text = raw.astype("str").str.strip()
+    readable = text.str.fullmatch(form).fillna(False).astype(bool)
+    text = text.where(readable)
+    if formats.grouping:
+        text = text.str.replace(formats.grouping, "", regex=False)
+    if formats.decimal != ".":
+        text = text.str.replace(formats.decimal, ".", regex=False)
+    behind = text.str.endswith("-", na=False) | text.str.startswith("(", na=False)
+    values = pd.to_numeric(text.str.strip("()").str.removesuffix("-"), errors="coerce").astype("float64")
+    return values.mask(behind, -values)
+
+
+def _dates(raw: pd.Series, form: str) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(raw.dtype):
+        plain = raw.dt.tz_localize(None) if raw.dt.tz is not None else raw
+        return plain.dt.normalize().astype(DTYPES["date"])
+    text = raw.astype("str").str.strip()
+    found = pd.Series(pd.NaT, index=raw.index, dtype=DTYPES["date"])
+    for pattern in _DATE_FORMS.get(form, (form,)):
+        rest = found.isna() & text.notna()
+        if not rest.any():
+            break
+        found[rest] = pd.to_datetime(text[rest], format=pattern, errors="coerce").astype(DTYPES["date"])
+    return found.dt.normalize()
+
+
+def _flags(raw: pd.Series) -> pd.Series:
+    if pd.api.types.is_bool_dtype(raw.dtype):
+        return raw.astype("boolean")
+    return raw.astype("str").str.strip().str.lower().str.removesuffix(".0").map(_FLAGS).astype("boolean")
