@@ -1,0 +1,178 @@
+"""The quarantine: where rows go that cannot be used, with table, row, column, rule and value. Nothing vanishes.
+
+Every raw row ends in exactly one disposition: `kept`, `duplicate` (an exact copy dropped), `filtered` (the mapping
+leaves it out) or `quarantined`. A `cell` entry records an optional cell that was unreadable and left empty, or a
+value that was estimated; its row is kept.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from credit_lab import money
+from credit_lab.errors import LedgerError
+
+COLUMNS = ["table", "row", "column", "rule", "value", "disposition", "currency", "amount"]
+
+# rule -> (what is wrong, the way out)
+RULES = {
+    "missing_value": ("a required cell is empty", "fill it in the export, or name a constant in the mapping"),
+    "unreadable": (
+        "a cell cannot be read",
+        "fix the export, or say date order, decimal and grouping sign in a mapping",
+    ),
+    "unreadable_optional": ("an optional cell cannot be read and was left empty", "fix the export if it matters"),
+    "finer_than_minor_unit": ("an amount has more decimals than its currency", "round it in the export"),
+    "amount_too_large": ("an amount is beyond 2**53 minor units", "check the decimal sign in the mapping"),
+    "bad_currency": ("a currency is no three-letter code", "fix the export, or set codes or a constant in the mapping"),
+    "out_of_range": ("a fraction lies outside 0..1 or a score outside 1..10", "write 2 % as 0.02"),
+    "duplicate_id": ("one id stands on rows of different content", "correct the export; both rows are held back"),
+    "exact_duplicate": ("a row repeats another one exactly", "nothing to do; it is counted once"),
+    "due_before_issue": ("the due date lies before the issue date", "correct the dates in the export"),
+    "ends_before_start": ("a period ends before it begins", "correct the dates in the export"),
+    "unknown_customer": ("the customer is not in customers", "export the customer, or leave the customers table out"),
+    "unknown_invoice": ("the invoice is not in invoices", "widen the export of invoices"),
+    "unknown_payment": ("the payment is not in payments", "widen the export of payments"),
+    "payment_before_invoice": (
+        "a payment was matched to an invoice issued later",
+        "correct the dates, or set allow_prepayment = true in the mapping",
+    ),
+    "allocation_exceeds_payment": ("more was matched than the payment holds", "correct the matching"),
+    "allocation_exceeds_invoice": ("more was matched to the invoice than it is worth", "correct the matching"),
+    "other_currency": ("a payment and its invoice differ in currency", "match within one currency"),
+    "other_customer": ("a payment and its invoice belong to different customers", "give both the same customer_id"),
+    "issue_date_from_terms": ("a missing issue date was estimated as due date less the term", "export the date"),
+    "due_date_from_terms": ("a missing due date was estimated as issue date plus the term", "export the date"),
+    "id_from_row_number": ("a missing id was made from the row number", "export the id"),
+}
+
+
+@dataclass
+class Quarantine:
+    """Collects entries while a ledger is read; `entries` is the finished table."""
+
+    parts: list[pd.DataFrame] = field(default_factory=list)
+
+    def note(
+        self,
+        table: str,
+        rows: pd.DataFrame,
+        rule: str,
+        *,
+        column: str = "",
+        value: pd.Series | None = None,
+        disposition: str = "quarantined",
+    ) -> None:
+        """Record `rows` (with their `_row`, and amount and currency where the table has them) under `rule`."""
+        if rows.empty:
+            return
+        shown = value if value is not None else rows[column] if column in rows else pd.Series("", index=rows.index)
+        self.parts.append(
+            pd.DataFrame(
+                {
+                    "table": table,
+                    "row": rows["_row"].to_numpy(),
+                    "column": column,
+                    "rule": rule,
+                    "value": shown.astype("str").fillna("").to_numpy(),
+                    "disposition": disposition,
+                    "currency": _or_default(rows, "currency", ""),
+                    "amount": _or_default(rows, "amount", np.nan),
+                }
+            )
+        )
+
+    def take(
+        self, table: str, frame: pd.DataFrame, mask: npt.ArrayLike, rule: str, *, column: str = "", **note: str
+    ) -> pd.DataFrame:
+        """Move the rows under `mask` to the quarantine and give back the others."""
+        chosen = np.asarray(mask, dtype=bool)
+        if not chosen.any():
+            return frame
+        self.note(table, frame[chosen], rule, column=column, **note)
+        return frame[~chosen]
+
+    def entries(self) -> pd.DataFrame:
+        """All entries, ordered by table, row and rule."""
+        if not self.parts:
+            return pd.DataFrame({name: pd.Series(dtype="float64" if name == "amount" else "str") for name in COLUMNS})
+        whole = pd.concat(self.parts, ignore_index=True)
+        return whole.sort_values(["table", "row", "rule", "column"], kind="stable", ignore_index=True)
+
+
+def _or_default(rows: pd.DataFrame, name: str, default: object) -> object:
+    return rows[name].fillna(default).to_numpy() if name in rows else default
+
+
+def accounting(entries: pd.DataFrame, kept: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Rows and amounts per table, disposition, rule and currency; amounts summed in minor units.
+
+    Tables without amounts count rows only (amount NaN). `rows_without_amount` says how many rows had none to add.
+    """
+    frames = [
+        pd.DataFrame(
+            {
+                "table": name,
+                "disposition": "kept",
+                "rule": "",
+                "currency": frame.get("currency", ""),
+                "amount": frame.get("amount", np.nan),
+            },
+            index=frame.index,
+        )
+        for name, frame in kept.items()
+    ]
+    rows = pd.concat([*frames, entries[entries["disposition"] != "cell"]], ignore_index=True)
+    readable = rows["amount"].abs() < money.LARGEST_MINOR / 1000
+    minor = np.zeros(len(rows), dtype=np.int64)
+    minor[readable] = money.to_minor(rows.loc[readable, "amount"], rows.loc[readable, "currency"])
+    grouped = (
+        rows.assign(minor=minor, blind=~readable)
+        .groupby(["table", "disposition", "rule", "currency"], dropna=False)
+        .agg(rows=("minor", "size"), minor=("minor", "sum"), rows_without_amount=("blind", "sum"))
+        .reset_index()
+    )
+    units = [
+        money.from_minor(value, code).item() for value, code in zip(grouped["minor"], grouped["currency"], strict=True)
+    ]
+    return grouped.assign(amount=units).drop(columns="minor")
+
+
+def enforce(entries: pd.DataFrame, kept: dict[str, pd.DataFrame], *, max_share: float) -> None:
+    """Stop when a table lost more than `max_share` of its amount (of its rows, where no amounts are known).
+
+    Raises
+    ------
+    LedgerError
+        One line per rule: table, rows, first rows, example value and the way out.
+    """
+    held = entries[entries["disposition"] == "quarantined"]
+    for table, lost in held.groupby("table", sort=False):
+        whole = kept.get(str(table), pd.DataFrame())
+        rows_share = len(lost) / (len(lost) + len(whole))
+        known = lost["amount"].notna()
+        money_share = 0.0
+        if "amount" in whole and known.any():
+            gone = lost.loc[known, "amount"].abs().sum()
+            money_share = gone / max(gone + whole["amount"].abs().sum(), 1e-9)
+        share = max(money_share, rows_share if not known.all() else 0.0)
+        if share > max_share:
+            raise LedgerError(
+                f"{table}: {len(lost)} row(s) cannot be used, {share:.1%} of the table (allowed {max_share:.1%}):\n"
+                + "\n".join(describe(lost))
+                + "\nraise max_quarantine_share in the mapping only if you can do without these rows"
+            )
+
+
+def describe(entries: pd.DataFrame) -> list[str]:
+    """One sentence per table, column and rule: how many rows, which first, what is wrong, the way out."""
+    lines = []
+    for (table, column, rule), rows in entries.groupby(["table", "column", "rule"], sort=False):
+        what, way_out = RULES[rule]
+        first = rows.iloc[0]
+        value = f" = {first['value']!r}" if first["value"] else ""
+        where = f"{table}.{column}" if column else f"{table}"
+        lines.append(f"  {where}: {len(rows)} row(s), first row {first['row']}{value}: {what} [{rule}]; {way_out}")
+    return lines

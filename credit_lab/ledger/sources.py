@@ -1,0 +1,149 @@
+"""Where raw tables come from: a folder or file of CSV/Parquet (gz too), an XLSX with a sheet per table, a database URL.
+
+CSV comes as text, untouched; Parquet, Excel and databases keep their types. Nothing is interpreted here.
+"""
+
+import re
+import warnings
+from collections.abc import Callable
+from datetime import date, datetime
+from numbers import Number
+from pathlib import Path
+
+import pandas as pd
+
+from credit_lab.errors import LedgerError, nearest
+from credit_lab.ledger.mapping import Mapping
+
+Loader = Callable[[], pd.DataFrame]
+_SUFFIXES = (".csv", ".csv.gz", ".txt", ".txt.gz", ".parquet")
+
+
+def loaders(path: str | Path, mapping: Mapping) -> dict[str, Loader]:
+    """Name of each raw table found at `path`, with a function that loads it.
+
+    Raises
+    ------
+    LedgerError
+        Nothing is there, nothing readable is there, or the database does not answer.
+    """
+    if "://" in str(path):
+        return _database(str(path))
+    path = Path(path)
+    if not path.exists():
+        raise LedgerError(f"ledger {path} does not exist; give a folder, a CSV, Parquet or XLSX file or a database URL")
+    if path.suffix.lower() in (".xlsx", ".xlsm"):
+        return _workbook(path)
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    found: dict[str, Loader] = {}
+    for file in files:
+        suffix = next((suffix for suffix in _SUFFIXES if file.name.lower().endswith(suffix)), None)
+        if suffix is None or not file.is_file():
+            continue
+        name = file.name[: -len(suffix)]
+        if name in found:
+            raise LedgerError(f"ledger {path}: two files for table {name!r}; keep one of them")
+        found[name] = _file_loader(file, mapping)
+    if not found:
+        raise LedgerError(f"ledger {path}: no table found; files must end in {', '.join(_SUFFIXES)} or .xlsx")
+    return found
+
+
+def choose(found: dict[str, Loader], name: str, path: str | Path) -> Loader:
+    """The loader a mapping means by `name`; "*" is the only table there is."""
+    if name == "*" and len(found) == 1:
+        return next(iter(found.values()))
+    if name not in found:
+        hint = f"found {', '.join(sorted(found))}" if name == "*" else nearest(name, found)
+        raise LedgerError(f"ledger {hide_password(str(path))}: no table {name!r}; {hint}")
+    return found[name]
+
+
+def hide_password(url: str) -> str:
+    """The URL with its password replaced by ***; a plain path comes back as it is.
+
+    >>> hide_password("postgres://ann:secret@db/ledger")
+    'postgres://ann:***@db/ledger'
+    """
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
+
+
+def _file_loader(file: Path, mapping: Mapping) -> Loader:
+    if file.suffix == ".parquet":
+        return lambda: _parquet(file)
+    return lambda: _csv(file, mapping)
+
+
+def _parquet(file: Path) -> pd.DataFrame:
+    try:
+        return _settle(pd.read_parquet(file))
+    except (OSError, ValueError) as error:
+        raise LedgerError(f"{file}: no readable Parquet file ({error})") from error
+
+
+def _csv(file: Path, mapping: Mapping) -> pd.DataFrame:
+    try:
+        with warnings.catch_warnings():
+            # pandas only warns when it drops the surplus fields of a row; we do not lose data.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                file,
+                dtype="str",
+                keep_default_na=False,
+                encoding=mapping.encoding,
+                sep=mapping.delimiter,
+                index_col=False,
+            )
+    except pd.errors.EmptyDataError as error:
+        raise LedgerError(f"{file}: the file is empty; export it again with its header line") from error
+    except (UnicodeDecodeError, LookupError) as error:
+        raise LedgerError(
+            f"{file}: not readable as {mapping.encoding}; set source.encoding in a mapping (gb18030, cp1252 ...)"
+        ) from error
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise LedgerError(f"{file}: rows of different length ({error}); check delimiter and quoting") from error
+    except (OSError, EOFError) as error:
+        raise LedgerError(f"{file}: cannot be read ({error})") from error
+
+
+def _workbook(path: Path) -> dict[str, Loader]:
+    try:
+        with pd.ExcelFile(path, engine="openpyxl") as book:
+            sheets = {name: book.parse(name, dtype=object, keep_default_na=False) for name in book.sheet_names}
+    except Exception as error:  # openpyxl raises zip, XML and key errors of many families
+        raise LedgerError(f"{path}: no readable XLSX workbook ({error})") from error
+    return {str(name): (lambda sheet=sheet: _settle(sheet)) for name, sheet in sheets.items()}  # type: ignore[misc]
+
+
+def _database(url: str) -> dict[str, Loader]:
+    import ibis  # a second: only for databases
+
+    shown = hide_password(url)
+    try:
+        connection = ibis.connect(url)
+        names = connection.list_tables()
+    except Exception as error:  # each driver has a family of its own
+        reason = str(error).replace(url, shown).splitlines()
+        raise LedgerError(
+            f"database {shown} does not answer ({reason[0] if reason else type(error).__name__})"
+        ) from None
+    if not names:
+        raise LedgerError(f"database {shown} holds no tables; name the schema in the URL (?schema=...)")
+    return {name: (lambda name=name: _settle(connection.table(name).to_pandas())) for name in names}  # type: ignore[misc]
+
+
+def _settle(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give object columns one type: all dates, all numbers, or text; an Excel or database cell may be any of them."""
+    return frame.assign(**{name: _one_type(frame[name]) for name in frame if frame[name].dtype == object})
+
+
+def _one_type(cells: pd.Series) -> pd.Series:
+    empty = cells.isna() | (cells == "")
+    filled = cells[~empty]
+    if filled.empty:
+        return pd.Series("", index=cells.index, dtype="str")
+    if filled.map(lambda cell: isinstance(cell, (date, datetime))).all():
+        return pd.to_datetime(cells.mask(empty, None), errors="coerce")
+    if filled.map(lambda cell: isinstance(cell, Number) and not isinstance(cell, bool)).all():
+        return cells.mask(empty, None).astype("float64")
+    return cells.mask(empty, "").map(str).astype("str")
