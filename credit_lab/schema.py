@@ -129,6 +129,7 @@ _ALL = (
         paid_date date! day the money arrived
         amount money! amount received
         currency text! ISO 4217 code
+        invoice_id id document the receipt names; read as an allocation where there is no allocations table
         """,
     ),
     _table(

@@ -1,0 +1,136 @@
+"""The ledger record: checked tables, what was held back while reading, and where it all came from."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from credit_lab import money, schema
+from credit_lab.errors import LedgerError
+from credit_lab.ledger.currency import converted_tables
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A receivables ledger that passed the front door; later functions trust it.
+
+    Attributes
+    ----------
+    tables : one DataFrame per table of `schema.TABLES` that the source had, in canonical column and row order
+    quarantine : rows held back and cells estimated; columns table, row (1 = first data row), column, rule, value,
+        disposition (quarantined, duplicate, filtered, cell), currency, amount
+    accounting : rows and amounts per table, disposition, rule and currency; with `kept` they add up to what was read
+    source : where it was read from, without password
+    """
+
+    tables: dict[str, pd.DataFrame]
+    quarantine: pd.DataFrame
+    accounting: pd.DataFrame
+    source: str
+
+    @property
+    def invoices(self) -> pd.DataFrame:
+        """Invoices and credit notes."""
+        return self.tables["invoices"]
+
+    @property
+    def payments(self) -> pd.DataFrame:
+        """Receipts."""
+        return self.tables["payments"]
+
+    @property
+    def allocations(self) -> pd.DataFrame:
+        """Matched parts of payments and credit notes."""
+        return self.tables["allocations"]
+
+    @property
+    def customers(self) -> pd.DataFrame:
+        """Customers; derived from the documents where the source had no such table."""
+        return self.tables["customers"]
+
+    def has(self, name: str) -> bool:
+        """Whether the source had the table."""
+        return schema.table(name).name in self.tables
+
+    def table(self, name: str, *, needed_for: str) -> pd.DataFrame:
+        """A table a feature cannot do without; LedgerError says which feature and which table otherwise."""
+        if not self.has(name):
+            columns = ", ".join(schema.table(name).required)
+            raise LedgerError(f"{needed_for} needs the table {name!r} (columns {columns}); {self.source} has none")
+        return self.tables[name]
+
+    @property
+    def currencies(self) -> dict[str, int]:
+        """Number of invoices and payments per currency, most used first."""
+        counts = pd.concat([self.invoices["currency"], self.payments["currency"]]).value_counts()
+        return {str(name): int(count) for name, count in counts.items()}
+
+    @property
+    def currency(self) -> str:
+        """The one currency of the ledger.
+
+        Raises
+        ------
+        LedgerError
+            Several currencies: convert with rates, or look at one of them.
+        """
+        counts = self.currencies
+        if len(counts) > 1:
+            listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+            raise LedgerError(
+                f"{self.source}: documents in {len(counts)} currencies ({listed}); give rates to convert "
+                f"(ledger.convert, --rates) or report one of them (ledger.only_currency, --currency)"
+            )
+        return next(iter(counts), "")
+
+    def only_currency(self, currency: str) -> "Ledger":
+        """The documents in one currency, with their allocations, disputes and write-offs."""
+        if currency not in self.currencies:
+            raise LedgerError(f"{self.source}: no documents in {currency!r}; there are {', '.join(self.currencies)}")
+        invoices = self.invoices[self.invoices["currency"] == currency]
+        payments = self.payments[self.payments["currency"] == currency]
+        kept = {**self.tables, "invoices": invoices, "payments": payments}
+        for name in ("allocations", "disputes", "write_offs", "instalments"):
+            if name in kept:
+                kept[name] = kept[name][kept[name]["invoice_id"].isin(invoices["invoice_id"])]
+        if "control" in kept:
+            kept["control"] = kept["control"][kept["control"]["currency"].fillna(currency) == currency]
+        if "customers" in kept:
+            seen = pd.concat([invoices["customer_id"], payments["customer_id"]])
+            kept["customers"] = kept["customers"][kept["customers"]["customer_id"].isin(seen)]
+        return replace(self, tables={name: frame.reset_index(drop=True) for name, frame in kept.items()})
+
+    def convert(self, rates: dict[str, float], to: str) -> "Ledger":
+        """All documents in currency `to`, at one constant rate per currency (units of `to` per unit).
+
+        Matched parts are converted cumulatively per invoice, so a fully settled invoice stays fully settled and a
+        fully matched payment leaves no unapplied cent; rounding lands in the payment amounts.
+
+        Raises
+        ------
+        LedgerError
+            A currency of the ledger has no rate, or a rate is not above zero.
+        """
+        rates = {**rates, to: 1.0}
+        lacking = [name for name in self.currencies if name not in rates]
+        if lacking:
+            raise LedgerError(f"no rate to {to} for {', '.join(lacking)}")
+        wrong = [name for name, rate in rates.items() if not (np.isfinite(rate) and rate > 0)]
+        if wrong:
+            raise LedgerError(f"rates must be above zero: {', '.join(wrong)}")
+        return replace(self, tables=converted_tables(self.tables, rates, to))
+
+    def digest(self) -> str:
+        """SHA-256 over all tables in canonical order: equal ledgers have equal digests, whatever their source."""
+        whole = hashlib.sha256()
+        for name in sorted(self.tables):
+            frame = self.tables[name]
+            whole.update(f"{name}|{','.join(frame.columns)}|{len(frame)}".encode())
+            if len(frame):
+                whole.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+        return whole.hexdigest()
+
+    def minor(self, name: str) -> np.ndarray:
+        """Amounts of a table in int64 minor units of the ledger's one currency."""
+        return money.to_minor(self.tables[name]["amount"], self.currency)

@@ -1,0 +1,222 @@
+"""Raw rows to typed rows of one ledger table: column feeds, filters, exact duplicates, dates from terms."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from credit_lab import money, schema
+from credit_lab.errors import LedgerError, nearest
+from credit_lab.ledger import parse
+from credit_lab.ledger.mapping import Feed, Mapping, TableMap
+from credit_lab.ledger.quarantine import Quarantine
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """Typed rows with `_row` (1 = first data row); `settled_on` is the clearing date of one-table ledgers."""
+
+    frame: pd.DataFrame
+    settled_on: pd.Series | None
+
+
+def own_names(name: str, raw: pd.DataFrame) -> TableMap:
+    """The mapping of a table that already carries the ledger's own column names."""
+    known = [column for column in schema.table(name).names if column in raw.columns]
+    return TableMap.model_validate({"from": name, "columns": {column: column for column in known}})
+
+
+def shape(name: str, raw: pd.DataFrame, table_map: TableMap, mapping: Mapping, quarantine: Quarantine) -> Shaped:
+    """Type a raw table; what cannot be typed goes to the quarantine.
+
+    Raises
+    ------
+    LedgerError
+        A source column that is needed is not in the raw table.
+    """
+    table = schema.table(name)
+    feeds = dict(table_map.columns)
+    if table_map.settled_on is not None:
+        feeds["_settled_on"] = table_map.settled_on
+    _need_columns(name, raw, table_map, feeds)
+    raw = raw.reset_index(drop=True)
+    cells = pd.DataFrame({column: _fetch(raw, feed) for column, feed in feeds.items()}, index=raw.index)
+    kinds = {column: _kind(table, column) for column in cells}
+    typed, bad = {}, {}
+    for column in cells:
+        formats = feeds[column].formats(mapping.formats)
+        values, bad[column] = parse.column(cells[column], kinds[column], formats)
+        typed[column] = -values if feeds[column].negate else values
+    frame = pd.DataFrame(typed, index=raw.index).assign(_row=np.arange(1, len(raw) + 1))
+    shown = frame.copy()  # what the quarantine shows of a row: its typed amount and currency
+    frame = _filter(name, frame, raw, table_map, quarantine)
+    frame = _drop_copies(name, frame, cells, quarantine) if table.key else frame
+    frame = _fill(name, frame, feeds, raw, table_map, mapping, quarantine)
+    frame = _refuse_bad_cells(table, frame, cells, bad, shown, quarantine)
+    settled = frame.pop("_settled_on") if "_settled_on" in frame else None
+    return Shaped(_refuse_bad_values(table, frame, quarantine), settled)
+
+
+def _kind(table: schema.Table, column: str) -> schema.Kind:
+    return "date" if column == "_settled_on" else table.column(column).kind
+
+
+def _need_columns(name: str, raw: pd.DataFrame, table_map: TableMap, feeds: dict[str, Feed]) -> None:
+    if raw.columns.duplicated().any():
+        raise LedgerError(f"{name}: column {raw.columns[raw.columns.duplicated()][0]!r} stands twice in the header")
+    asked = [source for feed in feeds.values() for source in feed.sources]
+    asked += [rule.column for rule in table_map.filters]
+    asked += [table_map.terms.column] if table_map.terms and table_map.terms.column else []
+    derivable = {"currency", "kind"} if name == "invoices" else {"currency"}
+    if table_map.terms:
+        derivable |= {"issue_date", "due_date"}
+    lacking = [column for column in schema.table(name).required if column not in feeds and column not in derivable]
+    absent = [source for source in asked if source not in raw.columns]
+    if not (absent or lacking):
+        return
+    header = ", ".join(str(column) for column in raw.columns[:12])
+    if len(raw.columns) == 1 and any(sign in header for sign in ";\t|"):
+        raise LedgerError(f"{name}: the header is one column, {header!r}: set source.delimiter in a mapping")
+    if absent:
+        hint = nearest(absent[0], map(str, raw.columns))
+        raise LedgerError(f"{name}: the mapping reads column {absent[0]!r}, which the source does not have; {hint}")
+    raise LedgerError(f"{name}: required column {lacking[0]!r} is missing (found: {header}); add it or map it")
+
+
+def _fetch(raw: pd.DataFrame, feed: Feed) -> pd.Series:
+    if feed.constant is not None:
+        return pd.Series(feed.constant, index=raw.index, dtype="str")
+    if feed.number_rows is not None:
+        return feed.number_rows + pd.Series(np.arange(1, len(raw) + 1), index=raw.index).astype("str")
+    if feed.join:
+        parts = [_plain(raw[source]) for source in feed.join]
+        return parts[0].str.cat(parts[1:], sep=feed.separator)
+    cells = raw[feed.column]
+    if feed.codes:
+        plain = _plain(cells)
+        return plain.map(feed.codes).astype("str").where(plain.isin(list(feed.codes)), plain)
+    return cells
+
+
+def _plain(cells: pd.Series) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return cells.dt.strftime("%Y-%m-%d").fillna("").astype("str")
+    return cells.astype("str").fillna("").str.strip()
+
+
+def _filter(
+    name: str, frame: pd.DataFrame, raw: pd.DataFrame, table_map: TableMap, quarantine: Quarantine
+) -> pd.DataFrame:
+    for rule in table_map.filters:
+        values = _plain(raw.loc[frame.index, rule.column])
+        out = ~values.isin(rule.keep) if rule.keep else values.isin(rule.drop)
+        quarantine.note(name, frame[out], rule.rule, column=rule.column, value=values[out], disposition="filtered")
+        frame = frame[~out]
+    return frame
+
+
+def _drop_copies(name: str, frame: pd.DataFrame, cells: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
+    """Rows equal in every mapped source cell count once (tables with a key only: two equal receipts need two ids)."""
+    copies = cells.loc[frame.index].duplicated().to_numpy()
+    quarantine.note(name, frame[copies], "exact_duplicate", disposition="duplicate")
+    return frame[~copies]
+
+
+def _fill(
+    name: str,
+    frame: pd.DataFrame,
+    feeds: dict[str, Feed],
+    raw: pd.DataFrame,
+    table_map: TableMap,
+    mapping: Mapping,
+    quarantine: Quarantine,
+) -> pd.DataFrame:
+    """Estimate what the mapping allows to be estimated, and count it."""
+    for column, feed in feeds.items():
+        gone = frame[column].isna()
+        if feed.or_number_rows is not None and gone.any():
+            made = feed.or_number_rows + frame["_row"].astype("str")
+            quarantine.note(
+                name, frame[gone], "id_from_row_number", column=column, value=made[gone], disposition="cell"
+            )
+            frame = frame.assign(**{column: frame[column].where(~gone, made)})
+    if name == "invoices" and table_map.terms:
+        frame = _dates_from_terms(frame, raw, table_map, mapping, quarantine)
+    if name == "invoices":
+        derived = pd.Series(np.where(frame["amount"] < 0, "credit_note", "invoice"), index=frame.index, dtype="str")
+        kind = frame["kind"] if "kind" in frame else pd.Series(None, index=frame.index, dtype="str")
+        frame = frame.assign(kind=kind.where(kind.notna(), derived))
+    return frame
+
+
+def _dates_from_terms(
+    frame: pd.DataFrame, raw: pd.DataFrame, table_map: TableMap, mapping: Mapping, quarantine: Quarantine
+) -> pd.DataFrame:
+    terms = table_map.terms
+    assert terms is not None  # for the type checker; the caller looked
+    days = pd.Series(np.nan, index=frame.index)
+    if terms.column:
+        days = parse.column(raw.loc[frame.index, terms.column], "number", mapping.formats)[0]
+    if terms.days is not None:
+        days = days.fillna(terms.days)
+    for column, other, sign in (("due_date", "issue_date", 1), ("issue_date", "due_date", -1)):
+        have = frame[column] if column in frame else pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
+        base = frame[other] if other in frame else pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
+        guess = base + pd.to_timedelta(sign * days, unit="D").astype("timedelta64[us]")
+        used = have.isna() & guess.notna()
+        quarantine.note(
+            "invoices", frame[used], f"{column}_from_terms", column=column, value=guess[used], disposition="cell"
+        )
+        frame = frame.assign(**{column: have.where(~used, guess)})
+    return frame
+
+
+def _refuse_bad_cells(
+    table: schema.Table,
+    frame: pd.DataFrame,
+    cells: pd.DataFrame,
+    bad: dict[str, parse.Mask],
+    shown: pd.DataFrame,
+    quarantine: Quarantine,
+) -> pd.DataFrame:
+    for column in cells:
+        needed = column in table.required
+        wrong = bad[column][frame.index.to_numpy()]
+        if wrong.any():
+            rows = shown.loc[frame.index[wrong]]
+            quarantine.note(
+                table.name,
+                rows,
+                "unreadable" if needed else "unreadable_optional",
+                column=str(column).lstrip("_"),
+                value=cells.loc[rows.index, column],
+                disposition="quarantined" if needed or column == "_settled_on" else "cell",
+            )
+            frame = frame[~wrong] if needed or column == "_settled_on" else frame
+    for column in table.required:
+        if column in frame and column != "currency":
+            frame = quarantine.take(table.name, frame, frame[column].isna(), "missing_value", column=column)
+    return frame
+
+
+def _refuse_bad_values(table: schema.Table, frame: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
+    name = table.name
+    if "currency" in frame and name != "control":
+        frame = quarantine.take(name, frame, frame["currency"].isna(), "missing_value", column="currency")
+        code = frame["currency"].str.fullmatch("[A-Z]{3}").to_numpy(dtype=bool)
+        frame = quarantine.take(name, frame, ~code, "bad_currency", column="currency")
+    for column in table.columns:
+        if column.name not in frame:
+            continue
+        values = frame[column.name]
+        if column.kind == "money":
+            currency = frame["currency"].fillna("") if "currency" in frame else "USD"
+            large = values.abs() >= money.LARGEST_MINOR / 1000
+            frame = quarantine.take(name, frame, large, "amount_too_large", column=column.name)
+            fine = money.off_grid(frame[column.name], currency if isinstance(currency, str) else currency[frame.index])
+            frame = quarantine.take(name, frame, fine, "finer_than_minor_unit", column=column.name)
+        elif column.kind == "rate":
+            frame = quarantine.take(name, frame, (values < 0) | (values > 1), "out_of_range", column=column.name)
+        elif name == "assessments" and column.name == "score":
+            frame = quarantine.take(name, frame, (values < 1) | (values > 10), "out_of_range", column=column.name)
+    return frame
