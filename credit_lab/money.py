@@ -49,7 +49,8 @@ def minor_digits(currency: str) -> int:
     return _EXPONENTS.get(currency, 2)
 
 
-def _scale(currency: pd.Series | str) -> npt.NDArray[np.float64] | float:
+def scale(currency: pd.Series | str) -> npt.NDArray[np.float64] | float:
+    """Minor units per currency unit: one number for a code, an array for a column of codes (100 where unknown)."""
     if isinstance(currency, str):
         return 10.0 ** minor_digits(currency)
     codes, names = pd.factorize(currency)
@@ -61,7 +62,7 @@ def to_minor(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.int
 
     Raises LedgerError for an amount that is not finite or beyond 2**53 minor units.
     """
-    scaled = np.asarray(amount, dtype=np.float64) * _scale(currency)
+    scaled = np.asarray(amount, dtype=np.float64) * scale(currency)
     if not np.all(np.abs(scaled) < LARGEST_MINOR):
         raise LedgerError("an amount is missing, infinite or above 2**53 minor units; quarantine such rows first")
     return np.rint(scaled).astype(np.int64)
@@ -78,6 +79,6 @@ def off_grid(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.boo
     The tolerance is a few units in the last place of the product, so it grows with the amount and never
     mistakes the rounding of binary floats for a third decimal.
     """
-    scaled = np.asarray(amount, dtype=np.float64) * _scale(currency)
+    scaled = np.asarray(amount, dtype=np.float64) * scale(currency)
     with np.errstate(invalid="ignore"):
         return np.abs(scaled - np.rint(scaled)) > 1e-9 + 4 * np.spacing(np.abs(scaled))

@@ -38,8 +38,7 @@ def _cumulative(allocations: pd.DataFrame, currency: pd.Series, rates: dict[str,
     order = allocations.sort_values(["invoice_id", "allocated_on"], kind="stable").index
     sorted_ = allocations.loc[order]
     native = pd.Series(money.to_minor(sorted_["amount"], currency.loc[order]), index=order)
-    digits = currency.loc[order].map(money.minor_digits)
-    running = native.groupby(sorted_["invoice_id"]).cumsum() / 10.0**digits
+    running = native.groupby(sorted_["invoice_id"]).cumsum() / money.scale(currency.loc[order])
     total = pd.Series(_minor(running, currency.loc[order], rates, to), index=order)
     parts = total - total.groupby(sorted_["invoice_id"]).shift(fill_value=0)
     return money.from_minor(parts.loc[allocations.index].to_numpy(), to)
@@ -54,7 +53,7 @@ def _payments(
     drawn = before[before["payment_id"].isin(code.index)]
     native = pd.Series(money.to_minor(drawn["amount"], drawn["payment_id"].map(code)), index=drawn.index)
     used = payments["payment_id"].map(native.groupby(drawn["payment_id"]).sum()).fillna(0)
-    rest = (money.to_minor(payments["amount"], currency) - used) / 10.0 ** currency.map(money.minor_digits)
+    rest = (money.to_minor(payments["amount"], currency) - used) / money.scale(currency)
     parts = pd.Series(money.to_minor(after["amount"], to), index=after.index).groupby(after["payment_id"]).sum()
     whole = payments["payment_id"].map(parts).fillna(0) + _minor(rest, currency, rates, to)
     return payments.assign(amount=money.from_minor(whole.astype("int64"), to), currency=to)

@@ -40,7 +40,11 @@ RULES = {
         "correct the dates, or set allow_prepayment = true in the mapping",
     ),
     "allocation_exceeds_payment": ("more was matched than the payment holds", "correct the matching"),
-    "allocation_exceeds_invoice": ("more was matched to the invoice than it is worth", "correct the matching"),
+    "settlement_exceeds_invoice": (
+        "more was matched or written off than the document is worth",
+        "correct the matching or the write-off",
+    ),
+    "instalments_differ": ("the instalments do not add up to their invoice", "correct them; the invoice's date counts"),
     "other_currency": ("a payment and its invoice differ in currency", "match within one currency"),
     "other_customer": ("a payment and its invoice belong to different customers", "give both the same customer_id"),
     "issue_date_from_terms": ("a missing issue date was estimated as due date less the term", "export the date"),
@@ -170,7 +174,7 @@ def describe(entries: pd.DataFrame) -> list[str]:
     """One sentence per table, column and rule: how many rows, which first, what is wrong, the way out."""
     lines = []
     for (table, column, rule), rows in entries.groupby(["table", "column", "rule"], sort=False):
-        what, way_out = RULES[rule]
+        what, way_out = RULES.get(rule, ("left out by a filter of the mapping", "change the filter to keep them"))
         first = rows.iloc[0]
         value = f" = {first['value']!r}" if first["value"] else ""
         where = f"{table}.{column}" if column else f"{table}"

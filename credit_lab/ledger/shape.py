@@ -210,10 +210,11 @@ def _refuse_bad_values(table: schema.Table, frame: pd.DataFrame, quarantine: Qua
             continue
         values = frame[column.name]
         if column.kind == "money":
-            currency = frame["currency"].fillna("") if "currency" in frame else "USD"
             large = values.abs() >= money.LARGEST_MINOR / 1000
             frame = quarantine.take(name, frame, large, "amount_too_large", column=column.name)
-            fine = money.off_grid(frame[column.name], currency if isinstance(currency, str) else currency[frame.index])
+            # without a currency of its own a table may hold the finest unit there is, a thousandth
+            currency = frame["currency"].fillna("") if "currency" in frame else "KWD"
+            fine = money.off_grid(frame[column.name], currency)
             frame = quarantine.take(name, frame, fine, "finer_than_minor_unit", column=column.name)
         elif column.kind == "rate":
             frame = quarantine.take(name, frame, (values < 0) | (values > 1), "out_of_range", column=column.name)

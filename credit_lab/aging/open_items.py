@@ -1,0 +1,97 @@
+"""What is open on a day, document by document, and the aging table (账龄分析表) over it."""
+
+import numpy as np
+import pandas as pd
+
+from credit_lab import money
+from credit_lab.aging.buckets import CREDIT_NOTES, UNAPPLIED, Basis, Buckets
+from credit_lab.aging.postings import CASH, CREDIT_NOTE, INVOICE, KINDS, postings
+from credit_lab.errors import PeriodError
+from credit_lab.ledger.model import Ledger
+
+
+def open_items(
+    ledger: Ledger, as_of: pd.Timestamp, *, by: Basis = "due_date", buckets: Buckets | None = None
+) -> pd.DataFrame:
+    """Open documents at the end of day `as_of`, from documents and matchings dated up to then and nothing later.
+
+    residual = amount − what was matched or written off by `as_of`. An invoice with instalments has a row for each of
+    them; money settles the earliest due first.
+
+    Parameters
+    ----------
+    ledger : one currency
+    as_of : inclusive
+    by : age from the due date (逾期账龄) or from the issue date (账龄)
+    buckets : edges; default not due, 1-30, 31-60, 61-90, 91-180, 181-365, >365
+
+    Returns
+    -------
+    DataFrame
+        kind (invoice, credit_note, unapplied_cash), document_id, part, customer_id, issue_date, due_date, days (past
+        due, or since issue), bucket (label; credit notes and unapplied cash have buckets of their own), open_amount
+        (signed, currency units). Sorted by kind, document and part.
+
+    Raises
+    ------
+    PeriodError
+        `as_of` lies before the first document.
+    LedgerError
+        Several currencies.
+    """
+    buckets = buckets or Buckets(by=by)
+    _not_before(ledger, as_of)
+    rows = postings(ledger)
+    rows = rows[rows["day"] <= as_of]
+    keys = ["kind", "document_id", "part", "customer_id", "issue_date", "due_date"]
+    items = rows.groupby(keys, sort=True)["minor"].sum().reset_index()
+    items = items[items["minor"] != 0].reset_index(drop=True)
+    days = (as_of - items[buckets.by]).dt.days
+    label = buckets.of(days.to_numpy())
+    label = np.select([items["kind"] == CREDIT_NOTE, items["kind"] == CASH], [CREDIT_NOTES, UNAPPLIED], label)
+    return items.assign(
+        kind=pd.Series(np.array(KINDS)[items["kind"]], index=items.index, dtype="str"),
+        days=days,
+        bucket=pd.Series(label, index=items.index, dtype="str"),
+        open_amount=money.from_minor(items["minor"], ledger.currency),
+    ).drop(columns="minor")
+
+
+def _not_before(ledger: Ledger, as_of: pd.Timestamp) -> None:
+    first = min(
+        (day for day in (ledger.invoices["issue_date"].min(), ledger.payments["paid_date"].min()) if pd.notna(day)),
+        default=None,
+    )
+    if first is None or as_of < first:
+        begins = f"begins on {first.date()}" if first is not None else "is empty"
+        raise PeriodError(f"as of {as_of.date()}: nothing is known yet, {ledger.source} {begins}; choose a later date")
+
+
+def bucket_table(items: pd.DataFrame, currency: str, *, buckets: Buckets | None = None) -> pd.DataFrame:
+    """Aging table over open items.
+
+    Returns one row per bucket in order of age, then unapplied_cash and credit_notes: columns bucket, items,
+    open_amount (currency units), share (of the open invoices). The column open_amount adds up to the control balance.
+    """
+    buckets = buckets or Buckets()
+    names = [*buckets.labels, UNAPPLIED, CREDIT_NOTES]
+    minor = pd.Series(money.to_minor(items["open_amount"], currency), index=items.index)
+    grouped = minor.groupby(items["bucket"]).agg(["size", "sum"]).reindex(names, fill_value=0)
+    invoices = grouped["sum"].iloc[: len(buckets.labels)].sum()
+    return pd.DataFrame(
+        {
+            "bucket": names,
+            "items": grouped["size"].to_numpy(),
+            "open_amount": money.from_minor(grouped["sum"], currency),
+            "share": [
+                *(grouped["sum"].iloc[:-2] / invoices if invoices else [np.nan] * len(buckets.labels)),
+                np.nan,
+                np.nan,
+            ],
+        }
+    )
+
+
+def only_invoices(items: pd.DataFrame) -> pd.DataFrame:
+    """Open invoices without credit notes and unapplied cash."""
+    return items[items["kind"] == KINDS[INVOICE]]

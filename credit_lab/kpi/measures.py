@@ -1,0 +1,86 @@
+"""KPIs of a period end from monthly flows, each row with its formula id, and how DSO moved between two dates."""
+
+import numpy as np
+import pandas as pd
+
+from credit_lab.errors import PeriodError
+from credit_lab.kpi import formulas as f
+
+
+def kpis(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
+    """KPIs at the last row of monthly `flows` (see `flows.monthly`) over a window of `months`.
+
+    Sales are those of the window. A full year counts 365 days (CRF convention, also in leap years), any other window
+    its calendar days; a ledger younger than the window is not judged by months it has not lived. Turnover is per year.
+
+    Returns
+    -------
+    dict
+        Formula id → value in the unit of `formulas.FORMULAS`.
+    """
+    window = flows.tail(months)
+    if window.empty:
+        raise PeriodError("no month of data up to this date; choose a later one")
+    before = flows.iloc[-len(window) - 1] if len(flows) > len(window) else None
+    end = window.iloc[-1]
+    covered = 365.0 if len(window) == 12 else float(window["days"].sum())
+    sales = float(window["sales"].sum())
+    annual = sales / covered * 365
+    opening = float(before["balance"]) if before is not None else 0.0
+    mean = (opening + float(end["balance"])) / 2
+    lost = float(window["written_off"].sum())
+    return {
+        "dso.period_end": float(f.dso(end["balance"], sales, covered)),
+        "dso.average": float(f.dso(mean, sales, covered)),
+        "dso.countback": f.countback(float(end["balance"]), flows["sales"], flows["days"]),
+        "dso.best_possible": float(f.dso(end["not_due"], sales, covered)),
+        "add": float(f.average_days_delinquent(end["balance"], end["not_due"], sales, covered)),
+        "cei": float(f.collection_effectiveness(opening, sales, end["balance"], end["not_due"])),
+        "ar_turnover.ending": float(f.turnover(annual, end["balance"])),
+        "ar_turnover.average": float(f.turnover(annual, mean)),
+        "overdue_ratio": float(f.ratio(end["overdue"], end["open"])),
+        "bad_debt_ratio.period": float(f.ratio(lost, sales)),
+    }
+
+
+def table(now: dict[str, float], before: dict[str, float] | None = None) -> pd.DataFrame:
+    """KPI table: formula_id, name, unit, value, previous, change, formula (in words)."""
+    rows = []
+    for key, value in now.items():
+        name, unit, words = f.FORMULAS[key]
+        old = before.get(key, np.nan) if before else np.nan
+        rows.append((key, name, unit, value, old, value - old, words))
+    return pd.DataFrame(rows, columns=["formula_id", "name", "unit", "value", "previous", "change", "formula"])
+
+
+def bridge(before: pd.Series, now: pd.Series) -> pd.DataFrame:
+    """Why receivables moved between two dates (Gentry & De La Garza 1985), in money, adding up exactly.
+
+    ΔAR = ΔD·s0 + D0·Δs + ΔD·Δs with D = DSO and s = sales per day; the change of D is split once more into terms
+    (Δ best possible DSO) and delinquency (Δ average days delinquent).
+
+    Parameters
+    ----------
+    before, now : with balance, not_due, sales, days (of the window)
+
+    Returns
+    -------
+    DataFrame
+        part, days (contribution to DSO in days, NaN for the sales parts), amount (currency units). The amounts between
+        opening and ending add up to their difference, the days to the difference of the two DSOs.
+    """
+    s0, s1 = before["sales"] / before["days"], now["sales"] / now["days"]
+    if not (s0 > 0 and s1 > 0):
+        raise PeriodError("the DSO bridge needs sales in both windows")
+    d0, d1 = before["balance"] / s0, now["balance"] / s1
+    terms = now["not_due"] / s1 - before["not_due"] / s0
+    late = (d1 - d0) - terms
+    rows = [
+        ("opening", d0, before["balance"]),
+        ("terms and early payment (best possible DSO)", terms, terms * s0),
+        ("delinquency (average days delinquent)", late, late * s0),
+        ("sales volume", 0.0, d0 * (s1 - s0)),
+        ("joint effect of days and volume", 0.0, (d1 - d0) * (s1 - s0)),
+        ("ending", d1, now["balance"]),
+    ]
+    return pd.DataFrame(rows, columns=["part", "days", "amount"])

@@ -1,0 +1,89 @@
+"""Writing a ledger: a folder of CSV or Parquet, a workbook, or a database; read again it is the same ledger."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from credit_lab.errors import LedgerError
+from credit_lab.ledger.sources import hide_password
+
+_SHEET_ROWS = 1_048_575
+
+
+def write(
+    tables: dict[str, pd.DataFrame],
+    path: str | Path,
+    *,
+    format: Literal["csv", "parquet"] = "csv",
+    overwrite: bool = False,
+) -> None:
+    """Write tables to a folder (`format`), to a workbook (`.xlsx`) or to a database URL.
+
+    Files appear whole or not at all: they are written aside and moved into place.
+
+    Raises
+    ------
+    LedgerError
+        Something is already there and `overwrite` is off, a table is too long for a sheet, or the database fails.
+    """
+    if "://" in str(path):
+        _to_database(tables, str(path), overwrite)
+        return
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise LedgerError(f"{path} exists already; choose another place or say overwrite")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as aside:
+        if path.suffix.lower() == ".xlsx":
+            made = Path(aside) / path.name
+            _to_workbook(tables, made)
+            made.replace(path)
+            return
+        folder = Path(aside) / "tables"
+        folder.mkdir()
+        for name, frame in tables.items():
+            _to_file(frame, folder / f"{name}.{format}")
+        path.mkdir(exist_ok=True)
+        for stale in path.glob("*.csv"), path.glob("*.csv.gz"), path.glob("*.parquet"):
+            for file in stale:
+                file.unlink()
+        for file in folder.iterdir():
+            shutil.move(file, path / file.name)
+
+
+def _to_file(frame: pd.DataFrame, file: Path) -> None:
+    if file.suffix == ".parquet":
+        frame.to_parquet(file, index=False)
+    else:
+        frame.to_csv(file, index=False, date_format="%Y-%m-%d", lineterminator="\n")
+
+
+def _to_workbook(tables: dict[str, pd.DataFrame], file: Path) -> None:
+    long = [name for name, frame in tables.items() if len(frame) > _SHEET_ROWS]
+    if long:
+        raise LedgerError(f"{file.name}: {long[0]} has more than {_SHEET_ROWS} rows; write Parquet instead")
+    # Text that looks like a formula or a link stays text.
+    options = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}
+    with pd.ExcelWriter(file, engine="xlsxwriter", engine_kwargs=options) as book:
+        for name, frame in tables.items():
+            frame.to_excel(book, sheet_name=name, index=False)
+
+
+def _to_database(tables: dict[str, pd.DataFrame], url: str, overwrite: bool) -> None:
+    import ibis  # a second: only for databases
+
+    try:
+        connection = ibis.connect(url)
+        taken = sorted(set(tables) & set(connection.list_tables()))
+        if taken and not overwrite:
+            raise LedgerError(f"database {hide_password(url)}: table {taken[0]!r} exists already; say overwrite")
+        for name, frame in tables.items():
+            connection.create_table(name, frame, overwrite=overwrite)
+    except LedgerError:
+        raise
+    except Exception as error:  # each driver has a family of its own
+        reason = str(error).replace(url, hide_password(url)).splitlines()
+        raise LedgerError(f"database {hide_password(url)}: {reason[0] if reason else type(error).__name__}") from None
