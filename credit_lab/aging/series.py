@@ -71,8 +71,8 @@ def _segments(ledger: Ledger, rows: pd.DataFrame, by: Sequence[str]) -> tuple[np
         if name not in customers:
             raise PeriodError(f"cannot group by {name!r}: customers has {', '.join(customers.columns)}")
     keys = customers.set_index("customer_id", drop=False).loc[rows["customer_id"], list(by)]
-    code, groups = pd.MultiIndex.from_frame(keys).factorize(sort=False)
-    return np.asarray(code, dtype=np.int64), groups.to_frame(index=False)
+    grouped = keys.reset_index(drop=True).groupby(list(by), dropna=False)
+    return grouped.ngroup().to_numpy(dtype=np.int64), grouped.size().reset_index()[list(by)]
 
 
 def aged(

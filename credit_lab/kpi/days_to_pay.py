@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credit_lab.aging.postings import INVOICE, postings, spans
+from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.ledger.model import Ledger
 
 
@@ -44,11 +44,9 @@ def settlement(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     """
     rows = postings(ledger)
     known = rows[(rows["day"] <= as_of) & (rows["kind"] == INVOICE)]
-    runs = spans(known)
-    still = runs[runs["until"].isna()].set_index("document_id").index
-    last = runs.groupby("document_id")["until"].max()
+    documents = known.groupby("document_id").agg(open=("minor", "sum"), last=("day", "max"))
     invoices = ledger.invoices[(ledger.invoices["amount"] > 0) & (ledger.invoices["issue_date"] <= as_of)]
-    settled = invoices["invoice_id"].map(last).where(~invoices["invoice_id"].isin(still))
+    settled = invoices["invoice_id"].map(documents.loc[documents["open"] == 0, "last"])
     lost = pd.Series(pd.NaT, index=invoices.index, dtype="datetime64[us]")
     if ledger.has("write_offs"):
         rows = ledger.tables["write_offs"]

@@ -1,0 +1,232 @@
+"""The history table: one row per month end and customer, signals known on that day, outcomes only as `next_*`.
+
+    month        customer_id  open   overdue  payment_index ...  next_12m_default
+    2024-01-31   C-0001       8,200      0          81.2    ...  False            <- judged by what came later
+    2024-01-31   C-0002       4,000  4,000          38.0    ...  True
+    2025-11-30   C-0002           0      0          36.5    ...  <NA>             <- the twelve months are not over yet
+
+A column without `next_` never uses anything dated after its month, so a look into the future is a visible spelling
+mistake.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from credit_lab import aging, money, periods
+from credit_lab.aging.postings import INVOICE, postings, spans
+from credit_lab.errors import PeriodError
+from credit_lab.ledger.model import Ledger
+from credit_lab.payment_behaviour import payment_index, settlements
+
+Grid = npt.NDArray[np.float64]
+DEFAULT_DAYS = 90
+
+
+def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = None) -> pd.DataFrame:
+    """History of all customers at the month ends from the first document's month (or `first`) to `last`.
+
+    Parameters
+    ----------
+    ledger : one currency
+    last : the data are complete up to this day; months after it do not exist, outcomes that need them are missing
+
+    Returns
+    -------
+    DataFrame
+        month, customer_id;
+        flows of the month: sales (invoices less credit notes), receipts;
+        balances: open (invoices), not_due, overdue, overdue_30/60/90 (more than 30/60/90 days past due), unapplied
+        (cash and credit notes not matched, positive), exposure (open − unapplied), max_dpd (days past due of the
+        oldest open invoice, 0 if none);
+        trailing twelve months: sales_12m, receipts_12m, paid_late_share_12m (of amounts paid),
+        days_beyond_terms_12m (amount-weighted over settlements and open overdue items), payment_index (0-100,
+        80 = prompt), written_off_12m (net of recoveries), disputed_12m (amounts);
+        high_credit (highest exposure at a month end so far, 历史最高赊欠额), months_on_book (since the first document);
+        outcomes: next_3m_max_dpd, next_6m_max_dpd, next_12m_max_dpd, next_12m_sales, next_12m_written_off,
+        next_12m_default (a month end with an invoice more than 90 days past due, or a write-off, within 12 months).
+        Rows start with the customer's first document. Money in currency units. Missing where the months ahead are
+        not over, or where nothing was paid or late yet.
+
+    Raises
+    ------
+    PeriodError
+        No whole month of data up to `last`.
+    """
+    begin = min(ledger.invoices["issue_date"].min(), ledger.payments["paid_date"].fillna(last).min(), last)
+    ends = periods.month_ends(begin, last)
+    if len(ends) == 0:
+        raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")
+    customers = pd.Index(np.sort(ledger.customers["customer_id"].to_numpy()), dtype="str")
+    grids = _balances(ledger, ends, customers)
+    grids |= _flows(ledger, ends, customers)
+    grids |= _behaviour(ledger, ends, customers, grids)
+    grids["high_credit"] = np.maximum.accumulate(grids["exposure"], axis=1)
+    age = _months_on_book(ledger, ends, customers)
+    grids |= _outcomes(grids)
+    columns = [
+        "sales", "receipts", "open", "not_due", "overdue", "overdue_30", "overdue_60", "overdue_90", "unapplied",
+        "exposure", "max_dpd", "sales_12m", "receipts_12m", "paid_late_share_12m", "days_beyond_terms_12m",
+        "payment_index", "written_off_12m", "disputed_12m", "high_credit", "months_on_book", "next_3m_max_dpd",
+        "next_6m_max_dpd", "next_12m_max_dpd", "next_12m_sales", "next_12m_written_off", "next_12m_default",
+    ]  # fmt: skip
+    grids["months_on_book"] = age
+    table = pd.DataFrame({name: grids[name].T.ravel() for name in columns})
+    table.insert(0, "customer_id", np.tile(customers.to_numpy(), len(ends)))
+    table.insert(0, "month", np.repeat(ends.to_numpy(), len(customers)))
+    table["next_12m_default"] = table["next_12m_default"].astype("boolean")
+    table["months_on_book"] = table["months_on_book"].astype("int64")
+    wanted = (table["months_on_book"] >= 0) & (table["month"] >= (first or begin))
+    return table[wanted].reset_index(drop=True)
+
+
+def _balances(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[str, Grid]:
+    aged = aging.series(ledger, ends, by=["customer_id"], buckets=aging.Buckets((0, 30, 60, 90)))
+    shape = (len(customers), len(ends))
+    row = customers.get_indexer(aged["customer_id"])
+    column = ends.get_indexer(aged["as_of"])
+
+    def grid(values: pd.Series) -> Grid:
+        whole = np.zeros(shape)
+        whole[row, column] = values
+        return whole
+
+    code = ledger.currency
+    minor = {name: money.to_minor(aged[name], code) for name in ("not_due", "1-30", "31-60", "61-90", ">90")}
+    units = {
+        "overdue_90": minor[">90"],
+        "overdue_60": minor[">90"] + minor["61-90"],
+        "overdue_30": minor[">90"] + minor["61-90"] + minor["31-60"],
+        "overdue": minor[">90"] + minor["61-90"] + minor["31-60"] + minor["1-30"],
+    }
+    grids = {name: grid(pd.Series(money.from_minor(value, code))) for name, value in units.items()}
+    grids |= {name: grid(aged[name]) for name in ("open", "not_due")}
+    grids["exposure"] = grid(aged["balance"])
+    grids["unapplied"] = grid(-(aged["unapplied_cash"] + aged["credit_notes"]).round(6) + 0.0)
+    grids["max_dpd"] = _max_dpd(ledger, ends, customers)
+    return grids
+
+
+def _max_dpd(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> Grid:
+    """Days past due of the oldest invoice open at each month end: runs are spread over the snapshots they cover."""
+    runs = spans(postings(ledger))
+    runs = runs[runs["kind"] == INVOICE]
+    snapshots = ends.to_numpy()
+    start = np.searchsorted(snapshots, np.maximum(runs["since"].to_numpy(), runs["due_date"].to_numpy()))
+    stop = np.searchsorted(snapshots, runs["until"].fillna(ends[-1] + pd.Timedelta(days=1)).to_numpy())
+    length = np.maximum(stop - start, 0)
+    column = np.repeat(start, length) + (np.arange(length.sum()) - np.repeat(length.cumsum() - length, length))
+    late = (snapshots[column] - np.repeat(runs["due_date"].to_numpy(), length)).astype("timedelta64[D]").astype(float)
+    worst = np.zeros((len(customers), len(ends)))
+    np.maximum.at(worst, (np.repeat(customers.get_indexer(runs["customer_id"]), length), column), late)
+    return worst
+
+
+def _monthly(
+    customers: pd.Index, ends: pd.DatetimeIndex, who: pd.Series, day: pd.Series, amount: npt.NDArray[np.float64]
+) -> Grid:
+    """Sums per customer and month; what lies after the last month is not looked at."""
+    column = np.searchsorted(ends.to_numpy(), day.to_numpy())
+    inside = column < len(ends)
+    total = np.zeros((len(customers), len(ends)))
+    np.add.at(total, (customers.get_indexer(who)[inside], column[inside]), amount[inside])
+    return total
+
+
+def _flows(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[str, Grid]:
+    code = ledger.currency
+    grids = {}
+    owner = ledger.invoices.set_index("invoice_id")["customer_id"]
+    sources = {
+        "sales": ("invoices", "issue_date"),
+        "receipts": ("payments", "paid_date"),
+        "written_off": ("write_offs", "written_off_on"),
+        "disputed": ("disputes", "opened_on"),
+    }
+    for name, (source, day) in sources.items():
+        if not ledger.has(source):
+            grids[name] = np.zeros((len(customers), len(ends)))
+            continue
+        rows = ledger.tables[source]
+        who = rows["customer_id"] if "customer_id" in rows else rows["invoice_id"].map(owner)
+        minor = money.to_minor(rows["amount"], code).astype("float64")
+        grids[name] = money.from_minor(_monthly(customers, ends, who, rows[day], minor), code)
+    for name, window in (("sales", 12), ("receipts", 12), ("written_off", 12), ("disputed", 12)):
+        grids[f"{name}_12m"] = np.round(trailing(grids[name], window), 6)
+    return grids
+
+
+def trailing(grid: Grid, window: int) -> Grid:
+    """Sum over the last `window` columns, the current one included."""
+    total = np.cumsum(grid, axis=1)
+    total[:, window:] -= total[:, :-window].copy()
+    return total
+
+
+def _behaviour(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index, grids: dict[str, Grid]) -> dict[str, Grid]:
+    paid = settlements(ledger)
+    scale = 10.0 ** money.minor_digits(ledger.currency)
+    amount = paid["minor"].to_numpy(dtype="float64") / scale
+    late = paid["days_late"].to_numpy(dtype="float64")
+    who, day = paid["customer_id"], paid["matched_on"]
+    weight = trailing(_monthly(customers, ends, who, day, amount), 12)
+    days = trailing(_monthly(customers, ends, who, day, amount * late), 12)
+    share = trailing(_monthly(customers, ends, who, day, amount * (late > 0)), 12)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = (days + _open_days(ledger, ends, customers)) / (weight + grids["overdue"])
+        beyond = np.where(weight + grids["overdue"] > 1e-6, beyond, np.nan)
+        share = np.where(weight > 1e-6, share / weight, np.nan)
+    return {
+        "paid_late_share_12m": np.clip(share, 0, 1),
+        "days_beyond_terms_12m": beyond,
+        "payment_index": payment_index(beyond),
+    }
+
+
+def _open_days(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> Grid:
+    """Σ open amount × days past due over overdue invoices: linear in the postings, like the buckets."""
+    rows = postings(ledger)
+    rows = rows[rows["kind"] == INVOICE]
+    snapshots = ends.to_numpy()
+    entered = np.searchsorted(snapshots, np.maximum(rows["day"], rows["due_date"] + pd.Timedelta(days=1)).to_numpy())
+    inside = entered < len(ends)
+    who = customers.get_indexer(rows["customer_id"])[inside]
+    amount = rows["minor"].to_numpy(dtype="float64")[inside] / 10.0 ** money.minor_digits(ledger.currency)
+    due = (rows["due_date"].to_numpy()[inside] - snapshots[0]).astype("timedelta64[D]").astype(float)
+    held, dated = np.zeros((2, len(customers), len(ends)))
+    np.add.at(held, (who, entered[inside]), amount)
+    np.add.at(dated, (who, entered[inside]), amount * due)
+    today = (snapshots - snapshots[0]).astype("timedelta64[D]").astype(float)
+    return held.cumsum(axis=1) * today - dated.cumsum(axis=1)
+
+
+def _months_on_book(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> Grid:
+    seen = pd.concat(
+        [
+            ledger.invoices[["customer_id", "issue_date"]].rename(columns={"issue_date": "day"}),
+            ledger.payments[["customer_id", "paid_date"]].rename(columns={"paid_date": "day"}),
+        ]
+    )
+    first = seen.groupby("customer_id")["day"].min().reindex(customers)
+    start = np.searchsorted(ends.to_numpy(), first.to_numpy())
+    start = np.where(first.isna(), len(ends), start)
+    return (np.arange(len(ends))[None, :] - start[:, None]).astype(float)
+
+
+def _outcomes(grids: dict[str, Grid]) -> dict[str, Grid]:
+    result = {f"next_{months}m_max_dpd": ahead(grids["max_dpd"], months, np.maximum) for months in (3, 6, 12)}
+    result["next_12m_sales"] = ahead(grids["sales"], 12, np.add)
+    result["next_12m_written_off"] = ahead(grids["written_off"], 12, np.add)
+    lost = ahead(np.maximum(grids["written_off"], 0), 12, np.maximum)
+    bad = (result["next_12m_max_dpd"] > DEFAULT_DAYS) | (lost > 0)
+    result["next_12m_default"] = np.where(np.isnan(lost), np.nan, bad)
+    return result
+
+
+def ahead(grid: Grid, months: int, combine: np.ufunc) -> Grid:
+    """`combine` over the next `months` columns, the current one left out; NaN where they are not all there."""
+    result = np.full(grid.shape, np.nan)
+    whole = grid.shape[1] - months
+    if whole > 0:
+        result[:, :whole] = combine.reduce([grid[:, k : k + whole] for k in range(1, months + 1)])
+    return result
