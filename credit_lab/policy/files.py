@@ -1,0 +1,232 @@
+"""Reading policy files, comparing two policies, and looking things up in one."""
+
+import hashlib
+import json
+import tomllib
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from credit_lab.errors import PolicyError, nearest
+from credit_lab.policy.sections import Policy, Section
+
+# What "more" of a setting means for the firm that grants credit.
+_MORE_IS_LOOSER = [
+    "limit_multiple",
+    "term_days",
+    "tolerated_delay_days",
+    "peak_factor",
+    "growth",
+    "max_share_of_sales",
+    "max_share_of_net_worth",
+    "withdraw_after_months",
+    "first_limit",
+    "step_factor",
+    "stop_dpd",
+    "max_term_days",
+    "overdue_days",
+    "overdue_share",
+    "min_overdue",
+    "utilisation",
+    "four_eyes_above",
+    "max_amount",
+    "from_days",
+    "min_amount",
+    "single_name_cap",
+    "group_cap",
+    "industry_cap",
+    "region_cap",
+    "expected_loss_budget",
+    "target_dso",
+    "write_off_after_days",
+    "seller_may_approve",
+    "discount_rate",
+    "discount_days",
+    "repeat_days",
+    "above",
+]
+_MORE_IS_TIGHTER = [
+    "min_payment_index",
+    "step_invoices",
+    "expired_limit",
+    "missing_contract",
+    "pre_due_days",
+    "min_months",
+    "below",
+]
+_LOOSER = dict.fromkeys(_MORE_IS_LOOSER, 1) | dict.fromkeys(_MORE_IS_TIGHTER, -1)
+
+
+def load(path: str | Path) -> Policy:
+    """Read a policy file (TOML) and check it whole.
+
+    Raises
+    ------
+    PolicyError
+        The file is missing or no TOML, a key is unknown (with the nearest known one) or lacking, a value has the
+        wrong type or lies outside its range, or bands leave a gap. The message names the dotted place.
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PolicyError(f"policy {path} does not exist; ready-made ones are in data/policies") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise PolicyError(f"policy {path} is no readable TOML: {error}") from error
+    try:
+        return Policy.model_validate(data)
+    except pydantic.ValidationError as error:
+        raise PolicyError("\n".join([f"policy {path}:", *(f"  {_explain(one)}" for one in error.errors())])) from error
+
+
+def _explain(error: Any) -> str:
+    """One violation in words: place, what is wrong, what is allowed."""
+    where = ".".join(str(part) for part in error["loc"]) or "whole policy"
+    if error["type"] == "extra_forbidden":
+        known = _model_at(error["loc"][:-1]).model_fields
+        return f"{where}: unknown key; {nearest(str(error['loc'][-1]), known)}"
+    text = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
+        text = "is required and lacking"
+    allowed = _range_at(error["loc"])
+    given = f" (given: {error['input']!r})" if error["type"] not in ("missing", "value_error") else ""
+    return f"{where}: {text}{given}{f'; {allowed}' if allowed else ''}"
+
+
+def _model_at(location: tuple[Any, ...]) -> type[Section]:
+    model: type[Section] = Policy
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation: Any = model.model_fields[str(part)].annotation
+        model = next(iter(typing.get_args(annotation)), annotation)
+    return model
+
+
+def _range_at(location: tuple[Any, ...]) -> str:
+    names = [part for part in location if isinstance(part, str)]
+    try:
+        info = _model_at(location[: location.index(names[-1])]).model_fields[names[-1]] if names else None
+    except (KeyError, AttributeError):
+        return ""
+    return _range(info) if info is not None else ""
+
+
+def _range(info: pydantic.fields.FieldInfo) -> str:
+    low = next((item.ge for item in info.metadata if hasattr(item, "ge")), None)
+    high = next((item.le for item in info.metadata if hasattr(item, "le")), None)
+    unit = _unit(info)
+    if low is None and high is None:
+        return f"unit {unit}" if unit else ""
+    return f"allowed {low if low is not None else '-inf'} to {high if high is not None else 'inf'} {unit}".strip()
+
+
+def _unit(info: pydantic.fields.FieldInfo) -> str:
+    extra = info.json_schema_extra
+    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+
+
+def _leaves(section: Section, place: str = "") -> Iterator[tuple[str, Any, pydantic.fields.FieldInfo]]:
+    for key, info in type(section).model_fields.items():
+        value = getattr(section, key)
+        here = f"{place}.{key}" if place else key
+        if isinstance(value, Section):
+            yield from _leaves(value, here)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Section):
+            for number, item in enumerate(value):
+                label = getattr(item, next(iter(type(item).model_fields)))
+                yield from _leaves(item, f"{here}[{label if isinstance(label, str) else number + 1}]")
+        else:
+            yield here, value, info
+
+
+def describe(policy: Policy) -> pd.DataFrame:
+    """All settings: section, setting, value, unit, range, meaning."""
+    rows = [
+        (here.split(".")[0], here.partition(".")[2], _text(value), _unit(info),
+         _range(info), info.description)
+        for here, value, info in _leaves(policy)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["section", "setting", "value", "unit", "range", "meaning"])
+
+
+def diff(a: Policy, b: Policy) -> pd.DataFrame:
+    """What differs between two policies, in words a manager reads.
+
+    Returns
+    -------
+    DataFrame
+        section, setting, unit, a, b, direction (b against a: tighter, looser, different, added, removed), meaning.
+        Empty when the policies agree in everything but meta.
+    """
+    first = {here: (value, info) for here, value, info in _leaves(a) if not here.startswith("meta.")}
+    second = {here: (value, info) for here, value, info in _leaves(b) if not here.startswith("meta.")}
+    rows = []
+    for here in [*first, *(here for here in second if here not in first)]:
+        old, new = first.get(here, (None, None))[0], second.get(here, (None, None))[0]
+        if old == new and here in first and here in second:
+            continue
+        info = first.get(here, second.get(here))[1]  # type: ignore[index]
+        direction = "added" if here not in first else "removed" if here not in second else _direction(here, old, new)
+        unit = _unit(info)
+        rows.append(
+            (here.split(".")[0], here.partition(".")[2], unit, _text(old), _text(new), direction, info.description)
+        )
+    return pd.DataFrame(rows, columns=["section", "setting", "unit", "a", "b", "direction", "meaning"])
+
+
+def _direction(here: str, old: Any, new: Any) -> str:
+    sign = _LOOSER.get(here.rpartition(".")[2], 0)
+    if not sign or not isinstance(old, int | float) or not isinstance(new, int | float):
+        return "different"
+    return "looser" if (new > old) == (sign > 0) else "tighter"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_text(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:,.10g}"
+    return "" if value is None else str(value)
+
+
+def digest(policy: Policy) -> str:
+    """SHA-256 of the policy's content, whatever the layout and comments of its file."""
+    return hashlib.sha256(json.dumps(policy.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def grade_of(policy: Policy, payment_index: pd.Series, months_on_book: pd.Series) -> pd.Series:
+    """Behaviour grade of each customer: by payment index, newcomers and customers without one by policy.
+
+    The grade is the best one whose `min_payment_index` the index reaches.
+    """
+    scale = policy.grades.scale
+    cuts = np.array([grade.min_payment_index for grade in scale])[::-1]
+    names = np.array([grade.grade for grade in scale])[::-1]
+    index = payment_index.to_numpy(dtype=float)
+    known = np.isfinite(index) & (months_on_book.to_numpy() >= policy.grades.min_months)
+    position = np.searchsorted(cuts, np.where(known, index, 0.0), side="right") - 1
+    graded = np.where(known, names[np.clip(position, 0, len(cuts) - 1)], policy.grades.newcomer_grade)
+    return pd.Series(graded, index=payment_index.index, dtype="str")
+
+
+def approver(policy: Policy, amount: float, grade: str) -> str:
+    """Lowest level that may sign `amount` for `grade`; with four-eyes, the level and the next one."""
+    order = [item.grade for item in policy.grades.scale]
+    if grade not in order:
+        raise PolicyError(f"grade {grade!r} is not in the policy; {nearest(grade, order)}")
+    levels = policy.authority.levels
+    able = [
+        number
+        for number, level in enumerate(levels)
+        if amount <= level.max_amount and order.index(grade) <= order.index(level.worst_grade)
+    ]
+    first = able[0]
+    if amount > policy.authority.four_eyes_above and first + 1 < len(levels):
+        return f"{levels[first].approver} + {levels[first + 1].approver}"
+    return levels[first].approver

@@ -1,0 +1,304 @@
+"""The sections of a credit policy: every setting with unit, valid range and meaning.
+
+Models are frozen and refuse unknown keys. Bands (grades, levels, stages) are lists of small tables ordered
+from best to worst or from small to large; gaps and overlaps are refused when the file is read, so that a lookup always
+has exactly one answer.
+"""
+
+from datetime import date
+from itertools import pairwise
+from typing import Any, Literal
+
+import pydantic
+
+_UNIT_RANGE = {"share": (0, 1), "days": (0, 3650), "months": (0, 120), "years": (0, 20)}
+
+
+def setting(unit: str, meaning: str, *, low: float | None = None, high: float | None = None) -> Any:
+    """A required setting: unit, meaning, and the range it must lie in (default by unit)."""
+    if low is None and high is None:
+        low, high = _UNIT_RANGE.get(unit, (None, None))
+    return pydantic.Field(description=meaning, ge=low, le=high, json_schema_extra={"unit": unit})
+
+
+def name(meaning: str) -> Any:
+    """A required text or choice."""
+    return pydantic.Field(description=meaning, json_schema_extra={"unit": ""})
+
+
+class Section(pydantic.BaseModel):
+    """Base of all sections: frozen, strict about keys."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Meta(Section):
+    """Which policy this is, since when, and who stands for it."""
+
+    id: str = name("short name, unique among policies")
+    valid_from: date = name("first day the policy applies")
+    approved_by: str = name("who approved it")
+    currency: str = name("currency of the absolute amounts in it (ISO 4217)")
+    description: str = name("what it is meant to achieve")
+
+
+class Aging(Section):
+    """How receivables are aged (账龄)."""
+
+    edges: tuple[int, ...] = name("upper bounds of the buckets in days, starting at 0")
+    by: Literal["due_date", "issue_date"] = name("age from the due date or from the issue date")
+
+    @pydantic.field_validator("edges")
+    @classmethod
+    def _rising(cls, edges: tuple[int, ...]) -> tuple[int, ...]:
+        if not edges or edges[0] != 0 or list(edges) != sorted(set(edges)):
+            raise ValueError("edges must start at 0 and rise, such as [0, 30, 60, 90]")
+        return edges
+
+
+class Grade(Section):
+    """One credit grade (信用等级)."""
+
+    grade: str = name("name of the grade")
+    min_payment_index: float = setting("index", "lowest payment index (0-100, 80 = prompt)", low=0, high=100)
+    pd_upper: float = setting("share", "highest 12-month default probability, exclusive")
+    limit_multiple: float = setting("factor", "share of the formula limit granted", low=0, high=5)
+    term_days: int = setting("days", "credit term granted (账期)", low=0, high=365)
+    discount_rate: float = setting("share", "cash discount", low=0, high=0.2)
+    discount_days: int = setting("days", "days within which the discount may be taken", low=0, high=365)
+
+
+class Grades(Section):
+    """Behaviour grades: cut-offs on the payment index, best grade first."""
+
+    min_months: int = setting("months", "history needed before behaviour decides the grade")
+    newcomer_grade: str = name("grade of a customer with less history")
+    scale: tuple[Grade, ...] = name("the grades, best first")
+
+    @pydantic.model_validator(mode="after")
+    def _ordered(self) -> "Grades":
+        names = [grade.grade for grade in self.scale]
+        if not names or len(set(names)) != len(names):
+            raise ValueError("scale needs at least one grade, each named once")
+        if self.newcomer_grade not in names:
+            raise ValueError(f"newcomer_grade {self.newcomer_grade!r} is not in the scale ({', '.join(names)})")
+        falling = [grade.min_payment_index for grade in self.scale]
+        rising = [grade.pd_upper for grade in self.scale]
+        if any(a <= b for a, b in pairwise(falling)) or falling[-1] != 0:
+            raise ValueError(
+                "min_payment_index must fall from grade to grade and end at 0, so that no index is left out"
+            )
+        if any(a >= b for a, b in pairwise(rising)) or rising[-1] != 1:
+            raise ValueError("pd_upper must rise from grade to grade and end at 1, so that no probability is left out")
+        return self
+
+
+class Limits(Section):
+    """Credit limits (授信额度): method, caps, and when a limit is changed."""
+
+    method: Literal["sales_forecast"] = name("formula of the limit")
+    forecast_months: int = setting("months", "past months the sales forecast is made from", low=1, high=36)
+    growth: float = setting("share", "expected growth of sales over the forecast window", low=-0.9, high=5)
+    tolerated_delay_days: int = setting("days", "delay tolerated beyond the term", low=0, high=365)
+    peak_factor: float = setting("factor", "peak month over mean month of sales", low=1, high=5)
+    rounding: float = setting("money", "limits are rounded down to a multiple of this", low=0, high=1e9)
+    min_change: float = setting("share", "smaller changes are not made (hysteresis)")
+    min_months_between: int = setting("months", "no second change within this time without a trigger")
+    review_months: int = setting("months", "months between reviews", low=1, high=24)
+    withdraw_after_months: int = setting("months", "limit withdrawn after so long without an order", low=1, high=60)
+    max_share_of_sales: float = setting("share", "cap: customer limit over own annual sales")
+    max_share_of_net_worth: float = setting("share", "cap: limit over the customer's net worth (净资产)")
+
+
+class Trial(Section):
+    """Trial limits for newcomers (试探性额度)."""
+
+    first_limit: float = setting("money", "limit of a new customer", low=0, high=1e12)
+    step_invoices: int = setting("invoices", "invoices paid in time before a step up", low=1, high=100)
+    step_factor: float = setting("factor", "limit after a step over limit before it", low=1, high=10)
+    steps: int = setting("steps", "steps before the normal method takes over", low=0, high=20)
+    stop_dpd: int = setting("days", "days past due that end the trial")
+
+
+class Terms(Section):
+    """Bounds on credit terms (信用条件); the term per grade stands in grades.scale."""
+
+    max_term_days: int = setting("days", "longest term anyone may grant", low=0, high=365)
+    sme_term_days: int = setting(
+        "days", "longest term from a large buyer to a small supplier (Decree 802)", low=0, high=365
+    )
+    late_interest: float = setting("share", "late interest per day (0.0005 = 0.05 %)", low=0, high=0.01)
+
+
+class Holds(Section):
+    """When orders and deliveries stop (停止发货)."""
+
+    overdue_days: int = setting("days", "hold when the oldest item is more days past due than this")
+    overdue_share: float = setting("share", "hold when overdue over open exceeds this")
+    min_overdue: float = setting("money", "smaller overdue amounts hold nothing", low=0, high=1e12)
+    utilisation: float = setting(
+        "share", "hold when exposure with the order exceeds this share of the limit", low=0, high=5
+    )
+    expired_limit: bool = name("hold when the limit has expired")
+    missing_contract: bool = name("hold without a valid contract")
+    partial_release: bool = name("release the part of an order that fits the limit")
+
+
+class Level(Section):
+    """One level of the authority matrix (授权审批矩阵)."""
+
+    approver: str = name("who signs")
+    max_amount: float = setting("money", "largest limit this level grants", low=0)
+    worst_grade: str = name("worst grade this level may approve")
+
+
+class Authority(Section):
+    """Who signs which limit; levels from low to high, the last one signs everything."""
+
+    four_eyes_above: float = setting("money", "above this two people sign", low=0)
+    seller_may_approve: bool = name("whether sales alone may approve (separation of duties)")
+    levels: tuple[Level, ...] = name("levels, lowest first; the last must allow any amount")
+
+    @pydantic.model_validator(mode="after")
+    def _rising(self) -> "Authority":
+        amounts = [level.max_amount for level in self.levels]
+        if not amounts or any(a >= b for a, b in pairwise(amounts)):
+            raise ValueError("levels must rise in max_amount, lowest first")
+        if amounts[-1] != float("inf"):
+            raise ValueError("the last level must sign everything: max_amount = inf")
+        return self
+
+
+class Stage(Section):
+    """One stage of the collection ladder (分级催收)."""
+
+    from_days: int = setting("days", "first day past due of the stage", low=1, high=3650)
+    action: Literal["reminder", "negotiation", "demand_letter", "legal"] = name("what is done")
+    channel: str = name("how: e-mail, phone, letter, court")
+    owner: str = name("who does it")
+    cost: float = setting("money", "cost of one action", low=0, high=1e9)
+    repeat_days: int = setting("days", "days until it is repeated", low=1, high=3650)
+
+
+class Ladder(Section):
+    """Collection ladder: stages by days past due, never skipped."""
+
+    pre_due_days: int = setting("days", "friendly notice so many days before the due date; 0: none")
+    min_amount: float = setting("money", "smaller overdue totals are left alone", low=0, high=1e9)
+    hold_disputed: bool = name("disputed items wait")
+    stages: tuple[Stage, ...] = name("stages in order")
+
+    @pydantic.model_validator(mode="after")
+    def _rising(self) -> "Ladder":
+        days = [stage.from_days for stage in self.stages]
+        if not days or days != sorted(set(days)):
+            raise ValueError("stages must rise in from_days; a stage ends where the next one begins")
+        return self
+
+
+class Alert(Section):
+    """One early-warning rule (预警)."""
+
+    indicator: str = name("column of the history table that is watched")
+    above: float | None = pydantic.Field(
+        default=None, description="alert above this value", json_schema_extra={"unit": "indicator"}
+    )
+    below: float | None = pydantic.Field(
+        default=None, description="alert below this value", json_schema_extra={"unit": "indicator"}
+    )
+    severity: Literal["watch", "act", "stop"] = name("how serious")
+    action: str = name("what follows")
+
+    @pydantic.model_validator(mode="after")
+    def _one_side(self) -> "Alert":
+        if (self.above is None) == (self.below is None):
+            raise ValueError("give either above or below")
+        return self
+
+
+class Monitoring(Section):
+    """Early-warning rules."""
+
+    alerts: tuple[Alert, ...] = name("the rules")
+
+
+class Transfer(Section):
+    """Credit insurance and factoring."""
+
+    insurance_premium: float = setting("share", "premium over insured sales", low=0, high=0.2)
+    cover_share: float = setting("share", "share of a loss the insurer pays")
+    deductible: float = setting("money", "own share per loss (免赔额)", low=0, high=1e12)
+    factoring_advance: float = setting("share", "share of the receivable paid at once")
+    factoring_fee: float = setting("share", "fee over the receivable", low=0, high=0.2)
+    recourse: bool = name("whether the factor may come back to us (有追索权)")
+
+
+class RiskAppetite(Section):
+    """How much risk the firm takes."""
+
+    expected_loss_budget: float = setting("share", "expected loss over annual credit sales", low=0, high=0.5)
+    single_name_cap: float = setting("share", "largest customer over all receivables")
+    group_cap: float = setting("share", "largest group over all receivables")
+    industry_cap: float = setting("share", "largest industry over all receivables")
+    region_cap: float = setting("share", "largest region over all receivables")
+    target_dso: float = setting("days", "DSO aimed at", low=0, high=365)
+    write_off_after_days: int = setting("days", "days past due after which an item is written off", low=30, high=3650)
+
+
+class Economics(Section):
+    """What credit costs and earns."""
+
+    variable_cost_ratio: float = setting("share", "variable cost over sales (变动成本率)")
+    capital_cost: float = setting("share", "cost of capital per year (资本成本)")
+    loss_given_default: float = setting("share", "share of exposure lost in default (违约损失率)")
+    tax_rate: float = setting("share", "value-added tax in receivables and sales")
+
+
+class Evaluation(Section):
+    """How evidence becomes one score."""
+
+    capability: float = setting("share", "weight of capability (能力)")
+    willingness: float = setting("share", "weight of willingness (守信意愿)")
+    environment: float = setting("share", "weight of the trading environment (交易环境)")
+    quantitative: float = setting("share", "weight of figures against judgement within each")
+    max_override_share: float = setting("share", "largest share of overridden grades")
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> "Evaluation":
+        if abs(self.capability + self.willingness + self.environment - 1) > 1e-9:
+            raise ValueError("capability + willingness + environment must be 1")
+        return self
+
+
+class Policy(Section):
+    """A whole credit policy (信用政策); made by `load`, compared by `diff`."""
+
+    meta: Meta
+    aging: Aging
+    evaluation: Evaluation
+    grades: Grades
+    limits: Limits
+    trial: Trial
+    terms: Terms
+    holds: Holds
+    authority: Authority
+    ladder: Ladder
+    monitoring: Monitoring
+    transfer: Transfer
+    risk_appetite: RiskAppetite
+    economics: Economics
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> "Policy":
+        names = [grade.grade for grade in self.grades.scale]
+        for level in self.authority.levels:
+            if level.worst_grade not in names:
+                raise ValueError(
+                    f"authority level {level.approver!r}: worst_grade {level.worst_grade!r} is not in the scale"
+                )
+        if self.authority.levels[-1].worst_grade != names[-1]:
+            raise ValueError(f"the last authority level must cover the worst grade {names[-1]!r}")
+        longest = max(grade.term_days for grade in self.grades.scale)
+        if longest > self.terms.max_term_days:
+            raise ValueError(f"a grade grants {longest} days, terms.max_term_days allows {self.terms.max_term_days}")
+        return self
