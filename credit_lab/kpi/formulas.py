@@ -95,7 +95,7 @@ def countback(receivables: float, sales: npt.ArrayLike, days: npt.ArrayLike) -> 
     amounts = np.maximum(np.asarray(sales, dtype=float), 0.0)
     for amount, length in zip(amounts[::-1], np.asarray(days, dtype=float)[::-1], strict=True):
         if left <= amount:
-            return total + length * left / amount
+            return float(total + length * left / amount)
         left -= amount
         total += length
     return float("nan")

@@ -53,7 +53,18 @@ def table(now: dict[str, float], before: dict[str, float] | None = None) -> pd.D
     return pd.DataFrame(rows, columns=["formula_id", "name", "unit", "value", "previous", "change", "formula"])
 
 
-def bridge(before: pd.Series, now: pd.Series) -> pd.DataFrame:
+def window(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
+    """The last `months` rows of monthly flows as one: ending balance and not_due, sum of sales and days."""
+    rows = flows.tail(months)
+    if rows.empty:
+        raise PeriodError("no month of data up to this date; choose a later one")
+    end = rows.iloc[-1]
+    covered = 365.0 if len(rows) == 12 else float(rows["days"].sum())
+    sales = float(rows["sales"].sum())
+    return {"balance": float(end["balance"]), "not_due": float(end["not_due"]), "sales": sales, "days": covered}
+
+
+def bridge(before: dict[str, float], now: dict[str, float]) -> pd.DataFrame:
     """Why receivables moved between two dates (Gentry & De La Garza 1985), in money, adding up exactly.
 
     ΔAR = ΔD·s0 + D0·Δs + ΔD·Δs with D = DSO and s = sales per day; the change of D is split once more into terms
@@ -61,7 +72,7 @@ def bridge(before: pd.Series, now: pd.Series) -> pd.DataFrame:
 
     Parameters
     ----------
-    before, now : with balance, not_due, sales, days (of the window)
+    before, now : `window` of the flows up to each of the two dates
 
     Returns
     -------
