@@ -42,7 +42,8 @@ def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = No
         trailing twelve months: sales_12m, receipts_12m, paid_late_share_12m (of amounts paid),
         days_beyond_terms_12m (amount-weighted over settlements and open overdue items), payment_index (0-100,
         80 = prompt), written_off_12m (net of recoveries), disputed_12m (amounts);
-        high_credit (highest exposure at a month end so far, 历史最高赊欠额), months_on_book (since the first document);
+        so far: paid_in_time (number of settlements by the due date), high_credit (highest exposure at a month end,
+        历史最高赊欠额), months_on_book (since the first document);
         outcomes: next_3m_max_dpd, next_6m_max_dpd, next_12m_max_dpd, next_12m_sales, next_12m_written_off,
         next_12m_default (a month end with an invoice more than 90 days past due, or a write-off, within 12 months).
         Rows start with the customer's first document. Money in currency units. Missing where the months ahead are
@@ -67,8 +68,9 @@ def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = No
     columns = [
         "sales", "receipts", "open", "not_due", "overdue", "overdue_30", "overdue_60", "overdue_90", "unapplied",
         "exposure", "max_dpd", "sales_12m", "receipts_12m", "paid_late_share_12m", "days_beyond_terms_12m",
-        "payment_index", "written_off_12m", "disputed_12m", "high_credit", "months_on_book", "next_3m_max_dpd",
-        "next_6m_max_dpd", "next_12m_max_dpd", "next_12m_sales", "next_12m_written_off", "next_12m_default",
+        "payment_index", "written_off_12m", "disputed_12m", "paid_in_time", "high_credit", "months_on_book",
+        "next_3m_max_dpd", "next_6m_max_dpd", "next_12m_max_dpd", "next_12m_sales", "next_12m_written_off",
+        "next_12m_default",
     ]  # fmt: skip
     grids["months_on_book"] = age
     table = pd.DataFrame({name: grids[name].T.ravel() for name in columns})
@@ -172,6 +174,7 @@ def _behaviour(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index, grid
     weight = trailing(_monthly(customers, ends, who, day, amount), 12)
     days = trailing(_monthly(customers, ends, who, day, amount * late), 12)
     share = trailing(_monthly(customers, ends, who, day, amount * (late > 0)), 12)
+    prompt = _monthly(customers, ends, who, day, (late <= 0).astype(float)).cumsum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         beyond = (days + _open_days(ledger, ends, customers)) / (weight + grids["overdue"])
         beyond = np.where(weight + grids["overdue"] > 1e-6, beyond, np.nan)
@@ -180,6 +183,7 @@ def _behaviour(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index, grid
         "paid_late_share_12m": np.clip(share, 0, 1),
         "days_beyond_terms_12m": beyond,
         "payment_index": payment_index(beyond),
+        "paid_in_time": prompt,
     }
 
 

@@ -43,6 +43,12 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
     }
 
 
+def over_time(flows: pd.DataFrame, *, last: int = 13) -> pd.DataFrame:
+    """`kpis` at each of the last rows of monthly flows: month and one column per formula id."""
+    rows = range(max(1, len(flows) - last + 1), len(flows) + 1)
+    return pd.DataFrame([{"month": flows["month"].iloc[row - 1], **kpis(flows.head(row))} for row in rows])
+
+
 def table(now: dict[str, float], before: dict[str, float] | None = None) -> pd.DataFrame:
     """KPI table: formula_id, name, unit, value, previous, change, formula (in words)."""
     rows = []

@@ -21,10 +21,16 @@ A mapping names, per ledger table, where its rows come from and which source col
     kind = { column = "BLART", codes = { RV = "invoice", RG = "credit_note" } }
     customer_id = { join = ["BUKRS", "KUNNR"] }              # several columns, joined by "/"
 
+    [[windows]]                   # times in which the data mislead; reports mark them
+    start = 2019-11-01
+    end = 2019-12-31
+    reason = "documents cleared after the year end are missing"
+
 Unknown keys are refused with the nearest known one.
 """
 
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -120,6 +126,14 @@ class TableMap(_Strict):
     first_per_key: bool = False
 
 
+class Window(_Strict):
+    """A stretch of time in which the data are known to mislead, with the reason; reports mark it."""
+
+    start: date
+    end: date
+    reason: str
+
+
 class Mapping(_Strict):
     """A whole mapping; the empty one expects the ledger's own names, ISO dates and plain numbers."""
 
@@ -129,6 +143,7 @@ class Mapping(_Strict):
     formats: Formats = Formats()
     allow_prepayment: bool = False
     max_quarantine_share: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.01
+    windows: tuple[Window, ...] = ()
     tables: dict[str, TableMap] = {}
 
 

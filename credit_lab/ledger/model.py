@@ -1,6 +1,7 @@
 """The ledger record: checked tables, what was held back while reading, and where it all came from."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,12 +23,14 @@ class Ledger:
         disposition (quarantined, duplicate, filtered, cell), currency, amount
     accounting : rows and amounts per table, disposition, rule and currency; with `kept` they add up to what was read
     source : where it was read from, without password
+    windows : times in which the data are known to mislead: columns start, end, reason
     """
 
     tables: dict[str, pd.DataFrame]
     quarantine: pd.DataFrame
     accounting: pd.DataFrame
     source: str
+    windows: pd.DataFrame
 
     @property
     def invoices(self) -> pd.DataFrame:
@@ -100,6 +103,21 @@ class Ledger:
             seen = pd.concat([invoices["customer_id"], payments["customer_id"]])
             kept["customers"] = kept["customers"][kept["customers"]["customer_id"].isin(seen)]
         return replace(self, tables={name: frame.reset_index(drop=True) for name, frame in kept.items()})
+
+    def reporting(self, currency: str = "", rates: Mapping[str, float] | None = None) -> "Ledger":
+        """The ledger in one reporting currency: converted where rates are given, else only the documents in `currency`.
+
+        Raises
+        ------
+        LedgerError
+            Several currencies and neither a choice nor rates; rates without a currency to convert to.
+        """
+        if rates:
+            if not currency:
+                raise LedgerError("rates are given, but not the currency to convert to; say --currency as well")
+            return self.convert(dict(rates), currency)
+        chosen = self.only_currency(currency) if currency else self
+        return chosen.only_currency(chosen.currency) if chosen.currency else chosen
 
     def convert(self, rates: dict[str, float], to: str) -> "Ledger":
         """All documents in currency `to`, at one constant rate per currency (units of `to` per unit).

@@ -54,7 +54,11 @@ def read(path: str | Path, mapping: str | Path | Mapping | None = None) -> Ledge
     if "customers" not in frames:
         frames["customers"] = _customers(frames)
     tables = {name: _canonical(name, frame) for name, frame in frames.items()}
-    return Ledger(tables, entries, accounting, shown)
+    windows = pd.DataFrame(
+        [(pd.Timestamp(one.start), pd.Timestamp(one.end), one.reason) for one in rules_of_source.windows],
+        columns=["start", "end", "reason"],
+    )
+    return Ledger(tables, entries, accounting, shown, windows)
 
 
 def _shaped(

@@ -17,7 +17,8 @@ from credit_lab.policy.sections import Policy, Section
 
 # What "more" of a setting means for the firm that grants credit.
 _MORE_IS_LOOSER = [
-    "limit_multiple", "term_days", "tolerated_delay_days", "peak_factor", "growth", "max_share_of_sales",
+    "limit_multiple", "term_days", "share_after_days", "min_overdue_share",
+    "tolerated_delay_days", "peak_factor", "growth", "max_share_of_sales",
     "max_share_of_net_worth", "withdraw_after_months", "first_limit", "step_factor", "stop_dpd", "max_term_days",
     "overdue_days", "overdue_share", "min_overdue", "utilisation", "four_eyes_above", "max_amount", "from_days",
     "min_amount", "single_name_cap", "group_cap", "industry_cap", "region_cap", "expected_loss_budget",

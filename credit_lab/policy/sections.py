@@ -133,8 +133,10 @@ class Terms(Section):
 class Holds(Section):
     """When orders and deliveries stop (停止发货)."""
 
-    overdue_days: int = setting("days", "hold when the oldest item is more days past due than this")
+    overdue_days: int = setting("days", "hold when items are more days past due than this")
     overdue_share: float = setting("share", "hold when overdue over open exceeds this")
+    share_after_days: int = setting("days", "the overdue share counts items more days past due than this")
+    min_overdue_share: float = setting("share", "less than this share of the open amount holds nothing")
     min_overdue: float = setting("money", "smaller overdue amounts hold nothing", low=0, high=1e12)
     utilisation: float = setting(
         "share", "hold when exposure with the order exceeds this share of the limit", low=0, high=5

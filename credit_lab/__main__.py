@@ -1,0 +1,303 @@
+"""The command line: the same runs as the notebooks, from a shell.
+
+Exit code 0: done; 1: refused input or a finding; 2: wrong usage. Every command has --help with an example.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from credit_lab import ledger as ledgers
+from credit_lab import periods
+from credit_lab.errors import CreditLabError
+from credit_lab.ledger import quarantine, reconcile
+from credit_lab.report import inputs
+
+app = typer.Typer(
+    help="Research workbench for business-to-business trade credit.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Ledger = Annotated[str, typer.Option(help="Folder, CSV/Parquet/XLSX file or database URL.")]
+MappingFile = Annotated[str, typer.Option("--mapping", help="Mapping file for a foreign export; see data/mappings.")]
+Currency = Annotated[str, typer.Option(help="Report only this currency, or convert to it with --rates.")]
+Rates = Annotated[str, typer.Option(help="Units of --currency per unit: 'CAD:0.75 EUR:1.1'.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+
+
+def _print(text: str = "") -> None:
+    typer.echo(text)
+
+
+def _json(value: Any) -> None:
+    _print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return json.loads(frame.to_json(orient="records", date_format="iso", force_ascii=False, double_precision=10))
+
+
+def _table(frame: pd.DataFrame) -> str:
+    shown = frame.copy()
+    for name in shown:
+        if pd.api.types.is_float_dtype(shown[name].dtype):
+            shown[name] = shown[name].map(lambda value: "" if pd.isna(value) else f"{value:,.2f}")
+    return shown.to_string(index=False)
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="Folder for the ledger; its truth goes to OUT/truth.")] = Path(
+        "data/sample"
+    ),
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    customers: Annotated[int, typer.Option(min=10, help="Number of customers.")] = 300,
+    months: Annotated[int, typer.Option(min=6, max=240, help="Months of data.")] = 36,
+    invoices: Annotated[int, typer.Option(min=0, help="About so many invoices instead of a number of customers.")] = 0,
+    no_effect: Annotated[bool, typer.Option("--no-effect", help="The policy change changes nothing.")] = False,
+    form: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a synthetic ledger with known truth.
+
+    Example: credit-lab sample --out /tmp/firm --seed 7 --invoices 100000 --format parquet
+    """
+    from credit_lab import synthetic
+
+    if form not in ("csv", "parquet"):
+        raise typer.BadParameter(f"{form!r}: choose csv or parquet", param_hint="--format")
+    change = synthetic.Change(delay_factor=1.0, weak_orders=1.0) if no_effect else synthetic.Change()
+    base = synthetic.Firm.of_invoices(invoices) if invoices else synthetic.Firm(customers=customers)
+    firm = synthetic.Firm(customers=base.customers, orders=base.orders, months=months, change=change)
+    made = synthetic.generate(firm, seed)
+    ledgers.write(made.tables, out, format=form, overwrite=overwrite)  # type: ignore[arg-type]
+    ledgers.write(made.truth, out / "truth", overwrite=True)
+    counts = {name: len(frame) for name, frame in made.tables.items()}
+    if as_json:
+        _json({"out": str(out), "seed": seed, "rows": counts})
+    else:
+        _print(f"{out}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+
+
+@app.command()
+def check(
+    ledger: Ledger = "data/sample",
+    mapping: MappingFile = "",
+    as_of: Annotated[str, typer.Option(help="Aging and KPIs as of this day; default: last day of the data.")] = "",
+    currency: Currency = "",
+    rates: Rates = "",
+    as_json: Json = False,
+) -> None:
+    """Read a ledger, reconcile it and say what was held back. Exit code 1 when the control account differs.
+
+    Example: credit-lab check --ledger export.csv --mapping data/mappings/ibm_ar.toml --as-of 2012-12-31 --json
+    """
+    from credit_lab import aging, kpi
+
+    book = ledgers.read(ledger, mapping or None)
+    day = periods.parse_date(as_of, "--as-of") if as_of else None
+    chosen = [book.reporting(currency, inputs.rates_from(rates))] if currency or rates else _per_currency(book)
+    found = []
+    for one in chosen:
+        last = day or max(one.invoices["issue_date"].max(), one.payments["paid_date"].max())
+        items = aging.open_items(one, last)
+        figures = kpi.kpis(kpi.monthly(one, last))
+        found.append((one.currency, last, aging.bucket_table(items, one.currency), figures))
+    control = reconcile.against_control(book)
+    if as_json:
+        _json(
+            {
+                "ledger": book.source,
+                "digest": book.digest(),
+                "tables": {name: len(frame) for name, frame in book.tables.items()},
+                "accounting": _records(book.accounting),
+                "quarantine": quarantine.describe(book.quarantine),
+                "control": _records(control),
+                "currencies": {
+                    code: {"as_of": str(last.date()), "aging": _records(table), "kpis": figures}
+                    for code, last, table, figures in found
+                },
+            }
+        )
+    else:
+        _check_text(book, found, control)
+    if len(control) and control["difference"].abs().max() > 0:
+        raise typer.Exit(1)
+
+
+def _per_currency(book: ledgers.Ledger) -> list[ledgers.Ledger]:
+    return [book.only_currency(code) for code in book.currencies]
+
+
+def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -> None:
+    _print(f"{book.source}: " + ", ".join(f"{len(frame):,} {name}" for name, frame in book.tables.items()))
+    _print("\nWhat became of the rows read")
+    _print(_table(book.accounting))
+    if len(book.quarantine):
+        _print("\n" + "\n".join(quarantine.describe(book.quarantine)))
+    for code, last, table, figures in found:
+        _print(f"\nAging of open items at {last.date()}, {code}")
+        _print(_table(table.assign(share=(table["share"] * 100))))
+        _print("\n".join(f"  {name:<22} {value:,.4g}" for name, value in figures.items()))
+    if len(control):
+        worst = control["difference"].abs().max()
+        verdict = "agrees to the cent" if worst == 0 else f"differs by up to {worst:,.2f}"
+        _print(f"\nControl account: {len(control)} dates, {verdict}")
+    else:
+        _print("\nControl account: none in this ledger")
+
+
+@app.command()
+def review(
+    ledger: Ledger = "data/sample",
+    policy: Annotated[str, typer.Option(help="Policy file.")] = "data/policies/2025-baseline.toml",
+    period: Annotated[str, typer.Option(help="Quarter 2025Q4, month 2025-11 or year 2025.")] = "2025Q4",
+    mapping: MappingFile = "",
+    currency: Currency = "",
+    rates: Rates = "",
+    out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/PERIOD.")] = Path("reports"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Quarterly credit-policy review: executed notebook, HTML, tables, run.json.
+
+    Example: credit-lab review --ledger data/sample --policy data/policies/2025-baseline.toml --period 2025Q4
+    """
+    from credit_lab import policy as policies
+    from credit_lab import report
+
+    periods.parse_period(period)
+    rules = policies.load(policy)
+    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    report.require_period(book, period)
+    parameters = {"ledger": ledger, "mapping": mapping, "policy": policy, "period": period}
+    made = report.run(
+        inputs.notebook("80_quarterly_review"),
+        {**parameters, "currency": currency, "rates": rates},
+        out / period,
+        title=f"Credit-policy review {period}",
+        facts={"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)},
+        progress=not (quiet or as_json),
+    )
+    _done(made, as_json)
+
+
+@app.command()
+def backtest(
+    ledger: Ledger = "data/sample",
+    policy: Annotated[list[str], typer.Option(help="Policy file; give it twice, champion first.")] = [],  # noqa: B006
+    mapping: MappingFile = "",
+    currency: Currency = "",
+    rates: Rates = "",
+    start: Annotated[str, typer.Option(help="First day; default: after six months of data.")] = "",
+    end: Annotated[str, typer.Option(help="Last day, a month end; default: last whole month.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/backtest.")] = Path("reports"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Replay two policies month by month on a ledger; each sees only the past.
+
+    Example: credit-lab backtest --policy data/policies/2025-baseline.toml --policy data/policies/2025-tighter.toml
+    """
+    from credit_lab import policy as policies
+    from credit_lab import report
+
+    names = policy or ["data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"]
+    if len(names) != 2:
+        raise typer.BadParameter("give exactly two policies, champion first", param_hint="--policy")
+    for text, option in ((start, "--start"), (end, "--end")):
+        if text:
+            periods.parse_date(text, option)
+    rules = [policies.load(name) for name in names]
+    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    parameters = {"ledger": ledger, "mapping": mapping, "policy_a": names[0], "policy_b": names[1]}
+    made = report.run(
+        inputs.notebook("70_policy_backtest"),
+        {**parameters, "currency": currency, "rates": rates, "start": start, "end": end},
+        out / "backtest",
+        title="Policy backtest",
+        facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
+        progress=not (quiet or as_json),
+    )
+    _done(made, as_json)
+
+
+def _done(made: Any, as_json: bool) -> None:
+    if as_json:
+        _json({"html": str(made.html), **made.run})
+        return
+    for name, verdict in made.run["verdicts"].items():
+        _print(f"{name}: {verdict}")
+    _print(f"report: {made.html} ({made.run['seconds']:.0f} s)")
+
+
+@app.command()
+def policy(
+    files: Annotated[list[str], typer.Argument(help="One policy file to explain, or two to compare.")],
+    as_json: Json = False,
+) -> None:
+    """Explain one policy, or show what differs between two.
+
+    Example: credit-lab policy data/policies/2025-baseline.toml data/policies/2025-tighter.toml
+    """
+    from credit_lab import policy as policies
+
+    if len(files) not in (1, 2):
+        raise typer.BadParameter("give one policy file, or two", param_hint="FILES")
+    loaded = [policies.load(name) for name in files]
+    table = policies.describe(loaded[0]) if len(loaded) == 1 else policies.diff(*loaded)
+    if as_json:
+        _json(_records(table))
+    else:
+        _print(table.to_string(index=False))
+
+
+@app.command()
+def notebooks(as_json: Json = False) -> None:
+    """List the notebooks and their parameters.
+
+    Example: credit-lab notebooks --json
+    """
+    from credit_lab import report
+
+    folder = inputs.notebook("80_quarterly_review").parent
+    found = {path.stem: report.parameters_of(path) for path in sorted(folder.glob("*.ipynb"))}
+    if as_json:
+        _json(found)
+        return
+    for name, parameters in found.items():
+        _print(name)
+        for key, item in parameters.items():
+            _print(f"  {key:<12} {item['type']:<10} default {item['default']:<36} {item['help']}")
+
+
+@app.command()
+def lab() -> None:
+    """Open JupyterLab on the notebooks.
+
+    Example: credit-lab lab
+    """
+    folder = inputs.notebook("80_quarterly_review").parent
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", "--notebook-dir", str(folder.parent)]))
+
+
+def main() -> None:
+    """Run the command line; refused input ends with its message and exit code 1."""
+    try:
+        app()
+    except CreditLabError as error:
+        typer.echo(f"credit-lab: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

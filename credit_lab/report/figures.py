@@ -1,0 +1,178 @@
+"""Figures of the reports; the only module that draws. Each takes a table and returns a matplotlib figure.
+
+Every figure has its finding as title, units on the axis, and source, date and number of observations below. Colours
+are told apart by colour-blind readers (Okabe and Ito's set, and a sequence from blue to red for age).
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7F7F7F"
+AGES = ("#B8CCE0", "#F2D7A6", "#EDB458", "#E08E45", "#CC5A3C", "#A4303F", "#6B1D33", "#3E1022")
+
+
+def _canvas(width: float = 8.2, height: float = 4.0, panels: int = 1) -> tuple["Figure", Any]:
+    import matplotlib.pyplot as plt  # 0.5 s: only when something is drawn
+
+    style: Any = {
+        "font.family": ["DejaVu Sans"],
+        "font.size": 9.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 11.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "grid.color": "#E3E3E3",
+        "axes.axisbelow": True,
+        "legend.frameon": False,
+        "figure.dpi": 110,
+    }
+    with plt.rc_context(style):
+        figure, axes = plt.subplots(1, panels, figsize=(width, height), layout="constrained")
+    plt.close(figure)  # shown by the report, not by the notebook's inline backend
+    return figure, axes
+
+
+def _note(figure: "Figure", text: str) -> "Figure":
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color=GREY)
+    return figure
+
+
+def _scale(values: pd.DataFrame | pd.Series | np.ndarray, currency: str) -> tuple[float, str]:
+    """Divisor and unit so that axis numbers stay short."""
+    top = float(np.nanmax(np.abs(np.asarray(values, dtype=float)), initial=0.0))
+    if top >= 2e6:
+        return 1e6, f"million {currency}"
+    return (1e3, f"thousand {currency}") if top >= 2e3 else (1.0, currency)
+
+
+def _months(axes: "Axes", months: pd.Series) -> None:
+    labels = [
+        f"{month:%b}\n{month:%Y}" if number == 0 or month.month == 1 else f"{month:%b}"
+        for number, month in enumerate(months)
+    ]
+    axes.set_xticks(range(len(labels)), labels)
+
+
+def aging_chart(series: pd.DataFrame, labels: Sequence[str], *, currency: str, source: str) -> "Figure":
+    """Open invoices at month ends, stacked by age."""
+    figure, axes = _canvas()
+    scale, unit = _scale(series["open"], currency)
+    bottom = np.zeros(len(series))
+    for label, colour in zip(labels, AGES, strict=False):
+        heights = series[label].to_numpy() / scale
+        name = "not due" if label == "not_due" else f"{label} days"
+        axes.bar(range(len(series)), heights, bottom=bottom, color=colour, label=name, width=0.8)
+        bottom += heights
+    late = 1 - series[labels[0]] / series["open"].where(series["open"] > 0)
+    first, last = late.iloc[0], late.iloc[-1]
+    axes.set_title(
+        f"{last:.0%} of receivables were overdue, against {first:.0%} a year before"
+        if np.isfinite([first, last]).all()
+        else "Receivables by age"
+    )
+    axes.set_ylabel(unit)
+    _months(axes, series["as_of"])
+    handles, names = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], names[::-1], bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    return _note(figure, f"Open invoices at month ends by days past due; {source}; n = {len(series)} month ends")
+
+
+def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
+    """DSO split into the part that terms explain and the part that is delay, by month end."""
+    figure, axes = _canvas()
+    x = range(len(kpis))
+    axes.fill_between(x, 0, kpis["dso.best_possible"], color=AGES[0], label="terms (best possible DSO)")
+    axes.fill_between(x, kpis["dso.best_possible"], kpis["dso.period_end"], color=AGES[2], label="delay (ADD)")
+    axes.plot(x, kpis["dso.period_end"], color=BLUE, linewidth=2, label="DSO, period end")
+    axes.plot(x, kpis["dso.countback"], color=ORANGE, linewidth=1.6, linestyle="--", label="DSO, countback")
+    change = kpis["dso.period_end"].iloc[-1] - kpis["dso.period_end"].iloc[0]
+    verb = "rose" if change > 0 else "fell"
+    axes.set_title(f"DSO {verb} by {abs(change):.1f} days within {len(kpis) - 1} months")
+    axes.set_ylabel("days")
+    axes.set_ylim(0)
+    _months(axes, kpis["month"])
+    axes.legend(bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    return _note(figure, f"Sales of the trailing twelve months, tax included; {source}; n = {len(kpis)} month ends")
+
+
+def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure":
+    """Waterfall from opening to ending receivables."""
+    figure, axes = _canvas(height=3.6)
+    scale, unit = _scale(bridge["amount"], currency)
+    amounts = bridge["amount"].to_numpy() / scale
+    level = 0.0
+    for number, amount in enumerate(amounts):
+        whole = number in (0, len(amounts) - 1)
+        colour = BLUE if whole else ORANGE if amount > 0 else "#009E73"
+        axes.bar(number, amount, bottom=0 if whole else level, color=colour, width=0.6)
+        top = amount if whole else level + amount
+        axes.annotate(
+            f"{amount:,.2f}" if whole else f"{amount:+,.2f}",
+            (number, max(top, level if not whole else top)),
+            ha="center",
+            va="bottom",
+            fontsize=9,
+        )
+        level = amount if whole else level + amount
+    change = amounts[-1] - amounts[0]
+    axes.set_title(f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved them")
+    names = ["opening", "terms", "delinquency", "sales\nvolume", "joint\neffect", "ending"]
+    axes.set_xticks(range(len(amounts)), names)
+    axes.set_ylabel(unit)
+    axes.margins(y=0.15)
+    return _note(figure, f"kpi.bridge, sales of the trailing twelve months; {source}")
+
+
+def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int = 15) -> "Figure":
+    """Largest exposures as shares of receivables, overdue part marked, against the policy's cap."""
+    top = balances.head(rows).iloc[::-1]
+    figure, axes = _canvas(height=4.4)
+    whole = balances["exposure"].clip(lower=0).sum()
+    late = np.minimum(top["overdue"], top["exposure"].clip(lower=0)) / whole
+    y = range(len(top))
+    axes.barh(y, top["share"] * 100, color=AGES[0], label="not due")
+    axes.barh(y, late * 100, color=AGES[4], label="overdue")
+    axes.axvline(cap * 100, color=GREY, linestyle="--", linewidth=1.2)
+    axes.annotate(f" cap {cap:.0%}", (cap * 100, 0), color=GREY, fontsize=9)
+    axes.set_yticks(y, top["customer_id"])
+    axes.grid(axis="x", color="#E3E3E3")
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("% of receivables")
+    axes.set_title(f"The {len(top)} largest customers hold {top['share'].sum():.0%} of receivables")
+    axes.legend(loc="lower right")
+    return _note(
+        figure, f"Exposure: invoices less credit notes and unapplied cash; {source}; n = {len(balances):,} customers"
+    )
+
+
+def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, currency: str, source: str) -> "Figure":
+    """Two replays month by month: sales allowed, share refused, overdue; marked months are shaded."""
+    figure, panels = _canvas(width=9.2, height=3.6, panels=3)
+    scale, unit = _scale(a["sales"], currency)
+    shown: list[tuple[str, Any]] = [
+        (f"Sales allowed\n({unit} a month)", lambda t: t["sales"] / scale),
+        ("Sales refused\n(% of what was asked)", lambda t: 100 * t["refused"] / (t["sales"] + t["refused"])),
+        (f"Overdue at month end\n({unit})", lambda t: t["overdue"] / scale),
+    ]
+    for axes, (title, value) in zip(panels, shown, strict=True):
+        for table, colour, name, line in ((a, BLUE, names[0], "-"), (b, ORANGE, names[1], "--")):
+            axes.plot(range(len(table)), value(table), color=colour, label=name, linewidth=1.8, linestyle=line)
+        for number in np.flatnonzero(a["marked"].to_numpy() != ""):
+            axes.axvspan(number - 0.5, number + 0.5, color="#EEEEEE", zorder=0)
+        axes.set_title(title, fontsize=10)
+        axes.set_ylim(0)
+        step = max(1, len(a) // 5)
+        axes.set_xticks(range(0, len(a), step), [f"{month:%b %y}" for month in a["month"].iloc[::step]])
+    panels[0].legend(loc="lower left")
+    shaded = "; shaded months mislead (see notes)" if (a["marked"] != "").any() else ""
+    return _note(figure, f"Replay on history, behaviour held fixed; {source}{shaded}")

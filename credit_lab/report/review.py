@@ -1,0 +1,177 @@
+"""The quarterly credit-policy review as a record: every table the report shows, computed once, from one ledger."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from credit_lab import aging, history, kpi, limits
+from credit_lab.errors import PeriodError
+from credit_lab.ledger import quarantine, reconcile
+from credit_lab.ledger.model import Ledger
+from credit_lab.periods import Period, month_ends, parse_period
+from credit_lab.policy import Policy
+
+
+@dataclass(frozen=True)
+class Review:
+    """Tables of one review; amounts in `currency`, balances as of `as_of`, comparisons with the period before.
+
+    Attributes
+    ----------
+    control : as_of, currency, control, ledger, difference (control account against documents)
+    identity : buckets, unapplied cash, credit notes and their sum beside the balance from the documents
+    accounting, findings : what became of every row read, in figures and in sentences
+    aging_now, aging_series : bucket table at as_of; one row per month end, 13 months
+    kpi_series : month and one column per formula id, last 13 month ends
+    kpis : formula_id, name, unit, value, previous, change, formula
+    bridge : why receivables moved since the period before (part, days, amount)
+    balances, concentration, industries, regions : who owes how much
+    overdue, changes : overdue invoices, oldest first; customers whose overdue amount moved most
+    alerts : customers over a threshold of the policy's monitoring rules
+    proposals : limits the policy proposes at as_of
+    flows : monthly flows and balances
+    marks : times in which the data mislead
+    """
+
+    period: Period
+    as_of: pd.Timestamp
+    currency: str
+    source: str
+    policy: Policy
+    control: pd.DataFrame
+    identity: pd.DataFrame
+    accounting: pd.DataFrame
+    findings: tuple[str, ...]
+    aging_now: pd.DataFrame
+    aging_series: pd.DataFrame
+    kpis: pd.DataFrame
+    kpi_series: pd.DataFrame
+    bridge: pd.DataFrame
+    balances: pd.DataFrame
+    concentration: pd.DataFrame
+    industries: pd.DataFrame
+    regions: pd.DataFrame
+    overdue: pd.DataFrame
+    changes: pd.DataFrame
+    alerts: pd.DataFrame
+    proposals: pd.DataFrame
+    flows: pd.DataFrame
+    marks: pd.DataFrame
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name, as they are saved beside the report."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
+
+
+def review(ledger: Ledger, policy: Policy, period: str) -> Review:
+    """Compute the review of `period` ("2025Q4") for a one-currency ledger under `policy`.
+
+    Raises
+    ------
+    PeriodError
+        The period is malformed, or the ledger has no document in it or before it.
+    """
+    window = parse_period(period)
+    require_period(ledger, period)
+    as_of, before = window.end, window.previous().end
+    buckets = aging.Buckets(policy.aging.edges, by=policy.aging.by)
+    items = aging.open_items(ledger, as_of, buckets=buckets)
+    flows = kpi.monthly(ledger, as_of)
+    earlier = flows[flows["month"] <= before]
+    now = kpi.kpis(flows)
+    past = kpi.kpis(earlier) if len(earlier) else None
+    balances = kpi.by_customer(ledger, items)
+    old = aging.open_items(ledger, before, buckets=buckets) if len(earlier) else items[:0]
+    aging_now = aging.bucket_table(items, ledger.currency, buckets=buckets)
+    months = history.build(ledger, as_of)
+    latest = months[months["month"] == months["month"].max()]
+    paid = kpi.days_to_pay(ledger, as_of, since=as_of - pd.DateOffset(months=12))
+    now |= {"days_to_pay.km_median": paid.median, "days_to_pay.closed_mean": paid.closed_mean}
+    marks = ledger.windows
+    return Review(
+        period=window,
+        as_of=as_of,
+        currency=ledger.currency,
+        source=ledger.source,
+        policy=policy,
+        control=reconcile.against_control(ledger).query("as_of <= @as_of").tail(13),
+        identity=_identity(ledger, aging_now, as_of),
+        accounting=ledger.accounting,
+        findings=tuple(quarantine.describe(ledger.quarantine)),
+        aging_now=aging_now,
+        aging_series=aging.series(ledger, month_ends(as_of - pd.DateOffset(months=12), as_of), buckets=buckets),
+        kpis=kpi.table(now, past),
+        kpi_series=kpi.over_time(flows),
+        bridge=kpi.bridge(kpi.window(earlier), kpi.window(flows)) if len(earlier) else pd.DataFrame(),
+        balances=balances,
+        concentration=kpi.concentration(balances),
+        industries=kpi.by_group(ledger, balances, "industry"),
+        regions=kpi.by_group(ledger, balances, "region"),
+        overdue=kpi.overdue_items(items),
+        changes=kpi.changes(kpi.by_customer(ledger, old), balances),
+        alerts=alerts(latest, policy),
+        proposals=limits.propose(latest, policy),
+        flows=flows.tail(25).reset_index(drop=True),
+        marks=marks[(marks["start"] <= as_of) & (marks["end"] >= as_of - pd.DateOffset(months=13))],
+    )
+
+
+def require_period(ledger: Ledger, period: str) -> None:
+    """Refuse a period in which no invoice was issued, with the span of the data.
+
+    Raises
+    ------
+    PeriodError
+        There is none.
+    """
+    window = parse_period(period)
+    days = ledger.invoices["issue_date"]
+    if not days.between(window.start, window.end).any():
+        held = f"{days.min().date()} to {days.max().date()}" if len(days) else "no invoices at all"
+        raise PeriodError(f"{window.label}: no invoice was issued in it; {ledger.source} holds {held}")
+
+
+def _identity(ledger: Ledger, aging_now: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Buckets + unapplied cash + credit notes against the balance from the documents; the difference must be 0.00."""
+    from_documents = float(reconcile.balance(ledger, as_of)["balance"].sum())
+    buckets = round(float(aging_now["open_amount"].iloc[:-2].sum()), 6)
+    cash, notes = aging_now["open_amount"].iloc[-2:]
+    rows = [
+        ("open invoices, all buckets", buckets),
+        ("unapplied cash", cash),
+        ("credit notes", notes),
+        ("sum", round(buckets + cash + notes, 6)),
+        ("balance from documents", from_documents),
+        ("difference", round(buckets + cash + notes - from_documents, 6) + 0.0),
+    ]
+    return pd.DataFrame(rows, columns=["line", "amount"])
+
+
+def alerts(latest: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """Customers over a threshold of the policy's monitoring rules at one month end.
+
+    Returns indicator, threshold, severity, action, customer_id, value, exposure; most severe and largest first.
+    """
+    parts = []
+    for rule in policy.monitoring.alerts:
+        if rule.indicator not in latest:
+            raise PeriodError(f"policy {policy.meta.id}: no indicator {rule.indicator!r} in the history table")
+        value = latest[rule.indicator]
+        hit = latest[value > rule.above if rule.above is not None else value < rule.below]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "indicator": rule.indicator,
+                    "threshold": f"> {rule.above:g}" if rule.above is not None else f"< {rule.below:g}",
+                    "severity": rule.severity,
+                    "action": rule.action,
+                    "customer_id": hit["customer_id"],
+                    "value": hit[rule.indicator].astype("float64"),
+                    "exposure": hit["exposure"],
+                }
+            )
+        )
+    whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    rank = whole["severity"].map({"stop": 0, "act": 1, "watch": 2})
+    ordered = whole.assign(rank=rank).sort_values(["rank", "exposure", "customer_id"], ascending=[True, False, True])
+    return ordered.drop(columns="rank").reset_index(drop=True)

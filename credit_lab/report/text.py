@@ -1,0 +1,152 @@
+"""Sentences of a report. They have a few branches (better, worse, not clear); each has a golden text in the tests."""
+
+import numpy as np
+import pandas as pd
+
+from credit_lab.backtest import Duel
+from credit_lab.report.review import Review
+
+
+def money_text(amount: float, currency: str) -> str:
+    """Amount in words a table of figures does not need: 21.8 million CNY.
+
+    >>> money_text(21_837_143.5, "CNY"), money_text(-950.0, "USD")
+    ('21.8 million CNY', '-950 USD')
+    """
+    size = abs(amount)
+    if size >= 1e6:
+        return f"{amount / 1e6:,.1f} million {currency}"
+    if size >= 1e4:
+        return f"{amount / 1e3:,.0f} thousand {currency}"
+    return f"{amount:,.0f} {currency}"
+
+
+def headline(review: Review) -> list[str]:
+    """The three to five sentences a manager reads first."""
+    values = review.kpis.set_index("formula_id")
+    total = float(review.identity.set_index("line").loc["sum", "amount"])
+    sentences = [
+        f"At {review.as_of.date()} customers owed {money_text(total, review.currency)} net of unapplied cash and "
+        f"credit notes; {values.loc['overdue_ratio', 'value']:.1%} of open invoices were overdue.",
+        moved("DSO (dso.period_end)", values.loc["dso.period_end"], "days", worse_is_up=True),
+        moved("average days delinquent (add)", values.loc["add"], "days", worse_is_up=True),
+    ]
+    top = review.concentration.set_index("measure")["value"]
+    cap = review.policy.risk_appetite.single_name_cap
+    over = int((review.balances["share"] > cap).sum())
+    limit = f"; {over} above" if over else "; nobody above"
+    sentences.append(
+        f"The largest customer holds {top['largest 1']:.1%} and the ten largest {top['largest 10']:.1%} of receivables"
+        f"{limit} the policy's cap of {cap:.0%}."
+    )
+    return sentences
+
+
+def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5) -> str:
+    """One figure against the period before; movements within `noise` are called unchanged.
+
+    >>> moved("DSO", pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5}), "days", worse_is_up=True)
+    'DSO rose by 3.5 days to 55.5 (worse).'
+    """
+    if not np.isfinite(row["value"]):
+        return f"{name} cannot be computed: its denominator is zero."
+    if not np.isfinite(row["previous"]):
+        return f"{name} is {row['value']:.1f} {unit}; there is no earlier period to compare with."
+    if abs(row["change"]) <= noise:
+        return f"{name} is {row['value']:.1f} {unit}, unchanged within {noise} {unit}."
+    verb, rose = ("rose", True) if row["change"] > 0 else ("fell", False)
+    judged = "worse" if rose == worse_is_up else "better"
+    return f"{name} {verb} by {abs(row['change']):.1f} {unit} to {row['value']:.1f} ({judged})."
+
+
+def quality(review: Review) -> str:
+    """What became of the rows that were read, and whether the balance ties to the control account."""
+    rows = review.accounting.groupby("disposition")["rows"].sum()
+    total = int(rows.sum())
+    held = int(rows.get("quarantined", 0))
+    parts = [f"{total:,} rows were read; {int(rows.get('kept', 0)):,} are used"]
+    for name, words in (("duplicate", "exact copies"), ("filtered", "left out by the mapping")):
+        if rows.get(name, 0):
+            parts.append(f"{int(rows[name]):,} {words}")
+    parts.append(f"{held:,} held back" if held else "none held back")
+    text = ", ".join(parts) + ". "
+    difference = float(review.identity.set_index("line").loc["difference", "amount"])
+    text += (
+        f"Buckets, unapplied cash and credit notes differ from the documents by {difference:.2f} {review.currency}. "
+    )
+    if review.control.empty:
+        return text + "There is no control account to compare with."
+    worst = float(review.control["difference"].abs().max())
+    if worst == 0:
+        return text + f"The control account agrees to the cent at all {len(review.control)} dates."
+    return text + f"The control account differs by up to {worst:,.2f} {review.currency}: reconcile before you go on."
+
+
+def verdicts(review: Review) -> dict[str, str]:
+    """Traffic lights with their reasons, for the top of the report and for run.json."""
+    values = review.kpis.set_index("formula_id")["value"]
+    appetite = review.policy.risk_appetite
+    identity = float(review.identity.set_index("line").loc["difference", "amount"])
+    control = float(review.control["difference"].abs().max()) if len(review.control) else 0.0
+    top = float(review.balances["share"].max()) if len(review.balances) else 0.0
+    dso, lost = values["dso.period_end"], values["bad_debt_ratio.period"]
+    lights = {
+        "ledger reconciles": ("ok" if identity == 0 == control else "stop", f"difference {identity + control:.2f}"),
+        "DSO within target": (
+            "ok" if dso <= appetite.target_dso else "act",
+            f"{dso:.1f} days, target {appetite.target_dso:g}",
+        ),
+        "losses within budget": (
+            "ok" if not lost > appetite.expected_loss_budget else "act",
+            f"net write-offs {lost:.2%} of sales, budget {appetite.expected_loss_budget:.2%}",
+        ),
+        "largest customer within cap": (
+            "ok" if top <= appetite.single_name_cap else "act",
+            f"{top:.1%} of receivables, cap {appetite.single_name_cap:.0%}",
+        ),
+    }
+    return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
+
+
+def replay_headline(run: Duel) -> list[str]:
+    """What the challenger would have changed, in three sentences, without more certainty than a replay has."""
+    values = run.comparison.set_index("metric")
+    sales, open_, lost = (
+        values.loc[name] for name in ("sales allowed", "receivables turnover", "refused and later written off")
+    )
+    more = values.loc["share of sales refused"]
+    text = [
+        f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} {more['b']:.1%}; sales "
+        f"allowed differ by {sales['difference'] / sales['a']:+.1%}."
+    ]
+    change = open_["difference"] / open_["a"] if open_["a"] else np.nan
+    if not np.isfinite(change):
+        text.append("Receivables turnover cannot be compared: one policy left no balances.")
+    elif abs(change) < 0.01:
+        text.append(f"Receivables turnover is the same within 1 % ({open_['a']:.2f} against {open_['b']:.2f} a year).")
+    else:
+        verb = "rises" if change > 0 else "falls"
+        text.append(
+            f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to {open_['b']:.2f} a year."
+        )
+    if lost["a"] == 0 == lost["b"]:
+        return [*text, "Nothing was written off in these data, so nothing can be said about bad debt."]
+    if lost["difference"] > 0:
+        cost = sales["difference"] / -lost["difference"] if lost["difference"] else np.nan
+        return [
+            *text,
+            f"{run.b.policy} would have kept {lost['difference']:,.0f} more of later written-off invoices off the "
+            f"books, at {abs(cost):,.0f} of sales given up for each unit of loss avoided.",
+        ]
+    if lost["difference"] < 0:
+        return [*text, f"{run.b.policy} would have let {-lost['difference']:,.0f} more of later losses through."]
+    return [*text, "Both policies would have met the same losses."]
+
+
+def replay_verdicts(run: Duel) -> dict[str, str]:
+    """Main figures of a backtest for run.json."""
+    values = run.comparison.set_index("metric")
+    return {
+        name: f"a {values.loc[name, 'a']:.6g}, b {values.loc[name, 'b']:.6g} ({values.loc[name, 'unit']})"
+        for name in ("sales allowed", "share of sales refused", "receivables turnover", "refused and later written off")
+    }
