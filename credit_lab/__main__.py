@@ -198,7 +198,7 @@ def backtest(
     mapping: MappingFile = "",
     currency: Currency = "",
     rates: Rates = "",
-    start: Annotated[str, typer.Option(help="First day; default: after six months of data.")] = "",
+    start: Annotated[str, typer.Option(help="First day; default: after seven months of data.")] = "",
     end: Annotated[str, typer.Option(help="Last day, a month end; default: last whole month.")] = "",
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/backtest.")] = Path("reports"),
     quiet: Quiet = False,

@@ -55,7 +55,7 @@ def replay(
     end: pd.Timestamp,
     start: pd.Timestamp | None = None,
     past: pd.DataFrame | None = None,
-    warm_up: int = 6,
+    warm_up: int = 7,
 ) -> Replay:
     """Replay `policy` on `ledger` from `start` to `end`.
 
@@ -63,8 +63,9 @@ def replay(
     ----------
     ledger : one currency
     end : last day, a month end up to which the ledger is complete
-    start : first day, the first of a month; default `warm_up` whole months after the first invoice. Invoices issued
-        before it were granted by history and count towards exposure.
+    start : first day, the first of a month; default `warm_up` whole months after the first invoice (seven: customers
+        known from the beginning are no newcomers by then). Invoices issued before it were granted by history and
+        count towards exposure.
     past : `history.build(ledger, end)` where it exists already
 
     Raises

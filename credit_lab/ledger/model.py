@@ -91,6 +91,8 @@ class Ledger:
         """The documents in one currency, with their allocations, disputes and write-offs."""
         if currency not in self.currencies:
             raise LedgerError(f"{self.source}: no documents in {currency!r}; there are {', '.join(self.currencies)}")
+        if len(self.currencies) == 1:
+            return self
         invoices = self.invoices[self.invoices["currency"] == currency]
         payments = self.payments[self.payments["currency"] == currency]
         kept = {**self.tables, "invoices": invoices, "payments": payments}
@@ -116,8 +118,7 @@ class Ledger:
             if not currency:
                 raise LedgerError("rates are given, but not the currency to convert to; say --currency as well")
             return self.convert(dict(rates), currency)
-        chosen = self.only_currency(currency) if currency else self
-        return chosen.only_currency(chosen.currency) if chosen.currency else chosen
+        return self.only_currency(currency or self.currency)
 
     def convert(self, rates: dict[str, float], to: str) -> "Ledger":
         """All documents in currency `to`, at one constant rate per currency (units of `to` per unit).

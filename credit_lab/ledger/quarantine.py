@@ -141,7 +141,8 @@ def accounting(entries: pd.DataFrame, kept: dict[str, pd.DataFrame]) -> pd.DataF
     units = [
         money.from_minor(value, code).item() for value, code in zip(grouped["minor"], grouped["currency"], strict=True)
     ]
-    return grouped.assign(amount=units).drop(columns="minor")
+    amount = pd.Series(units, index=grouped.index, dtype="float64")
+    return grouped.assign(amount=amount.mask(grouped["rows_without_amount"] == grouped["rows"])).drop(columns="minor")
 
 
 def enforce(entries: pd.DataFrame, kept: dict[str, pd.DataFrame], *, max_share: float) -> None:

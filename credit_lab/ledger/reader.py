@@ -9,6 +9,7 @@ from credit_lab import money, schema
 from credit_lab.errors import LedgerError, nearest
 from credit_lab.ledger import quarantine as held
 from credit_lab.ledger import rules, sources
+from credit_lab.ledger.database import hide_password
 from credit_lab.ledger.mapping import Mapping, TableMap, load
 from credit_lab.ledger.model import Ledger
 from credit_lab.ledger.quarantine import Quarantine
@@ -38,7 +39,7 @@ def read(path: str | Path, mapping: str | Path | Mapping | None = None) -> Ledge
         had to be held back. The message names table, row, rule and the way out.
     """
     rules_of_source = mapping if isinstance(mapping, Mapping) else load(mapping) if mapping else Mapping()
-    shown = sources.hide_password(str(path))
+    shown = hide_password(str(path))
     found = sources.loaders(path, rules_of_source)
     quarantine = Quarantine()
     frames, settled = _shaped(found, rules_of_source, path, quarantine)
@@ -49,8 +50,10 @@ def read(path: str | Path, mapping: str | Path | Mapping | None = None) -> Ledge
     frames = rules.apply(frames, quarantine, allow_prepayment=rules_of_source.allow_prepayment)
     entries = quarantine.entries()
     own = {name: frame for name, frame in frames.items() if name not in derived}
-    held.enforce(entries, own, max_share=rules_of_source.max_quarantine_share)
+    held.enforce(entries, frames, max_share=rules_of_source.max_quarantine_share)
     accounting = held.accounting(entries[~entries["table"].isin(derived)], own)
+    if "control" in frames:
+        frames["control"] = _control_currency(frames)
     if "customers" not in frames:
         frames["customers"] = _customers(frames)
     tables = {name: _canonical(name, frame) for name, frame in frames.items()}
@@ -79,7 +82,7 @@ def _shaped(
 
 def _own(found: dict[str, sources.Loader], path: str | Path) -> dict[str, TableMap]:
     """Tables of a source that carries our own names; a near miss is an error, not a table left out."""
-    shown = sources.hide_password(str(path))
+    shown = hide_password(str(path))
     missing = sorted(set(schema.TABLES) - set(found))
     for name in sorted(set(found) - set(schema.TABLES)):
         hint = nearest(name, missing) if missing else ""
@@ -165,6 +168,14 @@ def _receipts(lines: pd.DataFrame) -> pd.DataFrame:
 def _customers(frames: Frames) -> pd.DataFrame:
     ids = pd.concat([frames["invoices"]["customer_id"], frames["payments"]["customer_id"]])
     return pd.DataFrame({"customer_id": ids.drop_duplicates(), "_row": 0})
+
+
+def _control_currency(frames: Frames) -> pd.DataFrame:
+    """A control account without currency is in the only one there is."""
+    control = frames["control"]
+    only = frames["invoices"]["currency"].unique()
+    named = control["currency"] if "currency" in control else pd.Series(None, index=control.index, dtype="str")
+    return control.assign(currency=named.fillna(only[0]) if len(only) == 1 else named)
 
 
 def _canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:

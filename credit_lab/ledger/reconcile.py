@@ -46,10 +46,8 @@ def against_control(ledger: Ledger) -> pd.DataFrame:
     if not ledger.has("control") or ledger.tables["control"].empty:
         return pd.DataFrame({name: [] for name in columns})
     control = ledger.tables["control"]
-    only = next(iter(ledger.currencies), "")
-    named = control["currency"].fillna(only) if "currency" in control else pd.Series(only, index=control.index)
     rows = []
-    for as_of, code, stated in zip(control["as_of"], named, control["balance"], strict=True):
+    for as_of, code, stated in zip(control["as_of"], control["currency"], control["balance"], strict=True):
         own = balance(ledger, as_of).set_index("currency")["balance"].get(code, 0.0)
         minor = money.to_minor(pd.Series([stated, own]), str(code))
         rows.append((as_of, code, stated, own, money.from_minor(np.diff(minor)[0], str(code)).item()))

@@ -85,7 +85,7 @@ def _allocations_fit(kept: Frames, quarantine: Quarantine, allow_prepayment: boo
         differs = rows["payment_id"].map(giver[column]) != rows["invoice_id"].map(document[column])
         rows = quarantine.take("allocations", rows, differs, rule, column="payment_id")
     if not allow_prepayment:
-        early = rows["allocated_on"] < rows["invoice_id"].map(document["issue_date"])
+        early = rows["allocated_on"].to_numpy() < document["issue_date"].reindex(rows["invoice_id"]).to_numpy()
         rows = quarantine.take("allocations", rows, early, "payment_before_invoice", column="allocated_on")
     currency = rows["payment_id"].map(giver["currency"])
     minor = pd.Series(money.to_minor(rows["amount"], currency), index=rows.index)

@@ -3,7 +3,6 @@
 CSV comes as text, untouched; Parquet, Excel and databases keep their types. Nothing is interpreted here.
 """
 
-import re
 import warnings
 from collections.abc import Callable
 from datetime import date, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from credit_lab.errors import LedgerError, nearest
+from credit_lab.ledger.database import connected, hide_password
 from credit_lab.ledger.mapping import Mapping
 
 Loader = Callable[[], pd.DataFrame]
@@ -59,15 +59,6 @@ def choose(found: dict[str, Loader], name: str, path: str | Path) -> Loader:
     return found[name]
 
 
-def hide_password(url: str) -> str:
-    """The URL with its password replaced by ***; a plain path comes back as it is.
-
-    >>> hide_password("postgres://ann:secret@db/ledger")
-    'postgres://ann:***@db/ledger'
-    """
-    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
-
-
 def _file_loader(file: Path, mapping: Mapping) -> Loader:
     if file.suffix == ".parquet":
         return lambda: _parquet(file)
@@ -108,28 +99,23 @@ def _csv(file: Path, mapping: Mapping) -> pd.DataFrame:
 
 def _workbook(path: Path) -> dict[str, Loader]:
     try:
-        with pd.ExcelFile(path, engine="openpyxl") as book:
-            sheets = {name: book.parse(name, dtype=object, keep_default_na=False) for name in book.sheet_names}
+        sheets = pd.read_excel(path, sheet_name=None, dtype=object, keep_default_na=False, engine="openpyxl")
     except Exception as error:  # openpyxl raises zip, XML and key errors of many families
         raise LedgerError(f"{path}: no readable XLSX workbook ({error})") from error
     return {str(name): (lambda sheet=sheet: _settle(sheet)) for name, sheet in sheets.items()}  # type: ignore[misc]
 
 
 def _database(url: str) -> dict[str, Loader]:
-    import ibis  # a second: only for databases
-
-    shown = hide_password(url)
-    try:
-        connection = ibis.connect(url)
+    with connected(url, "does not answer") as connection:
         names = connection.list_tables()
-    except Exception as error:  # each driver has a family of its own
-        reason = str(error).replace(url, shown).splitlines()
-        raise LedgerError(
-            f"database {shown} does not answer ({reason[0] if reason else type(error).__name__})"
-        ) from None
     if not names:
-        raise LedgerError(f"database {shown} holds no tables; name the schema in the URL (?schema=...)")
-    return {name: (lambda name=name: _settle(connection.table(name).to_pandas())) for name in names}  # type: ignore[misc]
+        raise LedgerError(f"database {hide_password(url)} holds no tables; name the schema in the URL (?schema=...)")
+    return {str(name): (lambda name=name: _database_table(url, name)) for name in names}  # type: ignore[misc]
+
+
+def _database_table(url: str, name: str) -> pd.DataFrame:
+    with connected(url, f"does not give table {name!r}") as connection:
+        return _settle(connection.table(name).to_pandas())
 
 
 def _settle(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from credit_lab.errors import LedgerError
-from credit_lab.ledger.sources import hide_password
+from credit_lab.ledger.database import connected, hide_password
 
 _SHEET_ROWS = 1_048_575
 
@@ -73,17 +73,9 @@ def _to_workbook(tables: dict[str, pd.DataFrame], file: Path) -> None:
 
 
 def _to_database(tables: dict[str, pd.DataFrame], url: str, overwrite: bool) -> None:
-    import ibis  # a second: only for databases
-
-    try:
-        connection = ibis.connect(url)
+    with connected(url, "cannot be written") as connection:
         taken = sorted(set(tables) & set(connection.list_tables()))
         if taken and not overwrite:
             raise LedgerError(f"database {hide_password(url)}: table {taken[0]!r} exists already; say overwrite")
         for name, frame in tables.items():
             connection.create_table(name, frame, overwrite=overwrite)
-    except LedgerError:
-        raise
-    except Exception as error:  # each driver has a family of its own
-        reason = str(error).replace(url, hide_password(url)).splitlines()
-        raise LedgerError(f"database {hide_password(url)}: {reason[0] if reason else type(error).__name__}") from None

@@ -26,14 +26,10 @@ def _canvas(width: float = 8.2, height: float = 4.0, panels: int = 1) -> tuple["
         "font.size": 9.5,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.titlesize": 11.5,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
         "axes.grid": True,
         "axes.grid.axis": "y",
         "grid.color": "#E3E3E3",
         "axes.axisbelow": True,
-        "legend.frameon": False,
         "figure.dpi": 110,
     }
     with plt.rc_context(style):
@@ -45,6 +41,14 @@ def _canvas(width: float = 8.2, height: float = 4.0, panels: int = 1) -> tuple["
 def _note(figure: "Figure", text: str) -> "Figure":
     figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color=GREY)
     return figure
+
+
+def _title(axes: "Axes", text: str, size: float = 11.5) -> None:
+    axes.set_title(text, loc="left", fontsize=size, fontweight="bold")
+
+
+def _legend(axes: "Axes", *handles: Any, **place: Any) -> None:
+    axes.legend(*handles, frameon=False, fontsize=9, **place)
 
 
 def _scale(values: pd.DataFrame | pd.Series | np.ndarray, currency: str) -> tuple[float, str]:
@@ -75,15 +79,16 @@ def aging_chart(series: pd.DataFrame, labels: Sequence[str], *, currency: str, s
         bottom += heights
     late = 1 - series[labels[0]] / series["open"].where(series["open"] > 0)
     first, last = late.iloc[0], late.iloc[-1]
-    axes.set_title(
+    _title(
+        axes,
         f"{last:.0%} of receivables were overdue, against {first:.0%} a year before"
         if np.isfinite([first, last]).all()
-        else "Receivables by age"
+        else "Receivables by age",
     )
     axes.set_ylabel(unit)
     _months(axes, series["as_of"])
     handles, names = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], names[::-1], bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    _legend(axes, handles[::-1], names[::-1], bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return _note(figure, f"Open invoices at month ends by days past due; {source}; n = {len(series)} month ends")
 
 
@@ -97,11 +102,11 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     axes.plot(x, kpis["dso.countback"], color=ORANGE, linewidth=1.6, linestyle="--", label="DSO, countback")
     change = kpis["dso.period_end"].iloc[-1] - kpis["dso.period_end"].iloc[0]
     verb = "rose" if change > 0 else "fell"
-    axes.set_title(f"DSO {verb} by {abs(change):.1f} days within {len(kpis) - 1} months")
+    _title(axes, f"DSO {verb} by {abs(change):.1f} days within {len(kpis) - 1} months")
     axes.set_ylabel("days")
     axes.set_ylim(0)
     _months(axes, kpis["month"])
-    axes.legend(bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    _legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return _note(figure, f"Sales of the trailing twelve months, tax included; {source}; n = {len(kpis)} month ends")
 
 
@@ -125,7 +130,7 @@ def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure
         )
         level = amount if whole else level + amount
     change = amounts[-1] - amounts[0]
-    axes.set_title(f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved them")
+    _title(axes, f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved them")
     names = ["opening", "terms", "delinquency", "sales\nvolume", "joint\neffect", "ending"]
     axes.set_xticks(range(len(amounts)), names)
     axes.set_ylabel(unit)
@@ -143,13 +148,13 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
     axes.barh(y, top["share"] * 100, color=AGES[0], label="not due")
     axes.barh(y, late * 100, color=AGES[4], label="overdue")
     axes.axvline(cap * 100, color=GREY, linestyle="--", linewidth=1.2)
-    axes.annotate(f" cap {cap:.0%}", (cap * 100, 0), color=GREY, fontsize=9)
+    axes.annotate(f" cap {cap:.0%}", (cap * 100, len(top) - 1), color=GREY, fontsize=9)
     axes.set_yticks(y, top["customer_id"])
     axes.grid(axis="x", color="#E3E3E3")
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("% of receivables")
-    axes.set_title(f"The {len(top)} largest customers hold {top['share'].sum():.0%} of receivables")
-    axes.legend(loc="lower right")
+    _title(axes, f"The {len(top)} largest customers hold {top['share'].sum():.0%} of receivables")
+    _legend(axes, loc="lower right")
     return _note(
         figure, f"Exposure: invoices less credit notes and unapplied cash; {source}; n = {len(balances):,} customers"
     )
@@ -169,10 +174,10 @@ def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, cu
             axes.plot(range(len(table)), value(table), color=colour, label=name, linewidth=1.8, linestyle=line)
         for number in np.flatnonzero(a["marked"].to_numpy() != ""):
             axes.axvspan(number - 0.5, number + 0.5, color="#EEEEEE", zorder=0)
-        axes.set_title(title, fontsize=10)
+        _title(axes, title, size=10)
         axes.set_ylim(0)
         step = max(1, len(a) // 5)
         axes.set_xticks(range(0, len(a), step), [f"{month:%b %y}" for month in a["month"].iloc[::step]])
-    panels[0].legend(loc="lower left")
+    _legend(panels[0], loc="lower left")
     shaded = "; shaded months mislead (see notes)" if (a["marked"] != "").any() else ""
     return _note(figure, f"Replay on history, behaviour held fixed; {source}{shaded}")

@@ -94,7 +94,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         currency=ledger.currency,
         source=ledger.source,
         policy=policy,
-        control=reconcile.against_control(ledger).query("as_of <= @as_of").tail(13),
+        control=_control(ledger, as_of),
         identity=_identity(ledger, aging_now, as_of),
         accounting=ledger.accounting,
         findings=tuple(quarantine.describe(ledger.quarantine)),
@@ -129,6 +129,12 @@ def require_period(ledger: Ledger, period: str) -> None:
     if not days.between(window.start, window.end).any():
         held = f"{days.min().date()} to {days.max().date()}" if len(days) else "no invoices at all"
         raise PeriodError(f"{window.label}: no invoice was issued in it; {ledger.source} holds {held}")
+
+
+def _control(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Control account against documents at the last 13 dates up to `as_of`."""
+    control = reconcile.against_control(ledger)
+    return control[control["as_of"] <= as_of].tail(13) if len(control) else control
 
 
 def _identity(ledger: Ledger, aging_now: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:

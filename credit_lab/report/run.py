@@ -115,14 +115,14 @@ def _execute(source: Path, aside: Path, target: Path, parameters: dict[str, Any]
             progress_bar=progress,
             log_output=False,
         )
-    except papermill.PapermillExecutionError as error:
+    except papermill.PapermillExecutionError as error:  # its count includes the injected parameters
         failed = target.with_name(target.name + "-failed")
         failed.mkdir(exist_ok=True)
         shutil.copy(executed, failed / source.name)
         page = failed / f"{source.stem}.html"
         page.write_text(_html(executed, "failed run", str(aside), str(target)), encoding="utf-8")
         raise ReportError(
-            f"notebook {source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}\n"
+            f"notebook {source.name} failed in cell {error.exec_count - 1}: {error.ename}: {error.evalue}\n"
             f"what there is of it: {page}; an earlier report is untouched"
         ) from error
     _rename_inside(executed, str(aside), str(target))

@@ -90,6 +90,8 @@ def table(
 
 
 def _align(column: pd.Series) -> str:
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return " class='date'"
     return " class='number'" if pd.api.types.is_numeric_dtype(column.dtype) and column.dtype != bool else ""
 
 

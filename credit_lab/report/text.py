@@ -28,8 +28,9 @@ def headline(review: Review) -> list[str]:
     sentences = [
         f"At {review.as_of.date()} customers owed {money_text(total, review.currency)} net of unapplied cash and "
         f"credit notes; {values.loc['overdue_ratio', 'value']:.1%} of open invoices were overdue.",
-        moved("DSO (dso.period_end)", values.loc["dso.period_end"], "days", worse_is_up=True),
-        moved("average days delinquent (add)", values.loc["add"], "days", worse_is_up=True),
+        moved("DSO by countback (dso.countback)", values.loc["dso.countback"], "days", worse_is_up=True)
+        + f" The period-end figure, {values.loc['dso.period_end', 'value']:.1f} days, also moves with the season.",
+        moved("Average days delinquent (add)", values.loc["add"], "days", worse_is_up=True),
     ]
     top = review.concentration.set_index("measure")["value"]
     cap = review.policy.risk_appetite.single_name_cap

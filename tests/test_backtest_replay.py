@@ -1,0 +1,147 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from credit_lab import backtest, history, ledger
+from credit_lab import policy as policies
+from credit_lab.errors import PeriodError
+from tests.ledgers import allocation, invoice, payment
+
+END = pd.Timestamp("2025-12-31")
+baseline = policies.load("data/policies/2025-baseline.toml")
+tighter = policies.load("data/policies/2025-tighter.toml")
+
+
+def changed(policy, **sections):
+    """A policy with some settings replaced, checked again."""
+    data = policy.model_dump()
+    for section, values in sections.items():
+        data[section] |= values
+    return type(policy).model_validate(data)
+
+
+OPEN = {
+    "trial": {"first_limit": 1e11},
+    "limits": {"peak_factor": 5.0},
+    "holds": {"overdue_share": 1.0, "overdue_days": 3650},
+}
+
+
+@pytest.fixture(scope="module")
+def past(sample):
+    return history.build(sample, END)
+
+
+def everything(policy):
+    """A policy that refuses nothing: huge limits for every grade, no holds."""
+    data = changed(policy, **OPEN).model_dump()
+    for grade in data["grades"]["scale"]:
+        grade |= {"limit_multiple": 5.0, "term_days": 90}
+    data["limits"] |= {"max_share_of_sales": 1.0, "tolerated_delay_days": 365, "withdraw_after_months": 60}
+    data["holds"] |= {"utilisation": 5.0, "min_overdue": 1e12}
+    return type(policy).model_validate(data)
+
+
+def test_granted_and_refused_add_up_to_what_was_sold(sample, past):
+    run = backtest.replay(sample, baseline, end=END, past=past)
+    np.testing.assert_allclose(run.invoices["granted"] + run.invoices["refused"], run.invoices["amount"], atol=1e-6)
+    window = sample.invoices[sample.invoices["issue_date"].between(run.start, END) & (sample.invoices["amount"] > 0)]
+    assert run.invoices["amount"].sum() == pytest.approx(window["amount"].sum())
+    assert (run.monthly["sales"] + run.monthly["refused"]).sum() == pytest.approx(window["amount"].sum())
+    kept = run.invoices.set_index("reason")["refused"]
+    assert kept.get("granted", pd.Series([0.0])).sum() == 0
+
+
+def test_a_policy_that_refuses_nothing_reproduces_history(sample, past):
+    run = backtest.replay(sample, everything(baseline), end=END, past=past)
+    assert run.invoices["refused"].sum() < 0.02 * run.invoices["amount"].sum()
+    from credit_lab import aging
+
+    months = run.monthly["month"]
+    real = aging.series(sample, pd.DatetimeIndex(months))
+    assert (run.monthly["open"] <= real["open"] + 1e-6).all()
+    assert run.monthly["open"].iloc[-1] > 0.97 * real["open"].iloc[-1]
+
+
+def test_the_tighter_policy_refuses_more(sample):
+    run = backtest.duel(sample, baseline, tighter)
+    values = run.comparison.set_index("metric")
+    assert values.loc["sales refused", "difference"] > 0
+    assert values.loc["refused and later written off", "difference"] > 0
+    assert run.fates["refused_b"].sum() > run.fates["refused_a"].sum()
+
+
+def test_each_month_sees_only_the_past(sample, past):
+    cut = pd.Timestamp("2024-12-31")
+    whole = backtest.replay(sample, baseline, end=END, past=past).invoices
+    short = backtest.replay(sample, baseline, end=cut).invoices
+    both = short.merge(whole, on="invoice_id", suffixes=("", "_whole"))
+    assert len(both) == len(short)
+    assert (both["granted"] == both["granted_whole"]).all()
+    assert (both["reason"] == both["reason_whole"]).all()
+
+
+def test_a_hand_worked_replay(write_ledger):
+    # A customer buys 1,000 on the 10th of every month and pays on the 9th of the next: at most one invoice is open.
+    # In July it orders 3,000: limit is 1,000 × 12 / 365 × (60 + 30) × 2.5 × 1.5 = 11,095 -> 11,000, above: granted.
+    # In August it orders 20,000: 8,000 fit beside the open 3,000.
+    invoices, payments, matches = [], [], []
+    for month in range(1, 9):
+        amount = {7: 3000.0, 8: 20000.0}.get(month, 1000.0)
+        invoices.append(
+            invoice(f"I{month}", issued=f"2024-{month:02d}-10", due=f"2024-{month + 2:02d}-09", amount=amount)
+        )
+        if month < 7:
+            payments.append(payment(f"P{month}", paid=f"2024-{month + 1:02d}-09", amount=amount))
+            matches.append(allocation(f"P{month}", f"I{month}", f"2024-{month + 1:02d}-09", amount))
+    book = ledger.read(write_ledger(invoices=invoices, payments=payments, allocations=matches))
+    policy = changed(baseline, limits={"max_share_of_sales": 1.0}, holds={"utilisation": 1.0}, grades={"min_months": 5})
+    run = backtest.replay(book, policy, start=pd.Timestamp("2024-07-01"), end=pd.Timestamp("2024-08-31"))
+    first = run.decisions.iloc[0]
+    # paid a month before due, 30 days early: index 100, grade AAA
+    assert (first["grade"], first["credit_limit"]) == ("AAA", 11000.0)
+    assert run.invoices["granted"].tolist() == [3000.0, 8000.0]
+    assert run.invoices["reason"].tolist() == ["granted", "limit"]
+
+
+def test_overdue_items_hold_orders_and_payment_releases_them(write_ledger):
+    # I1 is due 9 February and paid on 20 June: held from 91 days past due (10 May) until then.
+    days = ["2024-01-10", "2024-05-09", "2024-05-10", "2024-05-11", "2024-06-25"]
+    rows = [
+        invoice(f"I{k}", issued=day, due="2024-12-31" if k else "2024-02-09", amount=5000.0)
+        for k, day in enumerate(days)
+    ]
+    book = ledger.read(
+        write_ledger(
+            invoices=rows,
+            payments=[payment(paid="2024-06-20", amount=5000.0)],
+            allocations=[allocation(on="I0", day="2024-06-20", amount=5000.0)],
+        )
+    )
+    policy = changed(baseline, holds={"overdue_share": 1.0, "overdue_days": 90}, trial={"first_limit": 1e6})
+    run = backtest.replay(book, policy, start=pd.Timestamp("2024-05-01"), end=pd.Timestamp("2024-06-30"))
+    assert run.invoices.set_index("invoice_id")["reason"].to_dict() == {
+        "I1": "granted", "I2": "hold", "I3": "hold", "I4": "granted",
+    }  # fmt: skip
+
+
+def test_marked_months_are_left_out_of_the_summary(sample, past):
+    import dataclasses
+
+    windows = pd.DataFrame(
+        {"start": [pd.Timestamp("2025-11-01")], "end": [pd.Timestamp("2025-12-31")], "reason": ["cut off"]}
+    )
+    marked = dataclasses.replace(sample, windows=windows)
+    run = backtest.replay(marked, baseline, end=END, past=past)
+    assert run.monthly["marked"].tolist()[-2:] == ["cut off", "cut off"]
+    whole = backtest.replay(sample, baseline, end=END, past=past)
+    sales = [backtest.summary(one, baseline).set_index("metric").loc["sales allowed", "value"] for one in (run, whole)]
+    assert sales[1] - sales[0] == pytest.approx(whole.monthly["sales"].iloc[-2:].sum())
+
+
+def test_too_short_a_ledger_is_refused(write_ledger):
+    book = ledger.read(write_ledger(invoices=[invoice()], payments=[payment()]))
+    with pytest.raises(PeriodError, match="needs more than its warm-up of 7 months"):
+        backtest.replay(book, baseline, end=pd.Timestamp("2024-02-29"))
+    with pytest.raises(PeriodError, match="at least one month before the start"):
+        backtest.replay(book, baseline, start=pd.Timestamp("2024-01-01"), end=pd.Timestamp("2024-02-29"))

@@ -1,0 +1,153 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import nbformat
+import pandas as pd
+import pytest
+
+from credit_lab import policy as policies
+from credit_lab import report
+from credit_lab.errors import ReportError
+from credit_lab.report import show, text
+
+baseline = policies.load("data/policies/2025-baseline.toml")
+
+
+@pytest.fixture(scope="module")
+def review(sample):
+    return report.review(sample, baseline, "2025Q4")
+
+
+def test_the_review_proves_itself(review):
+    assert review.identity.set_index("line").loc["difference", "amount"] == 0
+    assert (review.control["difference"] == 0).all()
+    assert review.bridge["amount"].iloc[:-1].sum() == pytest.approx(review.bridge["amount"].iloc[-1])
+    assert len(review.aging_series) == 13
+    assert review.balances["exposure"].sum() == pytest.approx(review.identity.set_index("line").loc["sum", "amount"])
+    assert review.overdue["days"].is_monotonic_decreasing
+    assert text.verdicts(review)["ledger reconciles"] == "ok: difference 0.00"
+
+
+def test_sentences_have_a_branch_for_better_worse_and_not_clear():
+    def row(value, previous):
+        return pd.Series({"value": value, "previous": previous, "change": value - previous})
+
+    nan = float("nan")
+    golden = {
+        (55.5, 52.0): "DSO rose by 3.5 days to 55.5 (worse).",
+        (50.0, 52.0): "DSO fell by 2.0 days to 50.0 (better).",
+        (52.3, 52.0): "DSO is 52.3 days, unchanged within 0.5 days.",
+        (52.3, nan): "DSO is 52.3 days; there is no earlier period to compare with.",
+        (nan, 52.0): "DSO cannot be computed: its denominator is zero.",
+    }
+    for values, sentence in golden.items():
+        assert text.moved("DSO", row(*values), "days", worse_is_up=True) == sentence
+
+
+def notebook(path, *cells, tag="parameters"):
+    book = nbformat.v4.new_notebook()
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    for number, source in enumerate(cells):
+        cell = nbformat.v4.new_code_cell(source)
+        if number == 0 and tag:
+            cell.metadata["tags"] = [tag]
+        book.cells.append(cell)
+    nbformat.write(book, path)
+    return path
+
+
+PARAMETERS = 'amount: float = 1.0  # an amount\nout: str = ""  # folder'
+
+
+def test_a_finished_report_is_whole_and_replaces_the_earlier_one(tmp_path):
+    source = notebook(
+        tmp_path / "small.ipynb",
+        PARAMETERS,
+        "from pathlib import Path\nimport json, pandas as pd\nfrom credit_lab.report import show\n"
+        "show.save({'t': pd.DataFrame({'a': ['=1+1', 'b']})}, Path(out) / 'tables')\n"
+        "Path(out, 'verdicts.json').write_text(json.dumps({'x': 'ok: fine'}))\n"
+        "show.table(pd.DataFrame({'name': ['<script>alert(1)</script>'], 'v': [amount]}), 'T & <i>')",
+    )
+    target = tmp_path / "reports" / "small"
+    for amount in (1.5, 2.5):
+        made = report.run(source, {"amount": amount}, target, title="Small", progress=False)
+    page = made.html.read_text(encoding="utf-8")
+    assert "<script>alert" not in page and "&lt;script&gt;" in page
+    assert "2.50" in page
+    assert "T &amp; &lt;i&gt;" in page
+    run = json.loads((target / "run.json").read_text())
+    assert run["verdicts"] == {"x": "ok: fine"}
+    assert run["parameters"] == {"amount": 2.5}
+    assert "'=1+1" in (target / "tables" / "t.csv").read_text(encoding="utf-8-sig")
+    assert sorted(path.name for path in target.parent.iterdir()) == ["small"]
+    for file in target.rglob("*.*"):
+        assert f".{target.name}-" not in file.read_text(encoding="utf-8", errors="ignore")
+
+
+def test_a_failed_cell_leaves_the_earlier_report_and_a_readable_partial_one(tmp_path):
+    target = tmp_path / "r"
+    good = notebook(tmp_path / "n.ipynb", PARAMETERS, "amount")
+    report.run(good, {}, target, title="T", progress=False)
+    before = (target / "n.html").read_bytes()
+    bad = notebook(tmp_path / "n.ipynb", PARAMETERS, "1 / 0", "'never run'")
+    with pytest.raises(ReportError, match="failed in cell 2: ZeroDivisionError: division by zero"):
+        report.run(bad, {}, target, title="T", progress=False)
+    assert (target / "n.html").read_bytes() == before
+    assert "ZeroDivisionError" in (tmp_path / "r-failed" / "n.html").read_text(encoding="utf-8")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_unknown_parameters_and_untagged_notebooks_are_refused(tmp_path):
+    source = notebook(tmp_path / "n.ipynb", PARAMETERS, "amount")
+    with pytest.raises(ReportError, match="no parameter 'amuont'; did you mean 'amount'"):
+        report.run(source, {"amuont": 1}, tmp_path / "r", title="T")
+    untagged = notebook(tmp_path / "u.ipynb", PARAMETERS, tag="")
+    with pytest.raises(ReportError, match="no cell tagged 'parameters'"):
+        report.run(untagged, {}, tmp_path / "r", title="T")
+    with pytest.raises(ReportError, match="does not exist"):
+        report.run(tmp_path / "none.ipynb", {}, tmp_path / "r", title="T")
+    assert not (tmp_path / "r").exists()
+
+
+class Outside(HTMLParser):
+    """Collects everything a page would fetch."""
+
+    def __init__(self):
+        super().__init__()
+        self.fetched = []
+        self.tags = set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name in ("src", "href") and value and not value.startswith(("data:", "#")):
+                self.fetched.append(value)
+
+
+def test_the_bundled_review_is_self_contained_and_complete(review, tmp_path):
+    from credit_lab.report import inputs
+
+    parameters = {"ledger": "data/sample", "policy": "data/policies/2025-baseline.toml", "period": "2025Q4"}
+    made = report.run(inputs.notebook("80"), parameters, tmp_path / "2025Q4", title="Review", progress=False)
+    page = made.html.read_text(encoding="utf-8")
+    outside = Outside()
+    outside.feed(page)
+    assert outside.fetched == []
+    assert "script" not in outside.tags
+    assert 'http-equiv="Content-Security-Policy"' in page and 'name="viewport"' in page
+    assert len(page) < 1_500_000
+    for heading in ("Data quality", "Aging", "Key figures", "Exposures", "Overdue", "What changed", "Method notes"):
+        assert re.search(rf"<h2[^>]*>.*{heading}", page), heading
+    for formula in ("dso.countback", "dso.best_possible", "cei", "bad_debt_ratio.period"):
+        assert formula in page
+    assert all(alt for alt in re.findall(r"<img alt='([^']*)'", page))
+    assert {"kpis.csv", "overdue.csv", "aging_series.csv"} <= set(made.run["tables"])
+    assert made.run["verdicts"] == text.verdicts(review)
+
+
+def test_values_are_shown_as_their_unit_asks():
+    assert show.cell(0.25, "share") == "25.0 %"
+    assert show.cell(pd.NaT) == "–"
+    assert show.cell(True) == "yes"
+    assert show.cell(12.34, "days") == "12.3"
