@@ -39,7 +39,7 @@ backtest: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -q
-	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q -p nbval.plugin --nbval-lax --override-ini addopts= --override-ini filterwarnings= notebooks)
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q --nbval-lax --override-ini addopts= --override-ini filterwarnings= notebooks)
 
 lint: $(READY)
 	$(BIN)/ruff check .

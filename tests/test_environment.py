@@ -1,0 +1,48 @@
+"""pyproject.toml, constraints.txt and environment.yml speak of the same packages."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+WANTED = [Requirement(text) for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]]
+PINS = [
+    Requirement(re.split(r"\s\\|\s--hash", line)[0])
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith((" ", "#"))
+]
+
+
+def test_every_requirement_is_pinned_within_its_range():
+    for wanted in WANTED:
+        if wanted.name == "credit_lab":
+            continue
+        pins = [pin for pin in PINS if canonicalize_name(pin.name) == canonicalize_name(wanted.name)]
+        assert pins, f"{wanted.name} is not in constraints.txt"
+        for pin in pins:
+            version = next(iter(pin.specifier)).version
+            assert wanted.specifier.contains(version), f"{wanted} against {pin}"
+
+
+def test_pins_are_exact_hashed_and_name_no_host():
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "index" not in text
+    for pin in PINS:
+        assert [spec.operator for spec in pin.specifier] == ["=="], pin
+    assert text.count("--hash=sha256:") >= len(PINS)
+
+
+def test_environment_yml_is_in_step():
+    assert subprocess.call([sys.executable, ROOT / "tools" / "environment_yml.py", "--check"]) == 0
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    assert any(line.startswith("pandas >=3.0") for line in listed)
+    for name in ("jupyterlab", "statsmodels", "scikit-learn", "matplotlib-base", "papermill", "nbval"):
+        assert any(line.split()[0] == name for line in listed), name
