@@ -26,7 +26,7 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
     balances; DSO is its inverse in days (dso.average over month ends). The fates of refused amounts are those of the
     whole invoices they belong to, in proportion.
     """
-    kept = run.monthly[run.monthly["marked"] == ""]
+    kept = run.monthly[~run.monthly["marked"]]
     window = run.invoices
     months = window["issue_date"].dt.to_period("M").dt.end_time.dt.normalize().astype("datetime64[us]")
     window = window[months.isin(kept["month"])]

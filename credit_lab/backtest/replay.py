@@ -32,7 +32,7 @@ class Replay:
     ----------
     policy : id of the policy
     monthly : month, days, sales (granted), refused, receipts (of granted invoices), written_off, open, not_due,
-        overdue, marked (reason why the month misleads, empty otherwise); currency units
+        overdue, marked (the month lies in a window of `Ledger.windows` in which the data mislead); currency units
     invoices : invoice_id, customer_id, issue_date, amount, granted, refused, reason (granted, limit, hold, no limit),
         fate (what history did with the invoice: paid in time, paid late, open, written off) and the amounts behind it:
         paid, written_off, open
@@ -103,9 +103,11 @@ def _default_start(months: pd.DatetimeIndex, warm_up: int, ledger: Ledger) -> pd
 def _decide(
     past: pd.DataFrame, policy: Policy, review: pd.DatetimeIndex, customers: pd.Index
 ) -> tuple[pd.DataFrame, Grid]:
-    """Limits in force after each month end; full reviews in the policy's rhythm, newcomers every month."""
+    """Limits in force after each month end; full reviews in the policy's rhythm, trials and their end
+    every month."""
     limit = np.full((len(customers), len(review)), np.floor(policy.trial.first_limit))
     current = np.full(len(customers), np.nan)
+    on_trial = np.zeros(len(customers), dtype=bool)
     taken = []
     by_month = dict(tuple(past.groupby("month")))
     for column, month in enumerate(review):
@@ -114,7 +116,9 @@ def _decide(
             proposed = limits.propose(rows, policy)
             who = customers.get_indexer(proposed["customer_id"])
             wanted, old = proposed["credit_limit"].to_numpy(), current[who]
-            due = (column % policy.limits.review_months == 0) | proposed["method"].eq("trial").to_numpy()
+            trial = proposed["method"].eq("trial").to_numpy()
+            due = (column % policy.limits.review_months == 0) | trial | on_trial[who]
+            on_trial[who] = trial
             moved = np.abs(wanted - old) >= policy.limits.min_change * np.maximum(np.nan_to_num(old), 1.0)
             change = np.isnan(old) | (due & (moved | (wanted == 0)))
             current[who] = np.where(change, wanted, old)
@@ -213,11 +217,10 @@ def _monthly(ledger: Ledger, documents: pd.DataFrame, months: pd.DatetimeIndex, 
     )
 
 
-def _mark(ledger: Ledger, month: pd.Timestamp) -> str:
-    """Why the data of this month mislead, if the mapping says so."""
+def _mark(ledger: Ledger, month: pd.Timestamp) -> bool:
+    """Whether the mapping says that the data of this month mislead."""
     first = month.replace(day=1)
-    hit = ledger.windows[(ledger.windows["start"] <= month) & (ledger.windows["end"] >= first)]
-    return "; ".join(hit["reason"])
+    return bool(((ledger.windows["start"] <= month) & (ledger.windows["end"] >= first)).any())
 
 
 def _fates(ledger: Ledger, documents: pd.DataFrame, begin: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:

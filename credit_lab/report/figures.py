@@ -78,13 +78,9 @@ def aging_chart(series: pd.DataFrame, labels: Sequence[str], *, currency: str, s
         axes.bar(range(len(series)), heights, bottom=bottom, color=colour, label=name, width=0.8)
         bottom += heights
     late = 1 - series[labels[0]] / series["open"].where(series["open"] > 0)
-    first, last = late.iloc[0], late.iloc[-1]
-    _title(
-        axes,
-        f"{last:.0%} of receivables were overdue, against {first:.0%} a year before"
-        if np.isfinite([first, last]).all()
-        else "Receivables by age",
-    )
+    before, now = late.iloc[0], late.iloc[-1]
+    against = f", against {before:.0%} a year before" if len(series) == 13 and np.isfinite(before) else ""
+    _title(axes, f"{now:.0%} of receivables were overdue{against}" if np.isfinite(now) else "Nothing was open")
     axes.set_ylabel(unit)
     _months(axes, series["as_of"])
     handles, names = axes.get_legend_handles_labels()
@@ -172,12 +168,12 @@ def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, cu
     for axes, (title, value) in zip(panels, shown, strict=True):
         for table, colour, name, line in ((a, BLUE, names[0], "-"), (b, ORANGE, names[1], "--")):
             axes.plot(range(len(table)), value(table), color=colour, label=name, linewidth=1.8, linestyle=line)
-        for number in np.flatnonzero(a["marked"].to_numpy() != ""):
+        for number in np.flatnonzero(a["marked"]):
             axes.axvspan(number - 0.5, number + 0.5, color="#EEEEEE", zorder=0)
         _title(axes, title, size=10)
         axes.set_ylim(0)
-        step = max(1, len(a) // 5)
+        step = -(-len(a) // 4)
         axes.set_xticks(range(0, len(a), step), [f"{month:%b %y}" for month in a["month"].iloc[::step]])
     _legend(panels[0], loc="lower left")
-    shaded = "; shaded months mislead (see notes)" if (a["marked"] != "").any() else ""
+    shaded = "; shaded months mislead (see notes)" if a["marked"].any() else ""
     return _note(figure, f"Replay on history, behaviour held fixed; {source}{shaded}")

@@ -8,7 +8,7 @@ from credit_lab import aging, history, kpi, limits
 from credit_lab.errors import PeriodError
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
-from credit_lab.periods import Period, month_ends, parse_period
+from credit_lab.periods import Period, parse_period
 from credit_lab.policy import Policy
 
 
@@ -99,7 +99,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         accounting=ledger.accounting,
         findings=tuple(quarantine.describe(ledger.quarantine)),
         aging_now=aging_now,
-        aging_series=aging.series(ledger, month_ends(as_of - pd.DateOffset(months=12), as_of), buckets=buckets),
+        aging_series=aging.series(ledger, flows["month"].tail(13), buckets=buckets),
         kpis=kpi.table(now, past),
         kpi_series=kpi.over_time(flows),
         bridge=kpi.bridge(kpi.window(earlier), kpi.window(flows)) if len(earlier) else pd.DataFrame(),
