@@ -1,7 +1,18 @@
 """Row 2: what is open, how old it is, at any date; every table adds up to the control account."""
 
 from credit_lab.aging.buckets import Buckets
+from credit_lab.aging.engine import Store, store, store_at, stored
 from credit_lab.aging.open_items import bucket_table, only_invoices, open_items
 from credit_lab.aging.series import series
 
-__all__ = ["Buckets", "bucket_table", "only_invoices", "open_items", "series"]
+__all__ = [
+    "Buckets",
+    "Store",
+    "bucket_table",
+    "only_invoices",
+    "open_items",
+    "series",
+    "store",
+    "store_at",
+    "stored",
+]

@@ -14,14 +14,19 @@ import pandas as pd
 
 from credit_lab import money
 from credit_lab.aging.buckets import CREDIT_NOTES, UNAPPLIED, Buckets
+from credit_lab.aging.engine import Store, segments, store
+from credit_lab.aging.engine import aged as engine_aged
 from credit_lab.aging.postings import CASH, CREDIT_NOTE, INVOICE, postings
 from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
 
+# From so many invoices on a ledger in memory goes through DuckDB, whose joins are faster than those of pandas.
+_LARGE = 100_000
+
 
 def series(
-    ledger: Ledger,
-    as_of_dates: Sequence[pd.Timestamp] | pd.DatetimeIndex,
+    source: Ledger | Store,
+    as_of_dates: Sequence[pd.Timestamp] | pd.DatetimeIndex | pd.Series,
     *,
     by: Sequence[str] = (),
     buckets: Buckets | None = None,
@@ -30,7 +35,7 @@ def series(
 
     Parameters
     ----------
-    ledger : one currency
+    source : a one-currency ledger, or a `Store` of postings in an engine
     as_of_dates : rising dates, each inclusive
     by : columns of customers to group by, "customer_id" among them; empty: the whole ledger
     buckets : edges and basis
@@ -39,40 +44,48 @@ def series(
     -------
     DataFrame
         as_of, the columns of `by`, one column per bucket, unapplied_cash, credit_notes (both usually below zero),
-        open (sum of the buckets), balance (everything: equals the control account). Currency units. Groups without
-        any document are absent; a group without one so far has zeros.
+        open (sum of the buckets), balance (everything: equals the control account). Currency units. A group without
+        a document so far has zeros.
+
+    Raises
+    ------
+    PeriodError
+        No dates, dates that do not rise, or a column that customers does not have.
     """
     buckets = buckets or Buckets()
     dates = pd.DatetimeIndex(as_of_dates)
     if len(dates) == 0 or not dates.is_monotonic_increasing or dates.has_duplicates:
         raise PeriodError("as_of_dates must hold at least one date, rising and without repetition")
-    rows = postings(ledger)
-    code, groups = _segments(ledger, rows, by)
-    cells = aged(rows, code, len(groups), dates, buckets)
+    code, groups = segments(source.customers, by)
+    if isinstance(source, Ledger) and len(source.invoices) > _LARGE:
+        held: Ledger | Store = store(source)
+    else:
+        held = source
+    if isinstance(held, Store):
+        cells = engine_aged(held, code, len(groups), dates, buckets)
+    else:
+        rows = postings(held)
+        owner = pd.Index(held.customers["customer_id"]).get_indexer(rows["customer_id"])
+        cells = aged(rows, code[owner], len(groups), dates, buckets)
+    return _table(cells, groups, dates, by, buckets, source.currency)
+
+
+def _table(
+    cells: npt.NDArray[np.int64],
+    groups: pd.DataFrame,
+    dates: pd.DatetimeIndex,
+    by: Sequence[str],
+    buckets: Buckets,
+    currency: str,
+) -> pd.DataFrame:
+    """Cells as a table ordered by date and group."""
     names = [*buckets.labels, UNAPPLIED, CREDIT_NOTES]
-    table = pd.DataFrame(
-        money.from_minor(cells.reshape(-1, len(names)), ledger.currency), columns=pd.Index(names, dtype="str")
-    )
-    minor = cells.reshape(-1, len(names))
-    open_ = money.from_minor(minor[:, : len(buckets.labels)].sum(axis=1), ledger.currency)
-    keys = groups.loc[groups.index.repeat(len(dates))].reset_index(drop=True)
-    keys.insert(0, "as_of", np.tile(dates.to_numpy(), len(groups)))
-    result = pd.concat(
-        [keys, table.assign(open=open_, balance=money.from_minor(minor.sum(axis=1), ledger.currency))], axis=1
-    )
-    return result.sort_values(["as_of", *by], kind="stable", ignore_index=True)
-
-
-def _segments(ledger: Ledger, rows: pd.DataFrame, by: Sequence[str]) -> tuple[npt.NDArray[np.int64], pd.DataFrame]:
-    if not by:
-        return np.zeros(len(rows), dtype=np.int64), pd.DataFrame(index=[0])
-    customers = ledger.customers
-    for name in by:
-        if name not in customers:
-            raise PeriodError(f"cannot group by {name!r}: customers has {', '.join(customers.columns)}")
-    keys = customers.set_index("customer_id", drop=False).loc[rows["customer_id"], list(by)]
-    grouped = keys.reset_index(drop=True).groupby(list(by), dropna=False)
-    return grouped.ngroup().to_numpy(dtype=np.int64), grouped.size().reset_index()[list(by)]
+    minor = np.moveaxis(cells, 0, 1).reshape(-1, len(names))
+    columns = {name: money.from_minor(minor[:, number], currency) for number, name in enumerate(names)}
+    columns["open"] = money.from_minor(minor[:, : len(buckets.labels)].sum(axis=1), currency)
+    columns["balance"] = money.from_minor(minor.sum(axis=1), currency)
+    keys = {name: pd.concat([groups[name]] * len(dates), ignore_index=True) for name in by}
+    return pd.DataFrame({"as_of": np.repeat(dates.to_numpy(), len(groups)), **keys, **columns})
 
 
 def aged(
