@@ -56,7 +56,7 @@ def main():
     figures["history, s"], _ = clock(lambda: history.build(book, ENDS[-1]), repeat)
     count = 100_000 if options.quick else 1_000_000
     start = time.perf_counter()
-    made = synthetic.generate(synthetic.Firm.of_invoices(count), 1)
+    made = synthetic.generate(synthetic.Firm(invoices=count), 1)
     figures[f"generate {count:,} invoices, s"] = time.perf_counter() - start
     nothing = pd.DataFrame()
     large = ledger.Ledger(

@@ -75,9 +75,8 @@ def sample(
 
     if form not in ("csv", "parquet"):
         raise typer.BadParameter(f"{form!r}: choose csv or parquet", param_hint="--format")
-    change = synthetic.Change(delay_factor=1.0, weak_orders=1.0) if no_effect else synthetic.Change()
-    base = synthetic.Firm.of_invoices(invoices) if invoices else synthetic.Firm(customers=customers)
-    firm = synthetic.Firm(customers=base.customers, orders=base.orders, months=months, change=change)
+    change = synthetic.Change.none() if no_effect else synthetic.Change()
+    firm = synthetic.Firm(customers=customers, months=months, invoices=invoices or None, change=change)
     made = synthetic.generate(firm, seed)
     ledgers.write(made.tables, out, format=form, overwrite=overwrite)  # type: ignore[arg-type]
     ledgers.write(made.truth, out / "truth", overwrite=True)

@@ -1,180 +1,168 @@
-"""Orders, invoices and how they are settled, with and without the policy change, from the same draws.
+"""Orders and the invoices that follow from them, in the world with the policy change or without it.
 
-Everything random is drawn once per candidate order (`Draws`); `settle` is then a plain function of the draws and of
-whether the change happened. The two worlds are therefore paired order by order.
+Every draw is keyed by customer, month and number of the order, so an order that exists in both worlds is the same
+order in both.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from credit_lab.synthetic.customers import Population
-from credit_lab.synthetic.firm import GRADES, Bools, Firm, Floats, Ints, draws
+from credit_lab.synthetic.chance import Chance
+from credit_lab.synthetic.customers import NEVER, Population
+from credit_lab.synthetic.firm import Bools, Firm, Floats, Ints
 
-WRITE_OFF_DAYS = 300
+_MONDAY = np.datetime64("2018-01-01")
 
 
 @dataclass(frozen=True)
-class Draws:
-    """Arrays over candidate orders, sorted by day: who, when, how much, and every chance that will be needed."""
+class Orders:
+    """Arrays over orders by day: key of its draws, customer, day, cents; issue: day of the invoice (NEVER: none);
+    refused: turned down by the policy change, so that it is on no book of the seller."""
 
+    key: Ints
     customer: Ints
     day: Ints
     cents: Ints
-    lead: Ints
-    chance: Floats  # columns: cancelled, weak order, late, disputed, credit note, partial, instalments, unapplied, ...
-    prompt: Ints
-    late_days: Floats
-    second_gap: Ints
-    dispute_day: Ints
-    dispute_days: Ints
-    recovery_days: Ints
+    issue: Ints
+    refused: Bools
 
 
 @dataclass(frozen=True)
-class Trade:
-    """Arrays over invoices (rows of Draws that were invoiced) and over the parts in which they are paid."""
+class Invoices:
+    """Arrays over invoices by day of issue.
+
+    order: row of Orders; parts: number of payments it is due in (instalments a month apart); due: of the first part;
+    opened, closed: days of a dispute (NEVER: none, or not closed); contested: cents; lost: contested cents that are
+    never paid; advance: paid between order and invoice; note_day: day of a credit note (NEVER: none); note: its cents;
+    set_off: days until it is set off against its invoice (−1: it stays on the account).
+    """
 
     order: Ints
+    key: Ints
+    customer: Ints
     issue: Ints
     due: Ints
-    instalments: Ints
-    disputed: Bools
-    credited: Ints
-    credit_day: Ints
-    contacted: Bools
-    propensity: Floats
-    parts: pd.DataFrame
-    write_offs: pd.DataFrame
+    parts: Ints
+    cents: Ints
+    opened: Ints
+    closed: Ints
+    contested: Ints
+    lost: Ints
+    advance: Bools
+    note_day: Ints
+    note: Ints
+    set_off: Ints
 
 
-def draw(firm: Firm, seed: int, people: Population) -> Draws:
-    """Candidate orders: Poisson per customer and month with season, trend and the customer's size."""
-    rng = draws(seed, "orders")
+def weekday(firm: Firm, day: Ints) -> Ints:
+    """0 Monday to 6 Sunday."""
+    return (day + int((firm.first_day - _MONDAY).astype(int))) % 7
+
+
+def order_rates(firm: Firm, people: Population, *, changed: bool) -> Floats:
+    """Expected orders per customer (rows) and month: season, trend, size; more before a default, none after it.
+
+    The level is that of the world with the change in both worlds.
+    """
+    rate = _relative_rates(firm, people, changed=True)
+    starts, stop = firm.edges[:-1], firm.days
+    if firm.invoices is None:
+        scale = firm.orders / rate[rate > 0].mean()
+    else:
+        hit = _weak(firm, people)[:, None] & (starts >= people.treated[:, None])
+        kept = (1 - firm.demand.cancelled) * np.where(hit, firm.change.weak_orders, 1.0)
+        kept = kept * np.clip((stop - 9 - starts) / np.diff(firm.edges), 0, 1)  # the last orders wait for their invoice
+        scale = firm.invoices / (rate * kept).sum()
+    return scale * (rate if changed else _relative_rates(firm, people, changed=False))
+
+
+def _relative_rates(firm: Firm, people: Population, *, changed: bool) -> Floats:
     month = np.arange(firm.months)
-    rate = firm.orders * (1 + firm.growth) ** (month / 12) * (1 + firm.season * np.sin(2 * np.pi * (month - 3) / 12))
-    frequency = np.exp(rng.normal(0, 0.5, firm.customers) - 0.125)
-    counts = rng.poisson(np.outer(frequency, rate))
-    customer = np.repeat(np.repeat(np.arange(firm.customers), firm.months), counts.ravel())
-    starts = (np.datetime64(firm.start, "M") + np.arange(firm.months + 1)).astype("datetime64[D]")
-    edges = (starts - firm.first_day).astype(int)
-    which = np.repeat(np.tile(month, firm.customers), counts.ravel())
-    day = edges[which] + np.floor(rng.random(len(which)) * np.diff(edges)[which]).astype(np.int64)
-    stop = np.where(people.default_day < 0, firm.days, people.default_day + 20)
-    alive = (day >= people.onboarded[customer]) & (day <= stop[customer])
-    customer, day = customer[alive], day[alive]
-    order = np.lexsort((customer, day))
-    customer, day = customer[order], day[order]
-    count = len(day)
-    rng = draws(seed, "fates")
-    value = firm.mean_order * people.size[customer] * np.exp(rng.normal(0, 0.5, count) - 0.125)
-    return Draws(
-        customer=customer,
-        day=day,
-        cents=np.maximum(np.rint(value * 100), 10_000).astype(np.int64),
-        lead=rng.integers(2, 15, count),
-        chance=rng.random((count, 12)),
-        prompt=rng.integers(-8, 1, count),
-        late_days=rng.gamma(1.3, 1 / 1.3, count),
-        second_gap=rng.integers(20, 60, count),
-        dispute_day=rng.integers(4, 25, count),
-        dispute_days=rng.integers(10, 90, count),
-        recovery_days=rng.integers(50, 180, count),
+    calendar = (firm.first_day.astype("datetime64[M]").astype(int) + month) % 12
+    season = 1 + firm.demand.season * np.sin(2 * np.pi * (calendar - 6) / 12)
+    rate = np.outer(people.frequency, season * (1 + firm.demand.growth) ** (month / 12))
+    starts, ends = firm.edges[:-1], firm.edges[1:]
+    stop = np.minimum(people.defaults(changed=changed) + 15, firm.days)[:, None]
+    active = np.clip(np.minimum(ends, stop) - np.maximum(starts, people.onboarded[:, None]), 0, None) / (ends - starts)
+    rush = (ends > stop - 75) & (stop < firm.days)
+    return rate * active * np.where(rush, 1.4, 1.0)
+
+
+def _weak(firm: Firm, people: Population) -> Bools:
+    return people.grade >= len(firm.grades) - 2
+
+
+def orders(firm: Firm, chance: Chance, people: Population, rates: Floats, *, changed: bool) -> Orders:
+    """Candidate orders of one world; `rates` as of `order_rates`."""
+    cell = np.arange(rates.size).reshape(rates.shape)
+    counts = chance.poisson("orders", cell, rates).ravel()
+    which = np.repeat(cell.ravel(), counts)
+    number = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    key = which * 65_536 + number
+    customer, month = which // firm.months, which % firm.months
+    starts, length = firm.edges[:-1], np.diff(firm.edges)
+    since = np.maximum(people.onboarded[customer], starts[month])
+    stop = np.minimum(people.defaults(changed=changed)[customer] + 15, starts[month] + length[month])
+    day = since + np.floor(chance.uniform("day", key) * (stop - since)).astype(np.int64)
+    day = np.maximum(day - np.maximum(weekday(firm, day) - 4, 0), np.maximum(people.onboarded[customer], 0))
+    spread = firm.demand.value_spread
+    value = np.exp(spread * chance.normal("value", key) - spread**2 / 2)
+    gross = 1 + firm.demand.tax_rate
+    net = np.maximum(np.rint(firm.demand.mean_order * people.size[customer] ** 0.65 * value / gross), 100)
+    lead = chance.integers("lead", key, 2, 14)
+    issue = day + lead
+    issue = issue + np.maximum(7 - weekday(firm, issue), 0) * (weekday(firm, issue) > 4)
+    hit = _weak(firm, people)[customer] & (day >= people.treated[customer]) & changed
+    order = np.lexsort((key, day))
+    refused = hit & (chance.uniform("weak order", key) >= firm.change.weak_orders)
+    gone = (chance.uniform("cancelled", key) < firm.demand.cancelled) | (issue >= firm.days) | refused
+    return Orders(
+        key=key[order],
+        customer=customer[order],
+        day=day[order],
+        cents=np.rint(net * gross * 100).astype(np.int64)[order],
+        issue=np.where(gone, NEVER, issue)[order],
+        refused=refused[order],
     )
 
 
-def settle(firm: Firm, people: Population, drawn: Draws, *, changed: bool) -> Trade:
-    """Invoices and payment parts; with `changed` the policy change acts from its date on."""
-    change_day = int((np.datetime64(firm.change.on, "D") - firm.first_day).astype(int))
-    grade = people.grade[drawn.customer]
-    after = (drawn.day >= change_day) & changed
-    refused = after & (grade >= 4) & (drawn.chance[:, 1] > firm.change.weak_orders)
-    invoiced = (drawn.chance[:, 0] > 0.03) & ~refused & (drawn.day + drawn.lead < firm.days)
-    row = np.flatnonzero(invoiced)
-    chance, customer, grade = drawn.chance[row], drawn.customer[row], grade[row]
-    issue = drawn.day[row] + drawn.lead[row]
-    due = issue + np.array([item.term_days for item in GRADES])[grade]
-    instalments = np.where((chance[:, 6] < 0.02) & (drawn.cents[row] > 3_000_000), 3, 1)
-    late = chance[:, 2] < np.array([item.late_share for item in GRADES])[grade]
-    mean = np.array([item.mean_delay for item in GRADES])[grade] * people.delay[customer]
-    delay = np.where(late, 1 + drawn.late_days[row] * mean, drawn.prompt[row])
-    delay = np.where((delay > 0) & (issue >= change_day) & changed, delay * firm.change.delay_factor, delay)
-    propensity = np.clip(0.15 + 0.35 * people.delay[customer] / 2 + 0.2 * (people.size[customer] > 1), 0.05, 0.9)
-    contacted = (delay > 7) & (chance[:, 8] < propensity)
-    delay = np.where(contacted, 7 + (delay - 7) * (1 - firm.contact_effect), delay)
-    disputed = chance[:, 3] < 0.03
-    settled = drawn.dispute_day[row] + drawn.dispute_days[row]
-    delay = np.where(disputed, np.maximum(delay, issue + settled + 7 - due), delay)
-    credited, credit_day = _credit_notes(drawn, row, chance, issue, disputed, settled)
-    pay = due + np.rint(delay).astype(np.int64)
-    parts = _parts(drawn, row, chance, pay, instalments, drawn.cents[row] - np.where(credited > 0, credited, 0))
-    parts["day"] = _payday(firm, people.payday[customer[parts["invoice"]]], parts["day"].to_numpy())
-    parts["day"] = np.maximum(parts["day"], issue[parts["invoice"]])
-    ruin = people.default_day[customer]
-    ruined = (ruin >= 0)[parts["invoice"]] & (parts["day"].to_numpy() >= ruin[parts["invoice"]])
-    parts["paid"] = ~ruined & (parts["day"] < firm.days)
-    return Trade(
+def invoices(firm: Firm, chance: Chance, people: Population, ordered: Orders) -> Invoices:
+    """Invoices of the orders with what will happen to them apart from payment."""
+    row = np.flatnonzero(ordered.issue < NEVER)
+    row = row[np.lexsort((ordered.key[row], ordered.issue[row]))]
+    key, customer, amount, issue = ordered.key[row], ordered.customer[row], ordered.cents[row], ordered.issue[row]
+    how = firm.settlement
+    large = amount > 2.5 * 100 * firm.demand.mean_order
+    parts = np.where(large & (chance.uniform("instalments", key) < how.instalments), 3, 1)
+    term = np.array([grade.term_days for grade in firm.grades])[people.grade[customer]]
+    advance = (chance.uniform("advance", key) < how.advance) & (parts == 1)
+    disputed = (chance.uniform("disputed", key) < how.disputed) & ~advance & (parts == 1)
+    unresolved = disputed & (chance.uniform("unresolved", key) < how.unresolved)
+    opened = issue + chance.integers("dispute opened", key, 4, 24)
+    closed = opened + chance.integers("dispute length", key, 10, 90)
+    share = 0.08 + 0.32 * chance.uniform("contested", key)
+    contested = np.where(disputed, (amount * share / 1000).astype(np.int64) * 1000 + 1000, 0)
+    conceded = disputed & ~unresolved & (chance.uniform("conceded", key) < 0.4)
+    goodwill = (chance.uniform("credited", key) < how.credited) & ~disputed & ~advance & (parts == 1)
+    bonus = np.floor(amount * (0.02 + 0.1 * chance.uniform("credit share", key)) / 1000).astype(np.int64) * 1000
+    note_day = np.where(conceded, closed, issue + chance.integers("credit day", key, 5, 30))
+    noted = conceded | (goodwill & (bonus > 0))
+    kept = goodwill & (chance.uniform("kept on account", key) < 0.2)
+    return Invoices(
         order=row,
+        key=key,
+        customer=customer,
         issue=issue,
-        due=due + np.where(instalments > 1, 60, 0),
-        instalments=instalments,
-        disputed=disputed & (issue + drawn.dispute_day[row] < firm.days),
-        credited=credited,
-        credit_day=credit_day,
-        contacted=contacted,
-        propensity=propensity,
+        due=issue + term,
         parts=parts,
-        write_offs=_write_offs(firm, drawn, row, chance, parts[ruined], due, ruin),
+        cents=amount,
+        opened=np.where(disputed, opened, NEVER),
+        closed=np.where(disputed & ~unresolved, closed, NEVER),
+        contested=contested,
+        lost=np.where(unresolved, contested, 0),
+        advance=advance,
+        note_day=np.where(noted, note_day, NEVER),
+        note=np.where(noted, np.where(conceded, contested, bonus), 0),
+        set_off=np.where(kept | ~noted, -1, chance.integers("set-off lag", key, 0, 5)),
     )
-
-
-def _credit_notes(
-    drawn: Draws, row: Ints, chance: Floats, issue: Ints, disputed: Bools, settled: Ints
-) -> tuple[Ints, Ints]:
-    """Cents credited (0: none; they are set off against the invoice when it is paid) and the day of the note."""
-    share = np.where(
-        disputed & (chance[:, 4] < 0.4), 0.1 + 0.3 * chance[:, 5], np.where(chance[:, 4] > 0.985, 0.05, 0.0)
-    )
-    day = issue + np.where(disputed, settled, 15)
-    return np.floor(drawn.cents[row] * share / 100).astype(np.int64) * 100, day
-
-
-def _parts(drawn: Draws, row: Ints, chance: Floats, pay: Ints, instalments: Ints, cents: Ints) -> pd.DataFrame:
-    """Payments an invoice is meant to get: one, two (partial) or one per instalment; cents add up to what is owed."""
-    partial = (chance[:, 5] < 0.06) & (instalments == 1)
-    pieces = np.where(instalments > 1, instalments, np.where(partial, 2, 1))
-    invoice = np.repeat(np.arange(len(row)), pieces)
-    number = np.arange(len(invoice)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    share = np.where(instalments[invoice] > 1, 1 / 3, np.where(partial[invoice], 0.6, 1.0))
-    first = np.floor(cents[invoice] * share).astype(np.int64)
-    last = number == pieces[invoice] - 1
-    amount = np.where(last, cents[invoice] - first * (pieces[invoice] - 1), first)
-    gap = np.where(instalments[invoice] > 1, 30 * number, drawn.second_gap[row][invoice] * number)
-    return pd.DataFrame({"invoice": invoice, "number": number, "cents": amount, "day": pay[invoice] + gap})
-
-
-def _payday(firm: Firm, payday: Ints, day: Ints) -> Ints:
-    """Many customers pay on one weekday only: the day moves on to it, and one receipt covers several invoices."""
-    weekday = (day + int((firm.first_day - np.datetime64("2018-01-01")).astype(int))) % 7
-    return np.where(payday >= 0, day + (payday - weekday) % 7, day)
-
-
-def _write_offs(
-    firm: Firm, drawn: Draws, row: Ints, chance: Floats, lost: pd.DataFrame, due: Ints, ruin: Ints
-) -> pd.DataFrame:
-    """Open parts of failed customers are written off; a quarter of them brings something back later."""
-    total = lost.groupby("invoice")["cents"].sum()
-    invoice = total.index.to_numpy()
-    day = np.maximum(due[invoice], ruin[invoice]) + WRITE_OFF_DAYS + (chance[invoice, 9] * 120).astype(np.int64)
-    back = np.where(chance[invoice, 10] < 0.25, np.floor(total.to_numpy() * 0.3 * chance[invoice, 11]), 0)
-    frame = pd.DataFrame(
-        {
-            "invoice": invoice,
-            "cents": total.to_numpy(),
-            "day": day,
-            "back": back.astype(np.int64),
-            "back_day": day + drawn.recovery_days[row][invoice],
-        }
-    )
-    return frame[frame["day"] < firm.days].reset_index(drop=True)
