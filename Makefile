@@ -12,7 +12,7 @@ CHALLENGER ?= data/policies/2025-tighter.toml
 # A notebook kernel and BLAS on two cores: more threads than that only wait for each other.
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup review backtest test lint format sample constraints clean
+.PHONY: help setup spark review backtest test lint format sample constraints clean
 
 help:
 	@echo "make review     quarterly credit-policy review of LEDGER for PERIOD under POLICY -> reports/PERIOD"
@@ -29,6 +29,13 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# Optional: ledgers on Spark (needs Java).
+spark: $(VENV)/.spark
+
+$(VENV)/.spark: $(READY) constraints-spark.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-spark.txt
 	touch $@
 
 review: $(READY)

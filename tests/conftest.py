@@ -1,4 +1,9 @@
+import getpass
 import os
+import shutil
+import socket
+import subprocess
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -40,3 +45,51 @@ def real_data():
     if not folder.is_dir():
         pytest.skip("real data not here; set CREDIT_LAB_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """A temporary PostgreSQL server from the machine's own binaries."""
+    initdb, server = shutil.which("initdb"), shutil.which("postgres")
+    if not (initdb and server):
+        pytest.skip("no PostgreSQL binaries (initdb, postgres) on this machine")
+    folder = tmp_path_factory.mktemp("pg")
+    runner, user = [], getpass.getuser()
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        if not shutil.which("runuser"):
+            pytest.skip("running as root without runuser: PostgreSQL refuses to start")
+        user = "nobody"
+        runner = ["runuser", "-u", user, "--"]
+        for parent in [folder, *folder.parents][:3]:
+            parent.chmod(0o755)
+        shutil.chown(folder, user)
+    data = folder / "data"
+    subprocess.run(
+        [*runner, initdb, "-D", data, "-A", "trust", "-U", "tester", "-E", "UTF8"], check=True, capture_output=True
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (folder / "log").open("w")
+    process = subprocess.Popen(
+        [*runner, server, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""], stdout=log, stderr=log
+    )
+    url = f"postgres://tester:secret@127.0.0.1:{port}/postgres"
+    answered(url, process)
+    yield url
+    process.terminate()
+    process.wait(20)
+    log.close()
+
+
+def answered(url, process):
+    import psycopg
+
+    for _ in range(100):
+        assert process.poll() is None, "the server ended"
+        try:
+            psycopg.connect(url.replace("postgres://", "postgresql://")).close()
+            return
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+    raise AssertionError("the server did not come up")

@@ -1,11 +1,5 @@
 """One ledger from CSV, Parquet, XLSX and PostgreSQL: the same bytes."""
 
-import getpass
-import os
-import shutil
-import socket
-import subprocess
-
 import pandas as pd
 import pytest
 
@@ -31,57 +25,8 @@ def test_files_written_and_read_again_are_the_same_ledger(sample, tmp_path, targ
         ledger.write(sample.tables, place)
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    """A temporary PostgreSQL server from the machine's own binaries."""
-    initdb, server = shutil.which("initdb"), shutil.which("postgres")
-    if not (initdb and server):
-        pytest.skip("no PostgreSQL binaries (initdb, postgres) on this machine")
-    folder = tmp_path_factory.mktemp("pg")
-    runner, user = [], getpass.getuser()
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        if not shutil.which("runuser"):
-            pytest.skip("running as root without runuser: PostgreSQL refuses to start")
-        user = "nobody"
-        runner = ["runuser", "-u", user, "--"]
-        for parent in [folder, *folder.parents][:3]:
-            parent.chmod(0o755)
-        shutil.chown(folder, user)
-    data = folder / "data"
-    subprocess.run(
-        [*runner, initdb, "-D", data, "-A", "trust", "-U", "tester", "-E", "UTF8"], check=True, capture_output=True
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (folder / "log").open("w")
-    process = subprocess.Popen(
-        [*runner, server, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""], stdout=log, stderr=log
-    )
-    yield f"postgres://tester:secret@127.0.0.1:{port}/postgres", process
-    process.terminate()
-    process.wait(20)
-    log.close()
-
-
-def connected(url, process):
-    import time
-
-    import psycopg
-
-    for _ in range(100):
-        assert process.poll() is None, "the server ended"
-        try:
-            psycopg.connect(url.replace("postgres://", "postgresql://")).close()
-            return
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-    raise AssertionError("the server did not come up")
-
-
 def test_postgresql_gives_the_same_bytes(sample, postgres):
-    url, process = postgres
-    connected(url, process)
+    url = postgres
     ledger.write(sample.tables, url)
     again = ledger.read(url)
     assert again.digest() == sample.digest()

@@ -60,7 +60,7 @@ def store(ledger: Ledger, *, threads: int | None = None) -> Store:
     import ibis
 
     connection = ibis.duckdb.connect(**({"threads": threads} if threads else {}))
-    tables = {name: ibis.memtable(ledger.tables[name]) for name in _TABLES if ledger.has(name)}
+    tables = {name: _memory(ledger.tables[name]) for name in _TABLES if ledger.has(name)}
     return _made(connection, tables, ledger.customers, ledger.currency)
 
 
@@ -81,14 +81,14 @@ def store_at(connection: Any) -> Store:
     if lacking:
         raise LedgerError(f"the database has no table {lacking[0]!r}; write the ledger there with ledger.write")
     tables = {name: connection.table(name) for name in _TABLES if name in names}
-    codes = connection.execute(tables["invoices"].select("currency").distinct())["currency"].dropna().tolist()
+    codes = _fetch(connection, tables["invoices"].select("currency").distinct())["currency"].dropna().tolist()
     if len(codes) != 1:
         raise LedgerError(f"the database holds documents in {len(codes)} currencies ({', '.join(sorted(codes))})")
     if "customers" in names:
-        customers = connection.execute(connection.table("customers"))
+        customers = _fetch(connection, connection.table("customers"))
     else:
         parties = [tables[name].select("customer_id") for name in ("invoices", "payments")]
-        customers = connection.execute(parties[0].union(parties[1], distinct=True))
+        customers = _fetch(connection, parties[0].union(parties[1], distinct=True))
     customers = customers.sort_values("customer_id", ignore_index=True)
     return _made(connection, tables, customers, codes[0])
 
@@ -112,6 +112,18 @@ def stored(folder: str | Path, *, threads: int | None = None, memory: str | None
     )
 
 
+def _memory(frame: pd.DataFrame) -> "ir.Table":
+    """A table in memory, handed over as Arrow: Ibis looks at deprecated options of pandas otherwise."""
+    import ibis
+    import pyarrow as pa
+
+    return ibis.memtable(pa.Table.from_pandas(frame, preserve_index=False))
+
+
+def _fetch(connection: Any, expression: Any) -> pd.DataFrame:
+    return connection.to_pyarrow(expression).to_pandas()
+
+
 def _made(connection: Any, tables: Mapping[str, "ir.Table"], customers: pd.DataFrame, code: str) -> Store:
     import ibis
 
@@ -119,9 +131,12 @@ def _made(connection: Any, tables: Mapping[str, "ir.Table"], customers: pd.DataF
     numbers = pd.DataFrame(
         {"customer_id": customers["customer_id"], "customer": np.arange(len(customers), dtype="int32")}
     )
-    coded = whole.inner_join(ibis.memtable(numbers), "customer_id").drop("customer_id")
-    name = ibis.util.gen_name("postings")
-    return Store(connection, connection.create_table(name, coded, temp=True), customers.reset_index(drop=True), code)
+    coded = whole.inner_join(_memory(numbers), "customer_id").drop("customer_id")
+    try:
+        kept = connection.create_table(ibis.util.gen_name("postings"), coded, temp=True)
+    except NotImplementedError:  # Spark has no temporary tables: the joins run again with every question
+        kept = coded
+    return Store(connection, kept, customers.reset_index(drop=True), code)
 
 
 def _postings(tables: Mapping[str, "ir.Table"], scale: int) -> "ir.Table":
@@ -214,10 +229,10 @@ def aged(
     """
     import ibis
 
-    span = held.connection.execute(
-        held.postings.aggregate(
-            first=ibis.least(held.postings.day.min(), held.postings[buckets.by].min()), any=held.postings.count()
-        )
+    rows = held.postings
+    span = _fetch(
+        held.connection,
+        rows.aggregate(first=ibis.least(rows.day.min(), rows[buckets.by].min()), any=rows.count()),
     )
     count, levels = len(dates), len(buckets.labels)
     if not span["any"].iloc[0]:
@@ -274,8 +289,8 @@ def _cells(
 
     first = pd.DataFrame({"on": days, "first": np.searchsorted(dates, days).astype("int64")})
     due = pd.DataFrame({"by": days, "which": due_class.astype("int64")})
-    opens = ibis.memtable(first).mutate(on=lambda t: t["on"].cast("date"))
-    dues = ibis.memtable(due).mutate(by=lambda t: t["by"].cast("date"))
+    opens = _memory(first).mutate(on=lambda t: t["on"].cast("date"))
+    dues = _memory(due).mutate(by=lambda t: t["by"].cast("date"))
     last = ibis.literal(dates[-1].date())
     rows = held.postings.filter(held.postings.day <= last)
     rows = rows.mutate(on=rows.day, by=ibis.least(rows[buckets.by], last))

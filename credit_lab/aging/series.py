@@ -21,7 +21,7 @@ from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
 
 # From so many invoices on a ledger in memory goes through DuckDB, whose joins are faster than those of pandas.
-_LARGE = 100_000
+LARGE = 100_000
 
 
 def series(
@@ -57,7 +57,7 @@ def series(
     if len(dates) == 0 or not dates.is_monotonic_increasing or dates.has_duplicates:
         raise PeriodError("as_of_dates must hold at least one date, rising and without repetition")
     code, groups = segments(source.customers, by)
-    if isinstance(source, Ledger) and len(source.invoices) > _LARGE:
+    if isinstance(source, Ledger) and len(source.invoices) > LARGE:
         held: Ledger | Store = store(source)
     else:
         held = source
