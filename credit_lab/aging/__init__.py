@@ -3,6 +3,7 @@
 from credit_lab.aging.buckets import Buckets
 from credit_lab.aging.engine import Store, store, store_at, stored
 from credit_lab.aging.open_items import bucket_table, only_invoices, open_items
+from credit_lab.aging.revaluation import revaluation
 from credit_lab.aging.series import series
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "bucket_table",
     "only_invoices",
     "open_items",
+    "revaluation",
     "series",
     "store",
     "store_at",

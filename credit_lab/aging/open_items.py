@@ -11,7 +11,12 @@ from credit_lab.ledger.model import Ledger
 
 
 def open_items(
-    ledger: Ledger, as_of: pd.Timestamp, *, by: Basis = "due_date", buckets: Buckets | None = None
+    ledger: Ledger,
+    as_of: pd.Timestamp,
+    *,
+    by: Basis = "due_date",
+    buckets: Buckets | None = None,
+    freeze_disputed: bool = False,
 ) -> pd.DataFrame:
     """Open documents at the end of day `as_of`, from documents and matchings dated up to then and nothing later.
 
@@ -24,6 +29,7 @@ def open_items(
     as_of : inclusive
     by : age from the due date (逾期账龄) or from the issue date (账龄)
     buckets : edges; default not due, 1-30, 31-60, 61-90, 91-180, 181-365, >365
+    freeze_disputed : days past due on which a dispute was open do not count (a policy's choice); needs disputes
 
     Returns
     -------
@@ -47,6 +53,8 @@ def open_items(
     items = rows.groupby(keys, sort=True)["minor"].sum().reset_index()
     items = items[items["minor"] != 0].reset_index(drop=True)
     days = (as_of - items[buckets.by]).dt.days
+    if freeze_disputed:
+        days = days - _days_disputed(ledger, items, as_of, buckets.by)
     label = buckets.of(days.to_numpy())
     label = np.select([items["kind"] == CREDIT_NOTE, items["kind"] == CASH], [CREDIT_NOTES, UNAPPLIED], label)
     return items.assign(
@@ -55,6 +63,20 @@ def open_items(
         bucket=pd.Series(label, index=items.index, dtype="str"),
         open_amount=money.from_minor(items["minor"], ledger.currency),
     ).drop(columns="minor")
+
+
+def _days_disputed(ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, by: Basis) -> pd.Series:
+    """Days after the reference date on which a dispute over the document was open; overlapping disputes count once."""
+    disputes = ledger.table("disputes", needed_for="frozen aging of disputed items")
+    known = disputes[disputes["opened_on"] <= as_of].sort_values(["invoice_id", "opened_on"])
+    until = known["closed_on"].fillna(as_of).clip(upper=as_of)
+    reference = items.groupby("document_id")[by].min().reindex(known["invoice_id"]).to_numpy()
+    start = np.maximum(known["opened_on"].to_numpy(), reference)
+    runs = pd.DataFrame({"id": known["invoice_id"].to_numpy(), "start": start, "end": until.to_numpy()}).dropna()
+    seen = runs.groupby("id")["end"].cummax().groupby(runs["id"]).shift()
+    length = (runs["end"] - runs["start"].where(seen.isna(), np.maximum(runs["start"], seen))).dt.days.clip(lower=0)
+    total = length.groupby(runs["id"]).sum()
+    return total.reindex(items["document_id"], fill_value=0).set_axis(items.index)
 
 
 def _not_before(ledger: Ledger, as_of: pd.Timestamp) -> None:

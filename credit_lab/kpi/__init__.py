@@ -5,6 +5,7 @@ from credit_lab.kpi.days_to_pay import DaysToPay, days_to_pay, settlement
 from credit_lab.kpi.flows import monthly
 from credit_lab.kpi.formulas import FORMULAS
 from credit_lab.kpi.measures import bridge, kpis, over_time, table, window
+from credit_lab.kpi.mix import by_segment, dso_bridge
 
 __all__ = [
     "FORMULAS",
@@ -12,9 +13,11 @@ __all__ = [
     "bridge",
     "by_customer",
     "by_group",
+    "by_segment",
     "changes",
     "concentration",
     "days_to_pay",
+    "dso_bridge",
     "kpis",
     "monthly",
     "over_time",

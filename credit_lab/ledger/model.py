@@ -120,6 +120,36 @@ class Ledger:
             return self.convert(dict(rates), currency)
         return self.only_currency(currency or self.currency)
 
+    def of_customers(self, ids: pd.Series) -> "Ledger":
+        """The documents of some customers, with everything that refers to them; no control account."""
+        kept = {
+            name: frame[frame["customer_id"].isin(ids)] if "customer_id" in frame else frame
+            for name, frame in self.tables.items()
+            if name != "control"
+        }
+        for name in ("allocations", "disputes", "write_offs", "instalments"):
+            if name in kept:
+                kept[name] = kept[name][kept[name]["invoice_id"].isin(kept["invoices"]["invoice_id"])]
+        return replace(self, tables={name: frame.reset_index(drop=True) for name, frame in kept.items()})
+
+    def known_by(self, day: pd.Timestamp) -> "Ledger":
+        """What had been recorded by the end of `day`: the ledger as somebody looking on that day saw it.
+
+        Rows with a `known_on` after `day` are left out, and what refers to them; rows without one count as known
+        when they happened. Together with an as-of date this answers "what did we believe then about that day?".
+        """
+        kept = {
+            name: frame[frame["known_on"].isna() | (frame["known_on"] <= day)] if "known_on" in frame else frame
+            for name, frame in self.tables.items()
+        }
+        documents = kept["invoices"]["invoice_id"]
+        for name in ("allocations", "disputes", "write_offs", "instalments"):
+            if name in kept:
+                kept[name] = kept[name][kept[name]["invoice_id"].isin(documents)]
+        givers = pd.concat([documents, kept["payments"]["payment_id"]])
+        kept["allocations"] = kept["allocations"][kept["allocations"]["payment_id"].isin(givers)]
+        return replace(self, tables={name: frame.reset_index(drop=True) for name, frame in kept.items()})
+
     def convert(self, rates: dict[str, float], to: str) -> "Ledger":
         """All documents in currency `to`, at one constant rate per currency (units of `to` per unit).
 
