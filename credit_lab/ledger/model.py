@@ -96,15 +96,12 @@ class Ledger:
         invoices = self.invoices[self.invoices["currency"] == currency]
         payments = self.payments[self.payments["currency"] == currency]
         kept = {**self.tables, "invoices": invoices, "payments": payments}
-        for name in ("allocations", "disputes", "write_offs", "instalments"):
-            if name in kept:
-                kept[name] = kept[name][kept[name]["invoice_id"].isin(invoices["invoice_id"])]
         if "control" in kept:
             kept["control"] = kept["control"][kept["control"]["currency"].fillna(currency) == currency]
         if "customers" in kept:
             seen = pd.concat([invoices["customer_id"], payments["customer_id"]])
             kept["customers"] = kept["customers"][kept["customers"]["customer_id"].isin(seen)]
-        return replace(self, tables={name: frame.reset_index(drop=True) for name, frame in kept.items()})
+        return replace(self, tables=_referring(kept))
 
     def reporting(self, currency: str = "", rates: Mapping[str, float] | None = None) -> "Ledger":
         """The ledger in one reporting currency: converted where rates are given, else only the documents in `currency`.
@@ -127,10 +124,23 @@ class Ledger:
             for name, frame in self.tables.items()
             if name != "control"
         }
-        for name in ("allocations", "disputes", "write_offs", "instalments"):
-            if name in kept:
-                kept[name] = kept[name][kept[name]["invoice_id"].isin(kept["invoices"]["invoice_id"])]
-        return replace(self, tables={name: frame.reset_index(drop=True) for name, frame in kept.items()})
+        return replace(self, tables=_referring(kept))
+
+    def up_to(self, day: pd.Timestamp) -> "Ledger":
+        """The documents dated up to the end of `day`, and what refers to them, as if the books ended there."""
+        dated = {
+            "invoices": "issue_date",
+            "payments": "paid_date",
+            "allocations": "allocated_on",
+            "write_offs": "written_off_on",
+            "disputes": "opened_on",
+            "orders": "ordered_on",
+            "actions": "taken_on",
+        }
+        kept = {
+            name: frame[frame[dated[name]] <= day] if name in dated else frame for name, frame in self.tables.items()
+        }
+        return replace(self, tables=_referring(kept))
 
     def known_by(self, day: pd.Timestamp) -> "Ledger":
         """What had been recorded by the end of `day`: the ledger as somebody looking on that day saw it.
@@ -142,13 +152,7 @@ class Ledger:
             name: frame[frame["known_on"].isna() | (frame["known_on"] <= day)] if "known_on" in frame else frame
             for name, frame in self.tables.items()
         }
-        documents = kept["invoices"]["invoice_id"]
-        for name in ("allocations", "disputes", "write_offs", "instalments"):
-            if name in kept:
-                kept[name] = kept[name][kept[name]["invoice_id"].isin(documents)]
-        givers = pd.concat([documents, kept["payments"]["payment_id"]])
-        kept["allocations"] = kept["allocations"][kept["allocations"]["payment_id"].isin(givers)]
-        return replace(self, tables={name: frame.reset_index(drop=True) for name, frame in kept.items()})
+        return replace(self, tables=_referring(kept))
 
     def convert(self, rates: dict[str, float], to: str) -> "Ledger":
         """All documents in currency `to`, at one constant rate per currency (units of `to` per unit).
@@ -183,3 +187,15 @@ class Ledger:
     def minor(self, name: str) -> np.ndarray:
         """Amounts of a table in int64 minor units of the ledger's one currency."""
         return money.to_minor(self.tables[name]["amount"], self.currency)
+
+
+def _referring(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables without the rows that refer to documents no longer among them."""
+    kept = dict(tables)
+    documents = kept["invoices"]["invoice_id"]
+    for name in ("allocations", "disputes", "write_offs", "instalments"):
+        if name in kept:
+            kept[name] = kept[name][kept[name]["invoice_id"].isin(documents)]
+    givers = pd.concat([documents, kept["payments"]["payment_id"]])
+    kept["allocations"] = kept["allocations"][kept["allocations"]["payment_id"].isin(givers)]
+    return {name: frame.reset_index(drop=True) for name, frame in kept.items()}

@@ -111,18 +111,15 @@ def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure
     figure, axes = _canvas(height=3.6)
     scale, unit = _scale(bridge["amount"], currency)
     amounts = bridge["amount"].to_numpy() / scale
-    level = 0.0
+    level, highest = 0.0, 0.0
     for number, amount in enumerate(amounts):
         whole = number in (0, len(amounts) - 1)
         colour = BLUE if whole else ORANGE if amount > 0 else "#009E73"
         axes.bar(number, amount, bottom=0 if whole else level, color=colour, width=0.6)
-        top = amount if whole else level + amount
+        top = amount if whole else max(level, level + amount)
+        highest = max(highest, top)
         axes.annotate(
-            f"{amount:,.2f}" if whole else f"{amount:+,.2f}",
-            (number, max(top, level if not whole else top)),
-            ha="center",
-            va="bottom",
-            fontsize=9,
+            f"{amount:,.2f}" if whole else f"{amount:+,.2f}", (number, top), ha="center", va="bottom", fontsize=9
         )
         level = amount if whole else level + amount
     change = amounts[-1] - amounts[0]
@@ -130,7 +127,7 @@ def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure
     names = ["opening", "terms", "delinquency", "sales\nvolume", "joint\neffect", "ending"]
     axes.set_xticks(range(len(amounts)), names)
     axes.set_ylabel(unit)
-    axes.margins(y=0.15)
+    axes.set_ylim(0, highest * 1.12)
     return _note(figure, f"kpi.bridge, sales of the trailing twelve months; {source}")
 
 
@@ -177,3 +174,54 @@ def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, cu
     _legend(panels[0], loc="lower left")
     shaded = "; shaded months mislead (see notes)" if a["marked"].any() else ""
     return _note(figure, f"Replay on history, behaviour held fixed; {source}{shaded}")
+
+
+def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
+    """Heat map of a transition matrix: where the open amount of a bucket is a month later."""
+    figure, axes = _canvas(height=4.2)
+    values = shares.to_numpy() * 100
+    axes.imshow(np.nan_to_num(values), cmap="YlOrBr", vmin=0, vmax=100, aspect="auto")
+    for row, column in np.ndindex(values.shape):
+        value = values[row, column]
+        if np.isfinite(value) and value >= 0.05:
+            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color="white" if value > 60 else "#222")
+    names = [str(name).replace("_", " ") for name in shares.columns]
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(shares)), [str(name).replace("_", " ") for name in shares.index])
+    axes.grid(visible=False)
+    axes.set_xlabel("a month later (% of the amount)")
+    axes.set_ylabel("at a month end")
+    stuck = shares.iloc[1].drop(labels=["paid", "written_off"], errors="ignore").sum()
+    _title(
+        axes,
+        f"{stuck:.0%} of what is 1-30 days late is still unpaid a month later" if np.isfinite(stuck) else "Roll rates",
+    )
+    return _note(figure, f"Same invoices followed from month end to month end; {source}")
+
+
+def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str) -> "Figure":
+    """Invoice months by age: share still open, and share written off; recent years in stronger colour."""
+    figure, panels = _canvas(width=9.2, height=3.8, panels=2)
+    count = len(uncollected)
+    for axes, table, title in (
+        (panels[0], uncollected, "Still open, % of the month's sales"),
+        (panels[1], lost, "Written off, % of the month's sales"),
+    ):
+        for number, (_, row) in enumerate(table.iterrows()):
+            values = row.dropna() * 100
+            recent = number / max(count - 1, 1)
+            axes.plot(
+                values.index,
+                values,
+                color=BLUE if number >= count - 12 else GREY,
+                alpha=0.25 + 0.6 * recent,
+                linewidth=1.1,
+            )
+        mean = table.mean() * 100
+        axes.plot(mean.index, mean, color=ORANGE, linewidth=2.2, label="mean of the months")
+        _title(axes, title, size=10)
+        axes.set_xlabel("age in months")
+        axes.set_ylim(0)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    _legend(panels[0], loc="upper right")
+    return _note(figure, f"Each line is one invoice month, the last twelve in blue; {source}; n = {count} months")

@@ -5,6 +5,7 @@ import pandas as pd
 
 from credit_lab.backtest import Duel
 from credit_lab.policy import Policy
+from credit_lab.report.losses import Losses
 from credit_lab.report.review import Review
 
 
@@ -162,3 +163,28 @@ def replay_verdicts(run: Duel) -> dict[str, str]:
         name: f"a {values.loc[name, 'a']:.6g}, b {values.loc[name, 'b']:.6g} ({values.loc[name, 'unit']})"
         for name in ("sales allowed", "share of sales refused", "receivables turnover", "refused and later written off")
     }
+
+
+def losses_headline(found: Losses, currency: str) -> list[str]:
+    """What the loss tables say, in sentences; what they cannot say, too."""
+    text = []
+    if len(found.allowance):
+        total, open_ = found.allowance["allowance"].sum(), found.allowance["open"].sum()
+        text.append(
+            f"Loss rates of the past applied to today's ages give an allowance of {money_text(total, currency)}, "
+            f"{total / open_ if open_ else 0:.1%} of open invoices."
+        )
+    if len(found.backtest):
+        expected, lost = found.backtest["allowance"].sum(), found.backtest["lost"].sum()
+        verdict = "enough" if expected >= lost else "too little"
+        text.append(
+            f"A year ago the same method would have set aside {money_text(expected, currency)}; "
+            f"{money_text(lost, currency)} of those items were lost since: {verdict}."
+        )
+    if len(found.bridge):
+        whole = found.bridge.iloc[-1]
+        part = whole[["terms", "delinquency", "calendar", "mix"]].abs().idxmax()
+        text.append(
+            f"DSO moved by {whole['total']:+.1f} days within a year, most of it by {part} ({whole[part]:+.1f})."
+        )
+    return [*text, *found.notes]
