@@ -138,9 +138,7 @@ def in_polars(book, dates, by_customer):
         )
         rows = invoices.filter(pl.col("issue_date") <= end).join(paid, on="invoice_id", how="left")
         days = (pl.lit(end) - pl.col("due_date")).dt.total_days()
-        rows = rows.with_columns(
-            left=pl.col("amount") - pl.col("paid").fill_null(0.0), bucket=(days - 1) // 30
-        )
+        rows = rows.with_columns(left=pl.col("amount") - pl.col("paid").fill_null(0.0), bucket=(days - 1) // 30)
         found.append(
             rows.group_by(["customer_id", "bucket"] if by_customer else ["bucket"]).agg(pl.col("left").sum()).collect()
         )

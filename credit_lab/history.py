@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import aging, money, periods
-from credit_lab.aging.postings import INVOICE, postings, spans
+from credit_lab.aging.postings import INVOICE, positions, postings, spans
+from credit_lab.aging.series import aged
 from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
 from credit_lab.payment_behaviour import payment_index, settlements
@@ -59,9 +60,10 @@ def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = No
     if len(ends) == 0:
         raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")
     customers = pd.Index(np.sort(ledger.customers["customer_id"].to_numpy()), dtype="str")
-    grids = _balances(ledger, ends, customers)
+    rows = postings(ledger)
+    grids = _balances(rows, ledger.currency, ends, customers)
     grids |= _flows(ledger, ends, customers)
-    grids |= _behaviour(ledger, ends, customers, grids)
+    grids |= _behaviour(ledger, rows, ends, customers, grids)
     grids["high_credit"] = np.maximum.accumulate(grids["exposure"], axis=1)
     age = _months_on_book(ledger, ends, customers)
     grids |= _outcomes(grids)
@@ -82,45 +84,28 @@ def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = No
     return table[wanted].reset_index(drop=True)
 
 
-def _balances(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[str, Grid]:
-    aged = aging.series(ledger, ends, by=["customer_id"], buckets=aging.Buckets((0, 30, 60, 90)))
-    shape = (len(customers), len(ends))
-    row = customers.get_indexer(aged["customer_id"])
-    column = ends.get_indexer(aged["as_of"])
-
-    def grid(values: pd.Series) -> Grid:
-        whole = np.zeros(shape)
-        whole[row, column] = values
-        return whole
-
-    code = ledger.currency
-    minor = {name: money.to_minor(aged[name], code) for name in ("not_due", "1-30", "31-60", "61-90", ">90")}
-    units = {
-        "overdue_90": minor[">90"],
-        "overdue_60": minor[">90"] + minor["61-90"],
-        "overdue_30": minor[">90"] + minor["61-90"] + minor["31-60"],
-        "overdue": minor[">90"] + minor["61-90"] + minor["31-60"] + minor["1-30"],
-    }
-    grids = {name: grid(pd.Series(money.from_minor(value, code))) for name, value in units.items()}
-    grids |= {name: grid(aged[name]) for name in ("open", "not_due")}
-    grids["exposure"] = grid(aged["balance"])
-    grids["unapplied"] = grid(-(aged["unapplied_cash"] + aged["credit_notes"]).round(6) + 0.0)
-    grids["max_dpd"] = _max_dpd(ledger, ends, customers)
-    return grids
+def _balances(rows: pd.DataFrame, code: str, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[str, Grid]:
+    who = positions(rows["customer_id"], customers.to_series())
+    cells = aged(rows, who, len(customers), ends, aging.Buckets((0, 30, 60, 90)))
+    late = cells[:, :, 1:5][:, :, ::-1].cumsum(axis=2)  # more than 90, 60, 30 and 0 days
+    units = dict(zip(("overdue_90", "overdue_60", "overdue_30", "overdue"), np.moveaxis(late, 2, 0), strict=True))
+    units |= {"not_due": cells[:, :, 0], "open": cells[:, :, :5].sum(axis=2), "exposure": cells.sum(axis=2)}
+    units["unapplied"] = -cells[:, :, 5:].sum(axis=2)
+    grids = {name: money.from_minor(minor, code) for name, minor in units.items()}
+    return grids | {"max_dpd": _max_dpd(rows, who, ends, len(customers))}
 
 
-def _max_dpd(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> Grid:
+def _max_dpd(rows: pd.DataFrame, who: npt.NDArray[np.int64], ends: pd.DatetimeIndex, customers: int) -> Grid:
     """Days past due of the oldest invoice open at each month end: runs are spread over the snapshots they cover."""
-    runs = spans(postings(ledger))
-    runs = runs[runs["kind"] == INVOICE]
+    runs = spans(rows.assign(who=who)[rows["kind"] == INVOICE])
     snapshots = ends.to_numpy()
     start = np.searchsorted(snapshots, np.maximum(runs["since"].to_numpy(), runs["due_date"].to_numpy()))
     stop = np.searchsorted(snapshots, runs["until"].fillna(ends[-1] + pd.Timedelta(days=1)).to_numpy())
     length = np.maximum(stop - start, 0)
     column = np.repeat(start, length) + (np.arange(length.sum()) - np.repeat(length.cumsum() - length, length))
     late = (snapshots[column] - np.repeat(runs["due_date"].to_numpy(), length)).astype("timedelta64[D]").astype(float)
-    worst = np.zeros((len(customers), len(ends)))
-    np.maximum.at(worst, (np.repeat(customers.get_indexer(runs["customer_id"]), length), column), late)
+    worst = np.zeros((customers, len(ends)))
+    np.maximum.at(worst, (np.repeat(runs["who"].to_numpy(), length), column), late)
     return worst
 
 
@@ -131,7 +116,7 @@ def _monthly(
     column = np.searchsorted(ends.to_numpy(), day.to_numpy())
     inside = column < len(ends)
     total = np.zeros((len(customers), len(ends)))
-    np.add.at(total, (customers.get_indexer(who)[inside], column[inside]), amount[inside])
+    np.add.at(total, (positions(who, customers.to_series())[inside], column[inside]), amount[inside])
     return total
 
 
@@ -165,7 +150,9 @@ def trailing(grid: Grid, window: int) -> Grid:
     return total
 
 
-def _behaviour(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index, grids: dict[str, Grid]) -> dict[str, Grid]:
+def _behaviour(
+    ledger: Ledger, rows: pd.DataFrame, ends: pd.DatetimeIndex, customers: pd.Index, grids: dict[str, Grid]
+) -> dict[str, Grid]:
     paid = settlements(ledger)
     scale = 10.0 ** money.minor_digits(ledger.currency)
     amount = paid["minor"].to_numpy(dtype="float64") / scale
@@ -176,7 +163,7 @@ def _behaviour(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index, grid
     share = trailing(_monthly(customers, ends, who, day, amount * (late > 0)), 12)
     prompt = _monthly(customers, ends, who, day, (late <= 0).astype(float)).cumsum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        beyond = (days + _open_days(ledger, ends, customers)) / (weight + grids["overdue"])
+        beyond = (days + _open_days(rows, ledger.currency, ends, customers)) / (weight + grids["overdue"])
         beyond = np.where(weight + grids["overdue"] > 1e-6, beyond, np.nan)
         share = np.where(weight > 1e-6, share / weight, np.nan)
     return {
@@ -187,15 +174,14 @@ def _behaviour(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index, grid
     }
 
 
-def _open_days(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> Grid:
+def _open_days(rows: pd.DataFrame, code: str, ends: pd.DatetimeIndex, customers: pd.Index) -> Grid:
     """Σ open amount × days past due over overdue invoices: linear in the postings, like the buckets."""
-    rows = postings(ledger)
     rows = rows[rows["kind"] == INVOICE]
     snapshots = ends.to_numpy()
     entered = np.searchsorted(snapshots, np.maximum(rows["day"], rows["due_date"] + pd.Timedelta(days=1)).to_numpy())
     inside = entered < len(ends)
-    who = customers.get_indexer(rows["customer_id"])[inside]
-    amount = rows["minor"].to_numpy(dtype="float64")[inside] / 10.0 ** money.minor_digits(ledger.currency)
+    who = positions(rows["customer_id"], customers.to_series())[inside]
+    amount = rows["minor"].to_numpy(dtype="float64")[inside] / 10.0 ** money.minor_digits(code)
     due = (rows["due_date"].to_numpy()[inside] - snapshots[0]).astype("timedelta64[D]").astype(float)
     held, dated = np.zeros((2, len(customers), len(ends)))
     np.add.at(held, (who, entered[inside]), amount)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import money
-from credit_lab.aging.postings import CASH, INVOICE, postings
+from credit_lab.aging.postings import positions
 from credit_lab.ledger.model import Ledger
 
 # Days beyond terms at which the index takes the values beside them; in between it is linear.
@@ -39,28 +39,27 @@ def payment_index(days_beyond_terms: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def settlements(ledger: Ledger) -> pd.DataFrame:
-    """Cash matched to invoices: customer_id, settled_on, due_date, days_late (negative: early), minor (int64).
+    """Cash matched to invoices: customer_id, settled_on, matched_on, due_date, days_late (below zero: early), minor.
 
-    Set-offs with credit notes are left out: they say nothing about how somebody pays. A matching counts from the latest
-    of its own date and those of its documents.
+    Set-offs with credit notes are left out: they say nothing about how somebody pays. Lateness looks at
+    the day the money came, `matched_on` at the day from which the matching was known.
     """
-    rows = postings(ledger)
-    receipts = set(rows.loc[rows["kind"] == CASH, "document_id"])
-    matched = ledger.allocations["payment_id"].isin(receipts).to_numpy()
-    cash = ledger.allocations[matched]
-    documents = rows[rows["kind"] == INVOICE].drop_duplicates("document_id").set_index("document_id")
-    known = cash[cash["invoice_id"].isin(documents.index)]
-    document = documents.loc[known["invoice_id"]].reset_index()
-    paid = ledger.payments.set_index("payment_id")["paid_date"].loc[known["payment_id"]].to_numpy()
+    invoices = ledger.invoices[ledger.invoices["amount"] >= 0]
+    matched = ledger.allocations
+    on = positions(matched["invoice_id"], invoices["invoice_id"])
+    of = positions(matched["payment_id"], ledger.payments["payment_id"])
+    cash = (on >= 0) & (of >= 0)
+    document = invoices.take(on[cash]).reset_index(drop=True)
+    paid = ledger.payments["paid_date"].to_numpy()[of[cash]]
     settled = np.maximum(paid, document["issue_date"].to_numpy())
-    due = ledger.invoices.set_index("invoice_id")["due_date"].loc[known["invoice_id"]].to_numpy()
+    due = document["due_date"].to_numpy()
     return pd.DataFrame(
         {
             "customer_id": document["customer_id"],
             "settled_on": settled,
-            "matched_on": np.maximum(settled, known["allocated_on"].to_numpy()),
+            "matched_on": np.maximum(settled, matched["allocated_on"].to_numpy()[cash]),
             "due_date": due,
             "days_late": (settled - due).astype("timedelta64[D]").astype("int64"),
-            "minor": money.to_minor(known["amount"], ledger.currency),
+            "minor": money.to_minor(matched["amount"][cash], ledger.currency),
         }
     )
