@@ -253,3 +253,28 @@ def test_the_grouped_dso_bridge_adds_up_to_the_cent_day(sample):
         assert parts == pytest.approx(change[1] - change[0], abs=1e-6)
     with pytest.raises(PeriodError, match="no month end of these flows"):
         kpi.dso_bridge(flows, pd.Timestamp("2024-12-30"), now)
+
+
+def test_books_that_end_earlier_give_the_same_past(sample):
+    cut = pd.Timestamp("2024-09-30")
+    short = sample.up_to(cut)
+    assert short.invoices["issue_date"].max() <= cut
+    for day in (cut, pd.Timestamp("2024-03-31")):
+        pd.testing.assert_frame_equal(aging.open_items(short, day), aging.open_items(sample, day))
+
+
+def test_the_loss_record_of_the_sample_and_of_a_young_ledger(sample, write_ledger):
+    from credit_lab import policy as policies
+    from credit_lab import report
+
+    rules = policies.load("data/policies/2025-baseline.toml")
+    found = report.losses(sample, rules, LAST)
+    assert found.notes == ()
+    assert found.allowance["open"].sum() == pytest.approx(aging.series(sample, [LAST])["open"].iloc[0])
+    assert 0 < found.allowance["allowance"].sum() < found.allowance["open"].sum()
+    assert found.bridge["total"].iloc[-1] == pytest.approx(found.bridge["total"].iloc[:-1].sum())
+    assert set(found.tables()) >= {"losses_allowance", "losses_transitions", "losses_bridge"}
+    book = ledger.read(write_ledger(invoices=[invoice()], payments=[payment(paid="2024-03-20")]))
+    young = report.losses(book, rules, pd.Timestamp("2024-02-29"))
+    assert young.allowance.empty
+    assert any("Provision matrix: less than a year" in note for note in young.notes)
