@@ -217,11 +217,12 @@ def _matrix(
     if panel.duplicated([unit, period]).any():
         first = panel.loc[panel.duplicated([unit, period]), [unit, period]].iloc[0]
         raise DesignError(f"did: {unit} {first[unit]!r} has two rows for {first[period]}; sum them first")
-    wide = panel.pivot(index=unit, columns=period, values=outcome).sort_index(axis=1)
+    wide = panel.set_index([unit, period])[outcome].unstack(period).sort_index().sort_index(axis=1)  # noqa: PD010
     holes = wide.isna().any(axis=1)
     if holes.any():
         raise DesignError(
-            f"did: {int(holes.sum())} of {len(wide)} {unit} lack a value in some month (first: {wide.index[holes][0]}); "
+            f"did: {int(holes.sum())} of {len(wide)} {unit} lack a value in some month (first: "
+            f"{wide.index[holes][0]}); "
             "fill true zeros with 0 or leave these customers out and say so"
         )
     facts = panel.groupby(unit, sort=True).agg(
@@ -303,7 +304,7 @@ def _event_study(found: GroupTime, clusters: np.ndarray, options: DidOptions) ->
         psis.append(psi)
         cells = found.cells[event == e]
         levels.append(np.average(cells["treated_mean"], weights=cells["treated"]))
-    value = np.array(values)
+    points = np.array(values)
     sums = _sum_by(np.column_stack(psis), clusters)
     count = len(sums)
     error = np.sqrt((sums**2).sum(axis=0) * count / (count - 1))
@@ -315,19 +316,19 @@ def _event_study(found: GroupTime, clusters: np.ndarray, options: DidOptions) ->
     before = usable & (months < -1 - options.anticipation)
     pre_p = np.nan
     if before.any():
-        worst = np.max(np.abs(value[before]) / error[before])
+        worst = np.max(np.abs(points[before]) / error[before])
         pre_p = float((1 + (draws[:, before[usable]].max(axis=1) >= worst).sum()) / (1 + options.draws))
     link = "identity" if options.scale == "absolute" else "log"
     level = np.exp(levels) if options.scale == "log" else np.array(levels)
-    effect = from_link(value, link)
+    effect = from_link(points, link)
     table = pd.DataFrame(
         {
             "period": months,
             "observed": level,
             "counterfactual": level - effect if link == "identity" else level / (1 + effect),
             "effect": effect,
-            "low": from_link(value - band * error, link),
-            "high": from_link(value + band * error, link),
+            "low": from_link(points - band * error, link),
+            "high": from_link(points + band * error, link),
         }
     )
     return table, pre_p, band

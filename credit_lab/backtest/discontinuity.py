@@ -7,6 +7,7 @@ estimate at half and at double of it, and so is a density check: customers bunch
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -245,7 +246,7 @@ def density_jump(x: np.ndarray) -> tuple[float, float]:
 
 def _sensitivity(
     x: np.ndarray, y: np.ndarray, h: float, groups: np.ndarray, options: RdOptions
-) -> list[tuple[str, float, float, float]]:
+) -> list[tuple[Any, ...]]:
     link = "log" if options.relative else "identity"
     rows = []
     for factor, name in ((0.5, "at half the bandwidth"), (2.0, "at double the bandwidth")):

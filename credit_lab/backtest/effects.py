@@ -9,6 +9,7 @@ Contains `Effect`, `DesignError`, `Inference` (the numbers an estimator has to b
 `p_value_against`, `compare` and `before_after`, the comparison managers make by themselves.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from scipy import special
 from credit_lab.errors import CreditLabError
 
 POWER = 0.80
+_COMPARED = ["estimator", "metric", "unit", "estimate", "low", "high", "level", "p_value", "minimum_detectable"]
 LEVEL = 0.95
 _SERIES = ["period", "observed", "counterfactual", "effect", "low", "high"]
 
@@ -120,9 +122,9 @@ def make(
     found: Inference,
     *,
     series: pd.DataFrame,
-    summary: list[tuple[str, float, float, float]] | None = None,
-    assumptions: list[tuple[str, str, bool | None, str]],
-    diagnostics: list[tuple[str, float, str]],
+    summary: Sequence[tuple[Any, ...]] | None = None,
+    assumptions: Sequence[tuple[Any, ...]],
+    diagnostics: Sequence[tuple[Any, ...]],
     precision: pd.DataFrame | None = None,
 ) -> Effect:
     """Put an estimator's findings into the common record.
@@ -187,13 +189,7 @@ def compare(effects: list[Effect]) -> pd.DataFrame:
     """
     rows = [
         {
-            **{
-                name: getattr(e, name)
-                for name in (
-                    ["estimator", "metric", "unit", "estimate", "low", "high", "level"]
-                    + ["p_value", "minimum_detectable"]
-                )
-            },
+            **{name: getattr(e, name) for name in _COMPARED},
             "broken": int((e.assumptions["holds"] == False).sum()),  # noqa: E712 - NA must not count
             "unchecked": int(e.assumptions["holds"].isna().sum()),
         }

@@ -83,9 +83,9 @@ def estimate(series: pd.Series, policy_date: pd.Timestamp, *, options: ItsOption
         raise DesignError("its: a month is zero or negative, so no logarithm; use ItsOptions(log=False)")
     y = np.log(used.to_numpy()) if options.log else used.to_numpy()
     harmonics = _harmonics(int(before.sum()), options)
-    time = _months_since_start(used.index, tidy.index[0])
+    time = months_since(used.index, tidy.index[0])
     step = after[before | after]
-    design = _design(time, used.index.month.to_numpy(), step, harmonics, options.trend)
+    design = design_matrix(time, used.index.month.to_numpy(), step, harmonics, options.trend)
     if len(y) < design.shape[1] + 4 or np.linalg.matrix_rank(design) < design.shape[1]:
         raise refuse(
             "its",
@@ -152,7 +152,8 @@ def _ar1(gap: np.ndarray, phi: float) -> np.ndarray:
     return np.sign(phi) ** gap * np.abs(phi) ** gap if phi != 0 else (gap == 0).astype(float)
 
 
-def _months_since_start(index: pd.Index, start: pd.Timestamp) -> np.ndarray:
+def months_since(index: pd.Index, start: pd.Timestamp) -> np.ndarray:
+    """Whole calendar months from the month of `start`."""
     months = pd.DatetimeIndex(index)
     return ((months.year - start.year) * 12 + months.month - start.month).to_numpy(dtype=float)
 
@@ -192,7 +193,9 @@ def _harmonics(months_before: int, options: ItsOptions) -> int | None:
     return None if months_before >= 24 else 2
 
 
-def _design(time: np.ndarray, month: np.ndarray, step: np.ndarray, harmonics: int | None, trend: bool) -> np.ndarray:
+def design_matrix(
+    time: np.ndarray, month: np.ndarray, step: np.ndarray, harmonics: int | None, trend: bool
+) -> np.ndarray:
     columns = [np.asarray(step, dtype=float), np.ones(len(time))]
     if trend:
         columns.append((time - time.mean()) / 12)
@@ -248,9 +251,9 @@ def _event_months(
     """
     index = pd.DatetimeIndex(tidy.index)
     y = np.log(tidy.to_numpy()) if options.log else tidy.to_numpy()
-    time = _months_since_start(index, index[0])
+    time = months_since(index, index[0])
     months = index.month.to_numpy()
-    design = _design(time, months, np.zeros(len(y)), harmonics, options.trend)[:, 1:]
+    design = design_matrix(time, months, np.zeros(len(y)), harmonics, options.trend)[:, 1:]
     inverse = np.linalg.pinv(design[before])
     foretold = design @ (inverse @ y[before])
     freedom = int(before.sum()) - int(np.linalg.matrix_rank(design[before]))
@@ -317,8 +320,8 @@ def _precision(
         tail = pd.date_range(index[months_before], periods=after, freq="ME")
         months = head.append(tail)
         step = np.r_[np.zeros(months_before), np.ones(after)]
-        time = _months_since_start(months, start)
-        design = _design(time, months.month.to_numpy(), step, harmonics, options.trend)
+        time = months_since(months, start)
+        design = design_matrix(time, months.month.to_numpy(), step, harmonics, options.trend)
         weights = np.linalg.pinv(design)[0]
         return float(np.sqrt(weights @ _ar1(np.abs(time[:, None] - time[None, :]), phi) @ weights))
 

@@ -241,7 +241,7 @@ def _enough(report: pd.DataFrame, options: OffPolicyOptions, where: str = "targe
     if not read["effective"] >= options.least_effective or read["largest_share"] > options.largest_share:
         raise refuse(
             "off_policy",
-            f"overlap too thin ({where}): effective sample {read['effective']:.1f} of {read['decisions']:.0f} decisions "
+            f"overlap too thin ({where}): effective sample {read['effective']:.1f} of {read['decisions']:.0f} rows "
             f"(floor {options.least_effective:g}), largest weight {read['largest_share']:.1%} of all",
             "a target policy closer to the logged one, or a small randomised trial (design.assign)",
         )

@@ -27,7 +27,10 @@ _MORE = (1, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500)
 class TrialOptions:
     """Choices of a randomised comparison.
 
-    relative : log of the ratio of the two arms (needs positive sums in both); False: their difference.
+    relative : log of the ratio of the two arms (needs positive sums in both); False: their difference. Its error
+        takes the variance in both arms as proportional to the mean with one dispersion: an arm that drew no large
+        loss by luck would otherwise look both good and precise (with 1,000 customers and log-normal losses a nominal
+        95 % interval then covers 84 %, this one 97-99 %).
     challenger, champion : the labels in the arm column; the effect is challenger against champion.
     expected_share : share of clusters meant for the challenger; a departure beyond chance is reported.
     least : clusters wanted in each arm.
@@ -195,6 +198,11 @@ def _contrast(sums: _Sums, options: TrialOptions, *, adjusted: bool) -> tuple[fl
         part, count = _within(psi, sums.stratum[sums.arm == side])
         variance += part
         pieces.append((part, count))
+    if options.relative:
+        lost = [float(sums.top[sums.arm == side].sum()) for side in (1.0, 0.0)]
+        dispersion = sum(y**2 * v for y, (v, _) in zip(lost, pieces, strict=True)) / sum(lost)
+        pieces = [(dispersion / y, n) for y, (_, n) in zip(lost, pieces, strict=True)]
+        variance = sum(v for v, _ in pieces)
     bottom = sum(v**2 / max(n - 1, 1) for v, n in pieces)
     freedom = variance**2 / bottom if bottom > 0 else 1.0
     return values[0] - values[1], float(np.sqrt(variance)), float(freedom)
