@@ -30,7 +30,9 @@ class DesignError(CreditLabError):
 
 
 def refuse(estimator: str, missing: str, weaker: str) -> DesignError:
-    """The error to raise: what `estimator` misses and the weaker design that the same data could carry."""
+    """The error to raise: what `estimator` misses and the weaker design the same data could carry (or "none; ...")."""
+    if weaker.startswith("none"):
+        return DesignError(f"{estimator}: {missing}; no weaker design is possible{weaker.removeprefix('none')}")
     return DesignError(f"{estimator}: {missing}; a weaker design is possible: {weaker}")
 
 
