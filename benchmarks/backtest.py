@@ -190,7 +190,11 @@ def one_synthetic(rng, effect):
 def one_discontinuity(rng, effect):
     table = scored(rng, effect)
     found = discontinuity.estimate(
-        table, outcome="days_beyond_terms", score="score", cutoff=600, options=discontinuity.RdOptions(treated_above=False)
+        table,
+        outcome="days_beyond_terms",
+        score="score",
+        cutoff=600,
+        options=discontinuity.RdOptions(treated_above=False),
     )
     late, low = table["days_beyond_terms"].to_numpy(), (table["score"] < 600).to_numpy()
     return found, naive_change(late[~low], late[low], log=False)
@@ -298,9 +302,15 @@ def mirages(draws: int) -> dict[str, float]:
     seen = guards.regression_to_mean(late, signal="days_late", period=2)
     out |= {"worst fifth, nothing done": seen.naive, "worst fifth, chosen a period earlier": seen.corrected}
     calls = [contacts(np.random.default_rng([7, k])) for k in range(max(10, draws // 100))]
-    found = [off_policy.treatment_effect(t, outcome="days_late", treatment="call", covariates=["x1", "x2"]) for t in calls]
+    found = [
+        off_policy.treatment_effect(t, outcome="days_late", treatment="call", covariates=["x1", "x2"]) for t in calls
+    ]
     read = pd.DataFrame([e.summary.set_index("quantity")["value"] for e in found]).mean()
-    out |= {"calls, naive difference": read["naive difference"], "calls, IPW": read["ipw"], "calls, AIPW": read["effect"]}
+    out |= {
+        "calls, naive difference": read["naive difference"],
+        "calls, IPW": read["ipw"],
+        "calls, AIPW": read["effect"],
+    }
     out["growth 20 %, losses a year late"] = growing().naive
     out["the same, by vintage"] = growing().corrected
     swings = [seasonal(k) for k in range(1, 13)]
@@ -439,7 +449,9 @@ def _aipw_gap() -> float:
     table = contacts(np.random.default_rng(3))
     x = sm.add_constant(table[["x1", "x2"]])
     logit = sm.Logit(table["call"], x).fit(disp=0)
-    peer = TreatmentEffect(sm.OLS(table["days_late"], x), table["call"], results_select=logit).aipw(return_results=False)
+    peer = TreatmentEffect(sm.OLS(table["days_late"], x), table["call"], results_select=logit).aipw(
+        return_results=False
+    )
     own = off_policy.treatment_effect(table, outcome="days_late", treatment="call", covariates=["x1", "x2"])
     return float(abs(peer[0] - own.estimate))
 

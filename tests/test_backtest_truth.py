@@ -44,9 +44,7 @@ def test_the_randomised_ratio_keeps_its_level_with_heavy_tails():
     hits, low = [], []
     for k in range(60):
         table = bench.trial(np.random.default_rng([5, k]), 0.0, groups=1500)
-        found = randomised.estimate(
-            table, outcome="loss", per="sales", options=randomised.TrialOptions(relative=True)
-        )
+        found = randomised.estimate(table, outcome="loss", per="sales", options=randomised.TrialOptions(relative=True))
         hits.append(found.low > 0 or found.high < 0)
         low.append(found.low)
     assert np.mean(hits) <= 0.10

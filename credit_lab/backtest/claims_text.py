@@ -54,6 +54,10 @@ def sentence(said: Verdict, language: str = "en") -> str:
     name = claim.name_en if english else claim.name_zh
     window = f"{claim.from_month}-{claim.to_month}"
     level = f"{effect.level:.0%}"
+    # The record holds the larger side of the log scale; a cut can never be more than everything.
+    missed = effect.minimum_detectable
+    if effect.link == "log" and claim.direction == "down":
+        missed = missed / (1 + missed)
     words = {
         "name": name,
         "value": _percent(effect.estimate),
@@ -62,9 +66,9 @@ def sentence(said: Verdict, language: str = "en") -> str:
         if english
         else f"{level}区间{_percent(effect.low)}至{_percent(effect.high)}",
         "head": f"The claim on {name} within {window} months" if english else f"关于{name}在{window}个月内变化的说法",
-        "least": f"Changes smaller than {effect.minimum_detectable:.0%} would usually be missed."
+        "least": f"Changes smaller than {missed:.0%} would usually be missed."
         if english
-        else f"小于{effect.minimum_detectable:.0%}的变化通常无法发现。",
+        else f"小于{missed:.0%}的变化通常无法发现。",
         "more": _more(said, english),
     }
     text = (_ENGLISH if english else _CHINESE)[(said.word, said.reason)]
@@ -74,6 +78,12 @@ def sentence(said: Verdict, language: str = "en") -> str:
 def _more(said: Verdict, english: bool) -> str:
     if math.isnan(said.needed):
         return ""
+    if math.isinf(said.needed) and said.needed_of != "months_after":
+        return (
+            f"With this design no number of {_UNITS_EN[said.needed_of]} we can foresee decides it."
+            if english
+            else "按此设计,可预见的样本量都无法得出结论。"
+        )
     if math.isinf(said.needed):
         return (
             "With this design no amount of waiting we can foresee decides it; a randomised trial would."

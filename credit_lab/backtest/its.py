@@ -246,15 +246,16 @@ def _simulated_critical(
 ) -> float:
     """Quantile of |t| on this design when the errors are AR(1) around `phi` and nothing happened.
 
-    Each simulated series has its own autocorrelation, drawn around `phi` with its sampling error. The same draws
-    serve every series, so they must be many: with 999 the level of all intervals was off by up to four points.
+    Each simulated series has its own autocorrelation, drawn with the sampling error of `phi` around half an error
+    above it: a series whose autocorrelation is understated has a small HAC error too, so the two mistakes add up.
+    The same draws serve every series and must be many: with 999 the level of all intervals was off by some points.
     """
     x = np.frombuffer(design).reshape(shape)
     place = np.frombuffer(months).astype(int)
     place = place - place[0]
     rng = np.random.default_rng(seed)
     error = np.sqrt(max(1 - phi**2, 0.05) / len(place))
-    own = np.clip(phi + error * rng.standard_normal(draws), -0.9, 0.95)
+    own = np.clip(phi + error * (0.5 + rng.standard_normal(draws)), -0.9, 0.95)
     shocks = rng.standard_normal((draws, place[-1] + 1)) * np.sqrt(1 - own[:, None] ** 2)
     errors = np.empty_like(shocks)
     state = rng.standard_normal(draws)

@@ -263,7 +263,8 @@ def _propensity(d: np.ndarray, x: np.ndarray) -> np.ndarray:
     import statsmodels.api as sm
     from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
 
-    with warnings.catch_warnings():
+    # Separated data drive the coefficients to infinity: the overflow is the finding, told below or by `_inside`.
+    with warnings.catch_warnings(), np.errstate(over="ignore"):
         warnings.simplefilter("error", PerfectSeparationWarning)
         try:
             fitted: Any = sm.Logit(d, x).fit(disp=0)
@@ -273,4 +274,4 @@ def _propensity(d: np.ndarray, x: np.ndarray) -> np.ndarray:
                 "the covariates tell the action exactly, so propensities are 0 or 1",
                 "discontinuity.estimate at the rule's cut-off",
             ) from problem
-    return np.asarray(fitted.predict(x))
+        return np.asarray(fitted.predict(x))
