@@ -261,14 +261,15 @@ def _error(psi: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
 
 def _propensity(d: np.ndarray, x: np.ndarray) -> np.ndarray:
     import statsmodels.api as sm
-    from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationError, PerfectSeparationWarning
 
     # Separated data drive the coefficients to infinity: the overflow is the finding, told below or by `_inside`.
     with warnings.catch_warnings(), np.errstate(over="ignore"):
         warnings.simplefilter("error", PerfectSeparationWarning)
+        warnings.simplefilter("error", ConvergenceWarning)
         try:
             fitted: Any = sm.Logit(d, x).fit(disp=0)
-        except (PerfectSeparationError, PerfectSeparationWarning, np.linalg.LinAlgError) as problem:
+        except (PerfectSeparationError, PerfectSeparationWarning, ConvergenceWarning, np.linalg.LinAlgError) as problem:
             raise refuse(
                 "off_policy",
                 "the covariates tell the action exactly, so propensities are 0 or 1",
