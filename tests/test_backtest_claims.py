@@ -184,7 +184,7 @@ def test_a_bad_claim_file_is_refused_with_the_place(tmp_path, change, message):
         keys[key] = value
     path = tmp_path / "claims.toml"
     path.write_text("[claim.x]\n" + "\n".join(f"{k} = {v}" for k, v in keys.items()), encoding="utf-8")
-    with pytest.raises(DesignError, match="claim.x") as caught:
+    with pytest.raises(DesignError, match=r"claim\.x") as caught:
         claims.load_claims(path)
     assert message in str(caught.value)
 

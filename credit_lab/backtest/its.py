@@ -228,9 +228,15 @@ def _critical(design: np.ndarray, time: np.ndarray, phi: float, lags: int, optio
     # A negative autocorrelation is not believed: it would shorten the interval on the word of a few months.
     # Rounding lets placebo runs, where hundreds of series share one design, share the simulation.
     return _simulated_critical(
-        design.tobytes(), design.shape, time.tobytes(), max(round(phi * 50) / 50, 0.0), lags, options.level, options.draws,
+        design.tobytes(),
+        design.shape,
+        time.tobytes(),
+        max(round(phi * 50) / 50, 0.0),
+        lags,
+        options.level,
+        options.draws,
         options.seed,
-    )  # fmt: skip
+    )
 
 
 @lru_cache(maxsize=512)
