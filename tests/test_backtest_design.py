@@ -86,6 +86,12 @@ def test_every_group_has_the_logged_propensity():
     assert np.abs(hits / 600 - 0.3).max() < 0.075  # 4 standard errors of .0187
 
 
+def test_the_lot_is_drawn_anew_in_every_block():
+    table = customers([f"G{i}" for i in range(30)])
+    drawn = {tuple(design.assign(table, rng=np.random.default_rng(seed), size="sales")["arm"]) for seed in range(40)}
+    assert len(drawn) > 35
+
+
 def test_blocks_by_size_balance_the_arms():
     table = customers([f"G{i}" for i in range(200)])
     gaps = [

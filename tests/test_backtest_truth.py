@@ -186,3 +186,25 @@ def test_placebo_dates_and_dealt_labels():
     dealt = placebo.by_customers(panel, down, gap, rng=np.random.default_rng(1), draws=60)
     assert dealt.observed < -0.1
     assert dealt.p_value < 0.2
+
+
+def test_the_error_of_a_ratio_of_arms_worked_by_hand():
+    # 20 groups an arm with one customer each; 10 champions and 5 challengers lose 1: rates .5 and .25, ratio .5.
+    # Squares around the rates: 5 and 3.75, times 20/19; dispersion (5.2632 + 3.9474) / 15 = .61404.
+    # Variance of the log ratio .61404 (1/5 + 1/10) = .18421, error .42920 (each arm by itself would give .45883).
+    table = pd.DataFrame(
+        {
+            "group_id": range(40),
+            "arm": ["champion"] * 20 + ["challenger"] * 20,
+            "loss": [1.0] * 10 + [0.0] * 10 + [1.0] * 5 + [0.0] * 15,
+        }
+    )
+    found = randomised.estimate(table, outcome="loss", options=randomised.TrialOptions(relative=True))
+    assert found.estimate == pytest.approx(-0.5)
+    assert found.std_error == pytest.approx(0.42920, abs=1e-5)
+    turned = randomised.TrialOptions(relative=True, challenger="champion", champion="challenger")
+    other = randomised.estimate(table, outcome="loss", options=turned)
+    assert (other.estimate, other.std_error) == pytest.approx((1.0, found.std_error))
+    plain = randomised.estimate(table, outcome="loss")
+    # Difference -.25; variance 20/19 (5 + 3.75) / 400 = .023026.
+    assert (plain.estimate, plain.std_error**2) == pytest.approx((-0.25, 0.0230263), abs=1e-6)
