@@ -1,4 +1,8 @@
-"""Row 4: what a policy would have done to a real ledger."""
+"""Row 4: did the policy do it, and what would another have done? Replay, effect estimators, designs, claims, guards.
+
+Every estimator (`its`, `did`, `synthetic_control`, `discontinuity`, `randomised`, `off_policy`) returns the same
+`effects.Effect`; `claims.verdict` sets it against a claimed band.
+"""
 
 from credit_lab.backtest.compare import STATEMENT, Duel, compare, duel, summary
 from credit_lab.backtest.replay import Replay, replay
