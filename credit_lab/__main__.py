@@ -230,6 +230,45 @@ def backtest(
     _done(made, as_json)
 
 
+@app.command()
+def claim(
+    ledger: Ledger = "data/sample",
+    claims: Annotated[str, typer.Option(help="Claims file.")] = "data/claims/process_guide.toml",
+    policy_date: Annotated[str, typer.Option(help="First day under the policy.")] = "2025-01-01",
+    mapping: MappingFile = "",
+    currency: Currency = "",
+    rates: Rates = "",
+    start: Annotated[str, typer.Option(help="First month end used; default: after four months of data.")] = "",
+    end: Annotated[str, typer.Option(help="Last month end used; default: last whole month.")] = "",
+    seed: Annotated[int, typer.Option(help="Of the simulated histories without a policy.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/claim.")] = Path("reports"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Test claimed effects of a policy: supported, not distinguishable or contradicted, and by how much chance.
+
+    Example: credit-lab claim --policy-date 2025-01-01 --claims data/claims/process_guide.toml
+    """
+    from credit_lab import report
+    from credit_lab.backtest.claims import load_claims
+
+    for text, option in ((policy_date, "--policy-date"), (start, "--start"), (end, "--end")):
+        if text:
+            periods.parse_date(text, option)
+    load_claims(claims)
+    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    parameters = {"ledger": ledger, "mapping": mapping, "claims": claims, "policy_date": policy_date, "seed": seed}
+    made = report.run(
+        inputs.notebook("71_claim_test"),
+        {**parameters, "currency": currency, "rates": rates, "start": start, "end": end},
+        out / "claim",
+        title="Claim test",
+        facts={"ledger_digest": book.digest()},
+        progress=not (quiet or as_json),
+    )
+    _done(made, as_json)
+
+
 def _done(made: Any, as_json: bool) -> None:
     if as_json:
         _json({"html": str(made.html), **made.run})

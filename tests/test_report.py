@@ -96,6 +96,8 @@ def test_a_failed_cell_leaves_the_earlier_report_and_a_readable_partial_one(tmp_
     assert (target / "n.html").read_bytes() == before
     assert "ZeroDivisionError" in (tmp_path / "r-failed" / "n.html").read_text(encoding="utf-8")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    report.run(notebook(tmp_path / "n.ipynb", PARAMETERS, "amount"), {}, target, title="T", progress=False)
+    assert not (tmp_path / "r-failed").exists()
 
 
 def test_unknown_parameters_and_untagged_notebooks_are_refused(tmp_path):

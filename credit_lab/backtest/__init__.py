@@ -4,7 +4,7 @@ Every estimator (`its`, `did`, `synthetic_control`, `discontinuity`, `randomised
 `effects.Effect`; `claims.verdict` sets it against a claimed band.
 """
 
-from credit_lab.backtest.compare import STATEMENT, Duel, compare, duel, summary
+from credit_lab.backtest.compare import STATEMENT, Duel, compare, duel, last_whole_month, summary
 from credit_lab.backtest.replay import Replay, replay
 
-__all__ = ["STATEMENT", "Duel", "Replay", "compare", "duel", "replay", "summary"]
+__all__ = ["STATEMENT", "Duel", "Replay", "compare", "duel", "last_whole_month", "replay", "summary"]

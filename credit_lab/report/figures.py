@@ -18,7 +18,7 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7F7F7F"
 AGES = ("#B8CCE0", "#F2D7A6", "#EDB458", "#E08E45", "#CC5A3C", "#A4303F", "#6B1D33", "#3E1022")
 
 
-def _canvas(width: float = 8.2, height: float = 4.0, panels: int = 1) -> tuple["Figure", Any]:
+def _canvas(width: float = 8.2, height: float = 4.0, panels: int = 1, rows: int = 1) -> tuple["Figure", Any]:
     import matplotlib.pyplot as plt  # 0.5 s: only when something is drawn
 
     style: Any = {
@@ -33,7 +33,7 @@ def _canvas(width: float = 8.2, height: float = 4.0, panels: int = 1) -> tuple["
         "figure.dpi": 110,
     }
     with plt.rc_context(style):
-        figure, axes = plt.subplots(1, panels, figsize=(width, height), layout="constrained")
+        figure, axes = plt.subplots(rows, panels, figsize=(width, height), layout="constrained")
     plt.close(figure)  # shown by the report, not by the notebook's inline backend
     return figure, axes
 
@@ -225,3 +225,28 @@ def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str)
         axes.xaxis.get_major_locator().set_params(integer=True)
     _legend(panels[0], loc="upper right")
     return _note(figure, f"Each line is one invoice month, the last twelve in blue; {source}; n = {count} months")
+
+
+def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
+    """Per claim the metric by month, and the changes the firm shows without any policy against the claimed band."""
+    figure, grid = _canvas(width=9.2, height=2.9 * len(tested), panels=2, rows=len(tested))
+    for (left, right), one in zip(np.atleast_2d(grid), tested.values(), strict=True):
+        left.plot(one.series.index, one.series, color=BLUE, linewidth=1.8)
+        left.axvline(policy_date, color=GREY, linestyle="--", linewidth=1.2)
+        left.set_ylim(min(0.0, float(one.series.min())))
+        _title(left, f"{one.claim.name_en}: {one.word}", size=10)
+        left.tick_params(axis="x", rotation=30)
+        low, high = one.claim.band
+        right.axvspan(100 * low, 100 * high, color=AGES[1], label="claimed band")
+        if one.placebo is not None:
+            right.hist(100 * one.placebo.draws.dropna(), bins=40, color=AGES[0], label="no policy at all")
+        if np.isfinite(one.naive):
+            right.axvline(100 * one.naive, color=ORANGE, linewidth=1.8, label="plain before/after")
+        _title(
+            right,
+            f"{one.chance:.0%} of policy-free histories reach it" if np.isfinite(one.chance) else "no simulation",
+            size=10,
+        )
+        right.set_xlabel("change after against before, %")
+        _legend(right, loc="upper right")
+    return _note(figure, f"Policy date {policy_date.date()}; simulated twins of the firm without the policy")

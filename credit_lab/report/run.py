@@ -96,6 +96,7 @@ def run(
         (aside / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         aside.chmod(0o755)
         _swap(aside, target)
+        shutil.rmtree(_failed(target), ignore_errors=True)  # what an earlier failure left is answered now
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -114,9 +115,10 @@ def _execute(source: Path, aside: Path, target: Path, parameters: dict[str, Any]
             kernel_name="python3",
             progress_bar=progress,
             log_output=False,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its note on unencrypted TCP is for shared machines
         )
     except papermill.PapermillExecutionError as error:  # its count includes the injected parameters
-        failed = target.with_name(target.name + "-failed")
+        failed = _failed(target)
         failed.mkdir(exist_ok=True)
         shutil.copy(executed, failed / source.name)
         page = failed / f"{source.stem}.html"
@@ -127,6 +129,10 @@ def _execute(source: Path, aside: Path, target: Path, parameters: dict[str, Any]
         ) from error
     _rename_inside(executed, str(aside), str(target))
     return executed
+
+
+def _failed(target: Path) -> Path:
+    return target.with_name(target.name + "-failed")
 
 
 def _rename_inside(notebook: Path, aside: str, target: str) -> None:
