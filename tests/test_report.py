@@ -153,3 +153,41 @@ def test_values_are_shown_as_their_unit_asks():
     assert show.cell(pd.NaT) == "–"
     assert show.cell(True) == "yes"
     assert show.cell(12.34, "days") == "12.3"
+
+
+def test_a_ledger_in_which_nothing_was_ever_paid_has_a_review_too(write_ledger):
+    from credit_lab import ledger
+    from tests.ledgers import invoice, payment
+
+    rows = [invoice(f"I{month}", issued=f"2025-{month:02d}-05", due=f"2025-{month:02d}-25") for month in range(1, 13)]
+    book = ledger.read(write_ledger(invoices=rows, payments=[payment(paid="2025-12-30", amount=1.0)]))
+    found = report.review(book, baseline, "2025Q4")
+    assert found.identity.set_index("line").loc["sum", "amount"] == 1199.0
+    assert text.headline(found)
+    lost = report.losses(book, baseline, found.as_of)
+    assert lost.transitions.loc["1-30", "paid"] == 0.0
+    assert text.losses_headline(lost, "CNY")
+
+
+def test_figures_say_so_when_there_is_too_little_to_draw():
+    from credit_lab.report import figures
+
+    nothing = pd.DataFrame()
+    for drawn in (
+        figures.bridge_chart(nothing, currency="CNY", source="s"),
+        figures.roll_chart(nothing, source="s"),
+        figures.vintage_chart(nothing, nothing, source="s"),
+    ):
+        assert "too few months" in drawn.axes[0].texts[0].get_text()
+
+
+def test_a_first_quarter_without_a_past_is_a_full_report(write_ledger, tmp_path):
+    from credit_lab.report import inputs
+    from tests.ledgers import invoice, payment
+
+    folder = write_ledger(
+        invoices=[invoice("I1", issued="2025-10-05", due="2025-11-05")], payments=[payment(paid="2025-12-30")]
+    )
+    parameters = {"ledger": str(folder), "policy": "data/policies/2025-baseline.toml", "period": "2025Q4"}
+    made = report.run(inputs.notebook("80"), parameters, tmp_path / "r", title="Review", progress=False)
+    assert "less than a year of losses is known" in made.html.read_text(encoding="utf-8")

@@ -46,14 +46,19 @@ def settlement(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     known = rows[(rows["day"] <= as_of) & (rows["kind"] == INVOICE)]
     documents = known.groupby("document_id").agg(open=("minor", "sum"), last=("day", "max"))
     invoices = ledger.invoices[(ledger.invoices["amount"] > 0) & (ledger.invoices["issue_date"] <= as_of)]
-    settled = invoices["invoice_id"].map(documents.loc[documents["open"] == 0, "last"])
+    settled = _dated(documents.loc[documents["open"] == 0, "last"], invoices["invoice_id"])
     lost = pd.Series(pd.NaT, index=invoices.index, dtype="datetime64[us]")
     if ledger.has("write_offs"):
         rows = ledger.tables["write_offs"]
         rows = rows[(rows["written_off_on"] <= as_of) & (rows["amount"] > 0)]
-        lost = invoices["invoice_id"].map(rows.groupby("invoice_id")["written_off_on"].min())
+        lost = _dated(rows.groupby("invoice_id")["written_off_on"].min(), invoices["invoice_id"])
     kept = ["invoice_id", "customer_id", "issue_date", "due_date", "amount"]
     return invoices[kept].assign(settled_on=settled.where(lost.isna()), censored_on=lost.fillna(as_of))
+
+
+def _dated(days: pd.Series, ids: pd.Series) -> pd.Series:
+    """Day of each id, NaT where there is none (Series.map fails on an empty series of days)."""
+    return days.reindex(ids).set_axis(ids.index).astype("datetime64[us]")
 
 
 def days_to_pay(ledger: Ledger, as_of: pd.Timestamp, *, since: pd.Timestamp | None = None) -> DaysToPay:

@@ -43,6 +43,14 @@ def _note(figure: "Figure", text: str) -> "Figure":
     return figure
 
 
+def _nothing(what: str) -> "Figure":
+    """A figure that says that there is too little to draw."""
+    figure, axes = _canvas(height=1.2)
+    axes.set_axis_off()
+    axes.text(0.0, 0.5, f"{what}: too few months of data to draw this", color=GREY, fontsize=11)
+    return figure
+
+
 def _title(axes: "Axes", text: str, size: float = 11.5) -> None:
     axes.set_title(text, loc="left", fontsize=size, fontweight="bold")
 
@@ -108,6 +116,8 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
 
 def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """Waterfall from opening to ending receivables."""
+    if bridge.empty:
+        return _nothing("DSO bridge")
     figure, axes = _canvas(height=3.6)
     scale, unit = _scale(bridge["amount"], currency)
     amounts = bridge["amount"].to_numpy() / scale
@@ -178,6 +188,8 @@ def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, cu
 
 def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
     """Heat map of a transition matrix: where the open amount of a bucket is a month later."""
+    if shares.empty:
+        return _nothing("Roll rates")
     figure, axes = _canvas(height=4.2)
     values = shares.to_numpy() * 100
     axes.imshow(np.nan_to_num(values), cmap="YlOrBr", vmin=0, vmax=100, aspect="auto")
@@ -201,6 +213,8 @@ def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
 
 def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str) -> "Figure":
     """Invoice months by age: share still open, and share written off; recent years in stronger colour."""
+    if uncollected.empty:
+        return _nothing("Invoice months")
     figure, panels = _canvas(width=9.2, height=3.8, panels=2)
     count = len(uncollected)
     for axes, table, title in (
