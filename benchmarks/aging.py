@@ -220,6 +220,7 @@ def out_of_core(count, figures, folder):
         ) TO '{folder}/postings.parquet' (FORMAT parquet)
     """)
     parties = pd.DataFrame({"customer_id": [f"C{number:05d}" for number in range(20_000)], "currency": "CNY"})
+    parties = parties.assign(first_day=pd.Timestamp("2016-01-01"), last_day=pd.Timestamp("2026-02-25"))
     parties.to_parquet(f"{folder}/customers.parquet", index=False)
     connection.close()
     held = aging.stored(folder, threads=2, memory="6GB")

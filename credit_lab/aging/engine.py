@@ -40,19 +40,23 @@ class Store:
         issue_date, due_date (dates), minor (int64)
     customers : customers of the ledger, customer_id first
     currency : the one currency
+    first, last : earliest and latest of all dates in the postings
     """
 
     connection: Any
     postings: "ir.Table"
     customers: pd.DataFrame
     currency: str
+    first: pd.Timestamp
+    last: pd.Timestamp
 
     def save(self, folder: str | Path) -> None:
         """Write postings.parquet and customers.parquet, to be read back by `stored` (DuckDB stores only)."""
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         self.connection.to_parquet(self.postings, place / "postings.parquet")
-        self.customers.assign(currency=self.currency).to_parquet(place / "customers.parquet", index=False)
+        whole = self.customers.assign(currency=self.currency, first_day=self.first, last_day=self.last)
+        whole.to_parquet(place / "customers.parquet", index=False)
 
 
 def store(ledger: Ledger, *, threads: int | None = None) -> Store:
@@ -106,9 +110,14 @@ def stored(folder: str | Path, *, threads: int | None = None, memory: str | None
     if not (place / "postings.parquet").exists():
         raise LedgerError(f"{place}: no postings.parquet; write it with Store.save")
     customers = pd.read_parquet(place / "customers.parquet")
-    code = str(customers["currency"].iloc[0])
+    facts = customers[["currency", "first_day", "last_day"]].iloc[0]
     return Store(
-        connection, connection.read_parquet(place / "postings.parquet"), customers.drop(columns="currency"), code
+        connection,
+        connection.read_parquet(place / "postings.parquet"),
+        customers.drop(columns=list(facts.index)),
+        str(facts["currency"]),
+        pd.Timestamp(facts["first_day"]),
+        pd.Timestamp(facts["last_day"]),
     )
 
 
@@ -124,6 +133,16 @@ def _fetch(connection: Any, expression: Any) -> pd.DataFrame:
     return connection.to_pyarrow(expression).to_pandas()
 
 
+def _kept(connection: Any, expression: Any) -> "ir.Table":
+    """The result as a temporary table, whose statistics make joins with it three times faster in DuckDB."""
+    import ibis
+
+    try:
+        return connection.create_table(ibis.util.gen_name("aging"), expression, temp=True)
+    except NotImplementedError:  # Spark has no temporary tables: the expression runs again with every question
+        return expression
+
+
 def _made(connection: Any, tables: Mapping[str, "ir.Table"], customers: pd.DataFrame, code: str) -> Store:
     import ibis
 
@@ -132,11 +151,17 @@ def _made(connection: Any, tables: Mapping[str, "ir.Table"], customers: pd.DataF
         {"customer_id": customers["customer_id"], "customer": np.arange(len(customers), dtype="int32")}
     )
     coded = whole.inner_join(_memory(numbers), "customer_id").drop("customer_id")
-    try:
-        kept = connection.create_table(ibis.util.gen_name("postings"), coded, temp=True)
-    except NotImplementedError:  # Spark has no temporary tables: the joins run again with every question
-        kept = coded
-    return Store(connection, kept, customers.reset_index(drop=True), code)
+    kept = _kept(connection, coded)
+    dates = ("day", "issue_date", "due_date")
+    span = _fetch(
+        connection,
+        kept.aggregate(
+            first=ibis.least(*(kept[name].min() for name in dates)),
+            last=ibis.greatest(*(kept[name].max() for name in dates)),
+        ),
+    ).fillna(pd.Timestamp("2000-01-01"))
+    first, last = (pd.Timestamp(span[name].iloc[0]) for name in ("first", "last"))
+    return Store(connection, kept, customers.reset_index(drop=True), code, first, last)
 
 
 def _postings(tables: Mapping[str, "ir.Table"], scale: int) -> "ir.Table":
@@ -227,17 +252,9 @@ def aged(
 
     `segment` gives the segment of each customer of the store.
     """
-    import ibis
 
-    rows = held.postings
-    span = _fetch(
-        held.connection,
-        rows.aggregate(first=ibis.least(rows.day.min(), rows[buckets.by].min()), any=rows.count()),
-    )
     count, levels = len(dates), len(buckets.labels)
-    if not span["any"].iloc[0]:
-        return np.zeros((segments, count, levels + 2), dtype=np.int64)
-    days = pd.date_range(min(pd.Timestamp(span["first"].iloc[0]), dates[0]), dates[-1])
+    days = pd.date_range(min(held.first, dates[0]), max(held.last, dates[-1]))
     entered = np.stack(
         [np.searchsorted(dates, days + pd.Timedelta(days=threshold)) for threshold in buckets.thresholds], axis=1
     )
@@ -285,19 +302,22 @@ def _cells(
     by_customer: bool,
 ) -> "ir.Table":
     """Sums per (customer, kind, first snapshot, class of the due day), the key packed into one number."""
-    import ibis
 
-    first = pd.DataFrame({"on": days, "first": np.searchsorted(dates, days).astype("int64")})
-    due = pd.DataFrame({"by": days, "which": due_class.astype("int64")})
-    opens = _memory(first).mutate(on=lambda t: t["on"].cast("date"))
-    dues = _memory(due).mutate(by=lambda t: t["by"].cast("date"))
-    last = ibis.literal(dates[-1].date())
-    rows = held.postings.filter(held.postings.day <= last)
-    rows = rows.mutate(on=rows.day, by=ibis.least(rows[buckets.by], last))
+    # Days after the last snapshot find no partner and drop out; the key is scaled beforehand, so that the engine
+    # only adds, in 32 bits where they suffice.
+    by_number = 3 * len(dates) * classes
+    kind = "int64" if by_customer or by_number > 2**31 - 1 else "int32"
+    known = days[days <= dates[-1]]
+    first = pd.DataFrame({"on": known, "first": (np.searchsorted(dates, known) * classes).astype(kind)})
+    due = pd.DataFrame({"by": days, "which": due_class.astype(kind)})
+    opens = _kept(held.connection, _memory(first).mutate(on=lambda t: t["on"].cast("date")))
+    dues = _kept(held.connection, _memory(due).mutate(by=lambda t: t["by"].cast("date")))
+    rows = held.postings.mutate(on=held.postings.day, by=held.postings[buckets.by])
     rows = rows.inner_join(opens, "on").inner_join(dues, "by")
-    customer = rows.customer.cast("int64") if by_customer else ibis.literal(0, "int64")
-    cell = ((customer * 3 + rows.kind) * len(dates) + rows["first"]) * classes + rows.which
-    keyed = rows.select(cell=cell.cast("int64"), minor=rows.minor)
+    cell = rows["first"] + rows.which + rows.kind.cast(kind) * (len(dates) * classes)
+    if by_customer:
+        cell = cell + rows.customer.cast("int64") * by_number
+    keyed = rows.select(cell=cell.cast(kind), minor=rows.minor)
     return keyed.group_by("cell").aggregate(minor=keyed.minor.sum().cast("int64"))
 
 
