@@ -1,5 +1,6 @@
 import getpass
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -48,7 +49,7 @@ def real_data():
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres_server(tmp_path_factory):
     """A temporary PostgreSQL server from the machine's own binaries."""
     initdb, server = shutil.which("initdb"), shutil.which("postgres")
     if not (initdb and server):
@@ -80,6 +81,17 @@ def postgres(tmp_path_factory):
     process.terminate()
     process.wait(20)
     log.close()
+
+
+@pytest.fixture
+def postgres(postgres_server):
+    """A database of its own for each test, so none sees another's tables."""
+    import psycopg
+
+    name = f"case_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres_server.replace("postgres://", "postgresql://"), autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    return postgres_server.removesuffix("postgres") + name
 
 
 def answered(url, process):
