@@ -1,0 +1,117 @@
+"""A scorecard outside Python's reach: an Ibis expression, SQL in any dialect, or one plain Python function.
+
+All three add the same points in the same order, so they give the score of `Scorecard.score` on every row, missing,
+special and unseen values included.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from credit_lab.errors import CreditLabError, nearest
+from credit_lab.scoring.bins import FeatureBins
+from credit_lab.scoring.scorecard import Scorecard
+
+if TYPE_CHECKING:
+    import ibis
+
+
+def expression(card: Scorecard, table: "ibis.Table") -> "ibis.Table":
+    """The table with the columns `score` and `pd`, as an Ibis expression on its own engine.
+
+    Raises
+    ------
+    CreditLabError
+        A feature of the card is not a column of the table.
+    """
+    score: Any = _number(card.base_points)
+    for bins in card.features:
+        if bins.name not in table.columns:
+            raise CreditLabError(f"feature {bins.name!r} is not in the table; {nearest(bins.name, table.columns)}")
+        score = score + _cases(bins, card.points[bins.name], table[bins.name])
+    scored = table.mutate(score=score)
+    logit = (scored["score"] - card.scaling.offset) / card.scaling.factor
+    return scored.mutate(pd=1 / (1 + logit.exp()))
+
+
+def to_sql(
+    card: Scorecard, table: str = "customers", *, dialect: str = "duckdb", id_column: str = "customer_id"
+) -> str:
+    """SELECT statement with id, score and pd in a dialect of SQL (any that Ibis writes: duckdb, postgres, spark ...).
+
+    Numbers are read as double precision and categories as text.
+
+    Raises
+    ------
+    CreditLabError
+        Unknown dialect.
+    """
+    import ibis
+
+    schema = {id_column: "string"} | {b.name: "float64" if b.kind == "number" else "string" for b in card.features}
+    source = ibis.table(schema, name=table)
+    try:
+        return str(ibis.to_sql(expression(card, source)[[id_column, "score", "pd"]], dialect=dialect))
+    except (AttributeError, ValueError, ibis.common.exceptions.IbisError) as error:
+        raise CreditLabError(f"no SQL in dialect {dialect!r}: {error}") from None
+
+
+def to_python(card: Scorecard, name: str = "score") -> str:
+    """Source of a function without imports: a mapping of feature to value in, the score out; None and NaN are missing."""
+    lines = [f"def {name}(row):", f"    total = {card.base_points!r}"]
+    for bins in card.features:
+        points = card.points[bins.name]
+        lines.append(f"    value = row.get({bins.name!r})")
+        lines.append(f"    if value is None or value != value:\n        total += {float(points[bins.missing])!r}")
+        for code, bin_ in bins.specials.items():
+            same = "value" if bins.kind == "number" else "str(value)"
+            lines.append(f"    elif {same} == {code!r}:\n        total += {float(points[bin_])!r}")
+        if bins.kind == "number":
+            for split, bin_ in zip(bins.splits, bins.intervals, strict=False):
+                lines.append(f"    elif value < {split!r}:\n        total += {float(points[bin_])!r}")
+            last = points[bins.intervals[-1]]
+        else:
+            for bin_, names in _groups(bins).items():
+                lines.append(f"    elif str(value) in {tuple(names)!r}:\n        total += {float(points[bin_])!r}")
+            last = points[bins.rest]
+        lines.append(f"    else:\n        total += {float(last)!r}")
+    return "\n".join([*lines, "    return total", ""])
+
+
+def _groups(bins: FeatureBins) -> dict[int, list[str]]:
+    groups: dict[int, list[str]] = {}
+    for category, bin_ in bins.categories.items():
+        groups.setdefault(bin_, []).append(category)
+    return groups
+
+
+def _cases(bins: FeatureBins, points: Any, column: Any) -> Any:
+    """CASE over one column; special codes and missing first, since a database may sort NaN above every number."""
+    import ibis
+
+    if bins.kind == "number":
+        column = column.cast("int8").cast("float64") if column.type().is_boolean() else column.cast("float64")
+        branches = [(column.isnull() | column.isnan(), points[bins.missing])]
+        branches += [(column == code, points[bin_]) for code, bin_ in bins.specials.items()]
+        branches += [
+            (column < _number(split), points[bin_]) for split, bin_ in zip(bins.splits, bins.intervals, strict=False)
+        ]
+        last = points[bins.intervals[-1]]
+    else:
+        column = column.cast("string")
+        branches = [(column.isnull(), points[bins.missing])]
+        branches += [(column == str(code), points[bin_]) for code, bin_ in bins.specials.items()]
+        branches += [(column.isin(names), points[bin_]) for bin_, names in _groups(bins).items()]
+        last = points[bins.rest]
+    return ibis.cases(*((test, _number(value)) for test, value in branches), else_=_number(last))
+
+
+def _number(value: Any) -> Any:
+    """A literal of double precision: a bare 0.1 is a decimal in some dialects."""
+    import ibis
+
+    value = float(np.float64(value))
+    if math.isinf(value):
+        raise CreditLabError("an infinite boundary or number of points cannot be written as SQL")
+    return ibis.literal(value, type="float64")

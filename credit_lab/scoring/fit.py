@@ -1,0 +1,262 @@
+"""Fitting a scorecard: bins, logistic regression, points.
+
+Two kinds of card:
+
+woe    one coefficient per feature on its WOE, by maximum likelihood (statsmodels) with full inference, or with an L2
+       penalty (scikit-learn). Coefficients must be negative, since more WOE is less risk.
+joint  one effect per fine bin of every feature, all estimated together with an L2 penalty on the steps between
+       neighbouring bins ("thermometer" coding). Ranks better than WOE where features overlap, has no p-values.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from credit_lab.errors import CreditLabError
+from credit_lab.scoring.binning import Binner
+from credit_lab.scoring.bins import Array, FeatureBins
+from credit_lab.scoring.scorecard import COLUMNS, Scaling, Scorecard
+from credit_lab.scoring.table import columns_of, target_of, weights_of
+
+
+def fit(
+    X: Any,
+    y: Any,
+    *,
+    binner: Binner | None = None,
+    features: list[str] | None = None,
+    scaling: Scaling | None = None,
+    penalty: float = 0.0,
+    signs: Literal["drop", "keep", "refuse"] = "drop",
+    digits: int | None = 0,
+    sample_weight: Any = None,
+) -> Scorecard:
+    """A WOE scorecard.
+
+    Parameters
+    ----------
+    X, y : table and binary target; of its two values in order the second is the event (default)
+    binner : a fitted one is used as it is (so manual edits survive), otherwise it is fitted; default Binner()
+    features : features to use; default all with an IV above zero, less those that after binning are copies or sums of
+        others (the one with less IV goes)
+    scaling : points; default 600 points at 50 : 1, 20 points to double the odds
+    penalty : L2 penalty on the coefficients (half the penalty times their squares, against the log-likelihood sum);
+        0 is maximum likelihood with standard errors
+    signs : features whose coefficient is not negative are dropped one by one, worst first, kept, or refused
+    digits : decimals of the points; None leaves them unrounded
+
+    Raises
+    ------
+    CreditLabError
+        As `Binner.fit`; no feature left; separation (use a penalty or `low_default.firth`).
+    """
+    columns = columns_of(X)
+    target, classes = target_of(y, len(next(iter(columns.values()))))
+    weights = weights_of(sample_weight, target)
+    binner = binner or Binner()
+    if not hasattr(binner, "bins_"):
+        binner = binner.fit(X, y, sample_weight)
+    chosen = list(features) if features is not None else [n for n, bins in binner.bins_.items() if bins.iv > 0]
+    unknown = [name for name in chosen if name not in binner.bins_]
+    if unknown:
+        raise CreditLabError(f"feature {unknown[0]!r} has no bins; features: {', '.join(binner.bins_)}")
+    woe = {name: binner.bins_[name].woe[binner.bin_ids(binner.bins_[name], columns[name])] for name in chosen}
+    dropped: list[str] = []
+    copies = _copies(woe, binner) if penalty == 0 and features is None else []
+    chosen = [name for name in chosen if name not in copies]
+    while True:
+        if not chosen:
+            raise CreditLabError(
+                "no feature left for the card: "
+                + (f"wrong sign of {', '.join(dropped)}" if dropped else "none has IV above 0")
+            )
+        table = coefficients(pd.DataFrame({name: woe[name] for name in chosen}), target, weights, penalty=penalty)
+        slopes = table["coefficient"].to_numpy()[1:]
+        if signs == "keep" or (slopes < 0).all():
+            break
+        worst = chosen[int(slopes.argmax())]
+        if signs == "refuse":
+            raise CreditLabError(
+                f"feature {worst!r} has coefficient {slopes.max():.3f}: more WOE would mean more risk; "
+                "leave it out or say signs='drop'"
+            )
+        dropped.append(worst)
+        chosen.remove(worst)
+    scaling = scaling or Scaling()
+    exact = Scorecard(
+        tuple(binner.bins_[name] for name in chosen),
+        {name: -scaling.factor * slope * binner.bins_[name].woe for name, slope in zip(chosen, slopes, strict=True)},
+        float(scaling.score(table["coefficient"].iloc[0])),
+        scaling, table, "woe",
+        _facts(target, weights, classes, penalty, dropped) | {"dropped_as_copies": copies},
+    )  # fmt: skip
+    return _round(exact, X, digits)
+
+
+def _copies(woe: Mapping[str, Array], binner: Binner) -> list[str]:
+    """Features that are linear in those with more IV."""
+    names = sorted(woe, key=lambda name: -binner.bins_[name].iv)
+    design = (
+        np.column_stack([np.ones(len(next(iter(woe.values())))), *(woe[name] for name in names)]) if names else None
+    )
+    if design is None or np.linalg.matrix_rank(design) == design.shape[1]:
+        return []
+    pivots = np.abs(np.diag(np.linalg.qr(design, mode="r")))
+    scale = np.sqrt((design**2).sum(axis=0)).clip(1e-300)
+    return [name for name, small in zip(names, (pivots / scale < 1e-9)[1:], strict=True) if small]
+
+
+def coefficients(woe: pd.DataFrame, target: Array, weights: Array, *, penalty: float = 0.0) -> pd.DataFrame:
+    """Logistic regression of the target on the columns: term, coefficient, standard_error, z, p_value, low, high.
+
+    Rows with weights count as so many rows (frequency weights).
+
+    Raises
+    ------
+    CreditLabError
+        No convergence, or perfect separation.
+    """
+    if penalty > 0:
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=5000).fit(woe, target, weights)
+        values = np.append(model.intercept_, model.coef_[0])
+        return pd.DataFrame({"term": ["(intercept)", *woe.columns], "coefficient": values}).reindex(columns=COLUMNS)
+    import statsmodels.api as sm
+    from statsmodels.tools.sm_exceptions import PerfectSeparationError
+
+    design = np.column_stack([np.ones(len(woe)), woe.to_numpy()])
+    spread = np.ptp(design[:, 1:], axis=0)
+    if (spread == 0).any():
+        raise CreditLabError(f"feature {woe.columns[spread.argmin()]!r} has one value for all rows; leave it out")
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        raise CreditLabError("some features are copies or sums of others after binning; drop them or use a penalty")
+    try:
+        if (weights == 1).all():
+            result = sm.Logit(target, design).fit(method="newton", maxiter=100, disp=False, tol=1e-10)
+        else:
+            family = sm.families.Binomial()
+            result = sm.GLM(target, design, family=family, freq_weights=weights).fit(maxiter=100, tol=1e-10)
+    except (PerfectSeparationError, np.linalg.LinAlgError) as error:
+        raise CreditLabError(
+            f"the features separate events from non-events: no maximum ({error}); use a penalty or low_default.firth"
+        ) from None
+    interval = result.conf_int()
+    return pd.DataFrame(
+        {
+            "term": ["(intercept)", *woe.columns],
+            "coefficient": result.params,
+            "standard_error": result.bse,
+            "z": result.tvalues,
+            "p_value": result.pvalues,
+            "low": interval[:, 0],
+            "high": interval[:, 1],
+        }
+    )
+
+
+def fit_joint(
+    X: Any,
+    y: Any,
+    *,
+    binner: Binner | None = None,
+    scaling: Scaling | None = None,
+    penalty: float = 10.0,
+    digits: int | None = 0,
+    sample_weight: Any = None,
+) -> Scorecard:
+    """A joint scorecard: the points of all fine bins estimated together.
+
+    Numbers are cut at quantiles; feature effects are sums of steps at the boundaries, and each step, each category and
+    each special or missing bin has an L2 penalty, so that only steps the data ask for remain.
+
+    Parameters
+    ----------
+    penalty : L2 penalty, see `fit`; choose it inside the training data
+    binner : default Binner(optimise=False), 20 quantile bins
+    others : as `fit`
+    """
+    from scipy.optimize import minimize
+
+    columns = columns_of(X)
+    target, classes = target_of(y, len(next(iter(columns.values()))))
+    weights = weights_of(sample_weight, target)
+    if penalty <= 0:
+        raise CreditLabError(f"penalty {penalty}: a joint card needs a penalty above zero")
+    binner = binner or Binner(optimise=False)
+    if not hasattr(binner, "bins_"):
+        binner = binner.fit(X, y, sample_weight)
+    features = [bins for bins in binner.bins_.values() if (bins.counts.sum(axis=1) > 0).sum() > 1]
+    if not features:
+        raise CreditLabError("no feature has more than one bin; there is nothing to score by")
+    ids = [bins.ids(columns[bins.name]) for bins in features]
+    codings = [_thermometer(bins) for bins in features]
+    design = np.hstack([coding[i] for coding, i in zip(codings, ids, strict=True)])
+    centre = (weights @ design) / weights.sum()
+    design -= centre
+
+    def loss(beta: Array) -> tuple[float, Array]:
+        logit = design @ beta[1:] + beta[0]
+        residual = weights * (1 / (1 + np.exp(-logit)) - target)
+        value = weights @ (np.logaddexp(0, logit) - target * logit) + penalty / 2 * beta[1:] @ beta[1:]
+        return value / len(target), np.append(residual.sum(), design.T @ residual + penalty * beta[1:]) / len(target)
+
+    start = np.append(math.log(weights @ target / (weights @ (1 - target))), np.zeros(design.shape[1]))
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 3000, "ftol": 1e-12, "gtol": 1e-7})
+    scaling = scaling or Scaling()
+    points, at = {}, 1
+    intercept = found.x[0] - centre @ found.x[1:]
+    for bins, coding in zip(features, codings, strict=True):
+        effects = coding @ found.x[at : at + coding.shape[1]]
+        at += coding.shape[1]
+        shares = bins.counts.sum(axis=1) / bins.counts.sum()
+        intercept += shares @ effects
+        effects = np.where(shares > 0, effects - shares @ effects, 0.0)
+        points[bins.name] = -scaling.factor * effects
+    table = pd.DataFrame({"term": ["(intercept)"], "coefficient": [intercept]}).reindex(columns=COLUMNS)
+    exact = Scorecard(
+        tuple(features), points, float(scaling.score(intercept)), scaling, table, "joint",
+        _facts(target, weights, classes, penalty, []),
+    )  # fmt: skip
+    return _round(exact, X, digits)
+
+
+def _thermometer(bins: FeatureBins) -> Array:
+    """Rows: bins; columns: one step per boundary of ordered bins, one indicator for each other bin with rows."""
+    number = len(bins.counts)
+    ordered = len(set(bins.intervals)) if bins.kind == "number" else 0
+    steps = np.arange(number)[:, None] >= np.arange(1, ordered)[None, :]
+    steps[ordered:] = False
+    apart = [i for i in range(ordered, number) if bins.counts[i].sum() > 0]
+    return np.hstack([steps, np.arange(number)[:, None] == np.array(apart, dtype=int)[None, :]]).astype(np.float64)
+
+
+def _facts(target: Array, weights: Array, classes: Any, penalty: float, dropped: list[str]) -> dict[str, Any]:
+    return {
+        "rows": len(target),
+        "events": int(target.sum()),
+        "weighted": bool((weights != 1).any()),
+        "event": str(classes[1]),
+        "penalty": penalty,
+        "dropped_for_sign": dropped,
+    }
+
+
+def _round(card: Scorecard, X: Any, digits: int | None) -> Scorecard:
+    """Rounded points, with what the rounding does to scores and to the order of customers in `facts`."""
+    if digits is None:
+        return card
+    rounded = card.rounded(digits)
+    exact, new = card.score(X).to_numpy(), rounded.score(X).to_numpy()
+    order = np.argsort(exact, kind="stable")
+    loss = {
+        "digits": digits,
+        "largest_difference": float(np.abs(exact - new).max()),
+        "mean_difference": float(np.abs(exact - new).mean()),
+        "neighbours_swapped": float((np.diff(new[order]) < 0).mean()) if len(new) > 1 else 0.0,
+    }
+    return dataclasses.replace(rounded, facts={**card.facts, "rounding": loss})
