@@ -54,7 +54,7 @@ def merge(binner: Binner, feature: str, bins: Sequence[int | str]) -> Binner:
 
 
 def split_at(binner: Binner, feature: str, value: float, X: Any, y: Any, sample_weight: Any = None) -> Binner:
-    """Cut the interval that holds `value` in two: below `value`, and from it on.
+    """Cut the interval that holds `value` in two: below `value`, and from it on. Earlier merges stay.
 
     Raises
     ------
@@ -66,7 +66,21 @@ def split_at(binner: Binner, feature: str, value: float, X: Any, y: Any, sample_
         raise CreditLabError(f"feature {feature!r} holds categories; use regroup")
     if value in old.splits or not np.isfinite(value):
         raise CreditLabError(f"feature {feature!r}: {value} cannot be a new boundary; boundaries: {list(old.splits)}")
-    return with_splits(binner, feature, [*old.splits, value], X, y, sample_weight)
+    at = int(np.searchsorted(old.splits, value))
+    cut_bin = old.intervals[at]
+
+    def moved(bin_: int) -> int:
+        return bin_ + (bin_ > cut_bin)
+
+    new = [moved(bin_) for bin_ in old.intervals]
+    cut = dataclasses.replace(
+        old,
+        splits=tuple(sorted([*old.splits, float(value)])),
+        intervals=(*new[: at + 1], cut_bin + 1, *new[at + 1 :]),
+        specials={code: moved(bin_) for code, bin_ in old.specials.items()},
+        missing=moved(old.missing),
+    )
+    return _counted(binner, cut, len(old.counts) + 1, X, y, sample_weight)
 
 
 def with_splits(

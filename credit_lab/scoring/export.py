@@ -30,7 +30,7 @@ def expression(card: Scorecard, table: "ibis.Table") -> "ibis.Table":
         if bins.name not in table.columns:
             raise CreditLabError(f"feature {bins.name!r} is not in the table; {nearest(bins.name, table.columns)}")
         score = score + _cases(bins, card.points[bins.name], table[bins.name])
-    scored = table.mutate(score=score)
+    scored = table.mutate(score=score.cast("float64"))
     logit = (scored["score"] - card.scaling.offset) / card.scaling.factor
     return scored.mutate(pd=1 / (1 + logit.exp()))
 
@@ -58,7 +58,7 @@ def to_sql(
 
 
 def to_python(card: Scorecard, name: str = "score") -> str:
-    """Source of a function without imports: a mapping of feature to value in, the score out; None and NaN are missing."""
+    """Source of a function without imports: a mapping of feature to value in, the score out; None, NaN are missing."""
     lines = [f"def {name}(row):", f"    total = {card.base_points!r}"]
     for bins in card.features:
         points = card.points[bins.name]
@@ -108,10 +108,12 @@ def _cases(bins: FeatureBins, points: Any, column: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """A literal of double precision: a bare 0.1 is a decimal in some dialects."""
+    """A literal that every dialect reads as the same double: bare decimals would be fixed-point numbers in some."""
     import ibis
 
     value = float(np.float64(value))
     if math.isinf(value):
         raise CreditLabError("an infinite boundary or number of points cannot be written as SQL")
-    return ibis.literal(value, type="float64")
+    if value.is_integer() and abs(value) < 2**31:
+        return ibis.literal(int(value), type="int32")
+    return ibis.literal(repr(value)).cast("float64")
