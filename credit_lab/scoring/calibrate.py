@@ -55,7 +55,8 @@ class Calibration:
         """Calibrated probabilities."""
         p = np.asarray(probability, dtype=np.float64)
         if self.method == "isotonic":
-            curve = logit(np.interp(p, *(np.array(knots) for knots in self.parameters)))
+            raw, calibrated = self.parameters
+            curve = logit(np.interp(p, np.array(raw), np.array(calibrated)))
         elif self.method == "beta":
             a, b, c = self.parameters[0]
             inside = np.clip(p, EDGE, 1 - EDGE)
@@ -199,7 +200,7 @@ def light(p_too_low: float, *, yellow: float = 0.05, red: float = 0.01) -> str:
 
 
 def by_grade(grade: Any, probability: Any, target: Any) -> pd.DataFrame:
-    """Per grade and in total: rows, events, event_rate, pd (mean), jeffreys, light, and the 95 % interval of the rate."""
+    """Per grade and in total: rows, events, event_rate with its 95 % interval, pd (mean), jeffreys, light."""
     from scipy import stats
 
     binary, p = checked(target, probability)

@@ -53,7 +53,7 @@ class Limits:
     max_bins: int = 8
     min_share: float = 0.05
     max_share: float = 1.0
-    min_events: float = 1.0
+    min_events: float = 5.0
     min_others: float = 1.0
     min_difference: float = 0.0
     min_z: float = 0.0

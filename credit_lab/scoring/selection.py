@@ -1,4 +1,4 @@
-"""Which features go on the card: strength with an interval, stability, redundancy, stepwise search, inclusion frequency.
+"""Which features go on the card: strength with an interval, stability, redundancy, stepwise search, inclusion.
 
 References
 ----------
@@ -14,9 +14,9 @@ import pandas as pd
 
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
-from credit_lab.scoring.bins import Array, weights_of_evidence
+from credit_lab.scoring.bins import Array, tally, weights_of_evidence
 from credit_lab.scoring.fit import coefficients
-from credit_lab.scoring.table import target_of
+from credit_lab.scoring.table import columns_of, target_of
 
 
 def information(binner: Binner, *, seed: int, repeats: int = 500) -> pd.DataFrame:
@@ -58,9 +58,6 @@ def over_time(binner: Binner, X: Any, y: Any, periods: Any) -> pd.DataFrame:
 
     holds: no two neighbouring bins of values have changed the order of their event rates beyond noise (z of 1.96).
     """
-    from credit_lab.scoring.bins import tally
-    from credit_lab.scoring.table import columns_of
-
     columns = columns_of(X)
     target, _ = target_of(y, len(next(iter(columns.values()))))
     labels, rows = pd.Series(np.asarray(periods)), []

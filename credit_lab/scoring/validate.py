@@ -123,7 +123,7 @@ def ks(target: Any, risk: Any) -> float:
 
 
 def cap(target: Any, risk: Any) -> pd.DataFrame:
-    """Cumulative accuracy profile: share of customers, riskiest first, share of events among them, lift (their ratio)."""
+    """Cumulative accuracy profile: share of customers (riskiest first), share of events among them, lift (ratio)."""
     curve = roc(target, risk)
     share = 1 - curve["approved"]
     with np.errstate(invalid="ignore"):
