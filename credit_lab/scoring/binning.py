@@ -285,7 +285,7 @@ class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 def _edges(values: Array, most: int, method: str) -> list[float]:
     """Boundaries of the pre-bins, rounded to four digits where that keeps them apart."""
     values = np.sort(values)
-    distinct = values[np.append(True, np.diff(values) != 0)] if len(values) else values
+    distinct = values[np.append(True, values[1:] != values[:-1])] if len(values) else values
     if len(distinct) <= 1:
         return []
     if len(distinct) <= most:

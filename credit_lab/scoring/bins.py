@@ -180,7 +180,7 @@ class FeatureBins:
 
 
 def weights_of_evidence(counts: Array, smoothing: float, unseen: str = "neutral") -> Array:
-    """WOE of each bin = ln((non-events + a(1-r)) / (N0 + a)) - ln((events + a r) / (N1 + a)), r the overall rate.
+    """WOE of each bin = ln((non-events + a(1-r)) / (events + a r)) - ln(N0 / N1), r = N1 / (N0 + N1).
 
     `smoothing` a > 0 draws small bins towards 0 and keeps bins without events finite; 0 is the textbook formula.
     An empty bin has WOE 0 (neutral) or that of the worst bin with rows (worst).
@@ -192,7 +192,7 @@ def weights_of_evidence(counts: Array, smoothing: float, unseen: str = "neutral"
     rate = totals[1] / totals.sum()
     prior = smoothing * np.array([1 - rate, rate])
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log((counts + prior) / (totals + smoothing))
+        logs = np.log((counts + prior) / totals)
         woe = logs[:, 0] - logs[:, 1]
     empty = counts.sum(axis=1) == 0
     woe[empty] = min(0.0, woe[~empty].min()) if unseen == "worst" else 0.0

@@ -180,8 +180,8 @@ def fit_joint(
 ) -> Scorecard:
     """A joint scorecard: the points of all pre-bins of all features estimated together.
 
-    A feature's effect is a multiple of its WOE after optimal binning plus a step at each boundary of its pre-bins and an
-    amount for each category and each special or missing bin. Both have L2 penalties, that on the WOE twice as large, so
+    A feature's effect is a multiple of its WOE after optimal binning plus a step at each boundary of its pre-bins and
+    an amount for each category and each special or missing bin. Both have L2 penalties, on the WOE twice as large, so
     that an effect leaves the line of the WOE only where the data ask for it.
 
     Parameters
