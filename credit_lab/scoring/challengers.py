@@ -8,7 +8,7 @@ import pandas as pd
 
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.bins import Array
-from credit_lab.scoring.fit import fit, fit_joint
+from credit_lab.scoring.fitting import fit, fit_joint
 from credit_lab.scoring.table import columns_of, target_of
 from credit_lab.scoring.validate import METRICS, delong
 
@@ -50,14 +50,19 @@ def _coded(X: Any, new: Any) -> tuple[Array, Array]:
 
 
 def boosted_trees(X: Any, y: Array, new: Any) -> Array:
-    """Histogram gradient boosting of scikit-learn, early stopping off, 150 small trees."""
+    """Histogram gradient boosting of scikit-learn, early stopping off, 150 small trees; one thread.
+
+    Its threads wait for one another actively, which takes minutes instead of a second on a machine that is busy.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     train, test = _coded(X, new)
     model = HistGradientBoostingClassifier(
         max_iter=150, learning_rate=0.06, max_leaf_nodes=15, early_stopping=False, random_state=0
     )
-    return np.asarray(model.fit(train, y).predict_proba(test)[:, 1], dtype=np.float64)
+    with threadpool_limits(1):
+        return np.asarray(model.fit(train, y).predict_proba(test)[:, 1], dtype=np.float64)
 
 
 def lightgbm(X: Any, y: Array, new: Any) -> Array:

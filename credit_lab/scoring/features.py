@@ -1,7 +1,5 @@
 """Feature tables as they were known on the day of the decision."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -68,8 +66,15 @@ def as_of_join(
     return joined
 
 
-def modelling_table(history: pd.DataFrame, target: str = "next_12m_default") -> tuple[pd.DataFrame, pd.Series, Any]:
-    """Features, target and month from the history table: rows whose outcome is known, without any next_* column.
+def modelling_table(
+    history: pd.DataFrame, target: str = "next_12m_default", *, most_dpd: float = 90
+) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
+    """Features, target and keys from the history table: rows whose outcome is known, without any next_* column.
+
+    Parameters
+    ----------
+    most_dpd : customers with an invoice longer past due than these days are left out: they are in default already, so
+        that there is nothing to predict
 
     Returns
     -------
@@ -88,6 +93,7 @@ def modelling_table(history: pd.DataFrame, target: str = "next_12m_default") -> 
     rows = history[history[target].notna()]
     if rows.empty:
         raise CreditLabError(f"history: no row has a known {target}; the window after it is longer than the data")
+    rows = rows[~(rows["max_dpd"] > most_dpd)]
     signals = rows.drop(columns=[c for c in rows if str(c).startswith("next_") or c in ("month", "customer_id")])
     keys = rows[["month", "customer_id"]].reset_index(drop=True)
     return signals.astype(np.float64).reset_index(drop=True), rows[target].astype(int).reset_index(drop=True), keys

@@ -19,7 +19,7 @@ import pandas as pd
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
 from credit_lab.scoring.bins import Array
-from credit_lab.scoring.fit import fit
+from credit_lab.scoring.fitting import fit
 from credit_lab.scoring.scorecard import Scorecard
 from credit_lab.scoring.table import target_of
 

@@ -15,7 +15,7 @@ import pandas as pd
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
 from credit_lab.scoring.bins import Array, tally, weights_of_evidence
-from credit_lab.scoring.fit import coefficients
+from credit_lab.scoring.fitting import coefficients
 from credit_lab.scoring.table import columns_of, target_of
 
 

@@ -129,7 +129,7 @@ def coefficients(woe: pd.DataFrame, target: Array, weights: Array, *, penalty: f
         values = np.append(model.intercept_, model.coef_[0])
         return pd.DataFrame({"term": ["(intercept)", *woe.columns], "coefficient": values}).reindex(columns=COLUMNS)
     import statsmodels.api as sm
-    from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationError
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationError, PerfectSeparationWarning
 
     design = np.column_stack([np.ones(len(woe)), woe.to_numpy()])
     spread = np.ptp(design[:, 1:], axis=0)
@@ -140,6 +140,7 @@ def coefficients(woe: pd.DataFrame, target: Array, weights: Array, *, penalty: f
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.simplefilter("error", PerfectSeparationWarning)
             if (weights == 1).all():
                 result = sm.Logit(target, design).fit(method="newton", maxiter=100, disp=False)
                 converged = result.mle_retvals["converged"]
@@ -147,7 +148,7 @@ def coefficients(woe: pd.DataFrame, target: Array, weights: Array, *, penalty: f
                 family = sm.families.Binomial()
                 result = sm.GLM(target, design, family=family, freq_weights=weights).fit(maxiter=100, tol=1e-12)
                 converged = result.converged
-    except (PerfectSeparationError, np.linalg.LinAlgError):
+    except (PerfectSeparationError, PerfectSeparationWarning, np.linalg.LinAlgError):
         converged = False
     if not converged:
         raise CreditLabError(
