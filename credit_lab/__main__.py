@@ -3,7 +3,6 @@
 Exit code 0: done; 1: refused input or a finding; 2: wrong usage. Every command has --help with an example.
 """
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 
 from credit_lab import ledger as ledgers
 from credit_lab import periods
+from credit_lab.commands import options, score
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.report import inputs
@@ -25,32 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Ledger = Annotated[str, typer.Option(help="Folder, CSV/Parquet/XLSX file or database URL.")]
-MappingFile = Annotated[str, typer.Option("--mapping", help="Mapping file for a foreign export; see data/mappings.")]
-Currency = Annotated[str, typer.Option(help="Report only this currency, or convert to it with --rates.")]
-Rates = Annotated[str, typer.Option(help="Units of --currency per unit: 'CAD:0.75 EUR:1.1'.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
-
-
-def _print(text: str = "") -> None:
-    typer.echo(text)
-
-
-def _json(value: Any) -> None:
-    _print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return json.loads(frame.to_json(orient="records", date_format="iso", force_ascii=False, double_precision=10))
-
-
-def _table(frame: pd.DataFrame) -> str:
-    shown = frame.copy()
-    for name in shown:
-        if pd.api.types.is_float_dtype(shown[name].dtype):
-            shown[name] = shown[name].map(lambda value: "" if pd.isna(value) else f"{value:,.2f}")
-    return shown.to_string(index=False)
+app.add_typer(score.app, name="score")
 
 
 @app.command()
@@ -65,7 +40,7 @@ def sample(
     no_effect: Annotated[bool, typer.Option("--no-effect", help="The policy change changes nothing.")] = False,
     form: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Make a synthetic ledger with known truth.
 
@@ -82,19 +57,19 @@ def sample(
     ledgers.write(made.truth, out / "truth", overwrite=True)
     counts = {name: len(frame) for name, frame in made.tables.items()}
     if as_json:
-        _json({"out": str(out), "seed": seed, "rows": counts})
+        options.dump({"out": str(out), "seed": seed, "rows": counts})
     else:
-        _print(f"{out}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+        options.say(f"{out}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
 
 
 @app.command()
 def check(
-    ledger: Ledger = "data/sample",
-    mapping: MappingFile = "",
+    ledger: options.Ledger = "data/sample",
+    mapping: options.MappingFile = "",
     as_of: Annotated[str, typer.Option(help="Aging and KPIs as of this day; default: last day of the data.")] = "",
-    currency: Currency = "",
-    rates: Rates = "",
-    as_json: Json = False,
+    currency: options.Currency = "",
+    rates: options.Rates = "",
+    as_json: options.Json = False,
 ) -> None:
     """Read a ledger, reconcile it and say what was held back. Exit code 1 when the control account differs.
 
@@ -113,16 +88,16 @@ def check(
         found.append((one.currency, last, aging.bucket_table(items, one.currency), figures))
     control = reconcile.against_control(book)
     if as_json:
-        _json(
+        options.dump(
             {
                 "ledger": book.source,
                 "digest": book.digest(),
                 "tables": {name: len(frame) for name, frame in book.tables.items()},
-                "accounting": _records(book.accounting),
+                "accounting": options.records(book.accounting),
                 "quarantine": quarantine.describe(book.quarantine),
-                "control": _records(control),
+                "control": options.records(control),
                 "currencies": {
-                    code: {"as_of": str(last.date()), "aging": _records(table), "kpis": figures}
+                    code: {"as_of": str(last.date()), "aging": options.records(table), "kpis": figures}
                     for code, last, table, figures in found
                 },
             }
@@ -138,34 +113,34 @@ def _per_currency(book: ledgers.Ledger) -> list[ledgers.Ledger]:
 
 
 def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -> None:
-    _print(f"{book.source}: " + ", ".join(f"{len(frame):,} {name}" for name, frame in book.tables.items()))
-    _print("\nWhat became of the rows read")
-    _print(_table(book.accounting))
+    options.say(f"{book.source}: " + ", ".join(f"{len(frame):,} {name}" for name, frame in book.tables.items()))
+    options.say("\nWhat became of the rows read")
+    options.say(options.as_text(book.accounting))
     if len(book.quarantine):
-        _print("\n" + "\n".join(quarantine.describe(book.quarantine)))
+        options.say("\n" + "\n".join(quarantine.describe(book.quarantine)))
     for code, last, table, figures in found:
-        _print(f"\nAging of open items at {last.date()}, {code}")
-        _print(_table(table.assign(share=(table["share"] * 100))))
-        _print("\n".join(f"  {name:<22} {value:,.4g}" for name, value in figures.items()))
+        options.say(f"\nAging of open items at {last.date()}, {code}")
+        options.say(options.as_text(table.assign(share=(table["share"] * 100))))
+        options.say("\n".join(f"  {name:<22} {value:,.4g}" for name, value in figures.items()))
     if len(control):
         worst = control["difference"].abs().max()
         verdict = "agrees to the cent" if worst == 0 else f"differs by up to {worst:,.2f}"
-        _print(f"\nControl account: {len(control)} dates, {verdict}")
+        options.say(f"\nControl account: {len(control)} dates, {verdict}")
     else:
-        _print("\nControl account: none in this ledger")
+        options.say("\nControl account: none in this ledger")
 
 
 @app.command()
 def review(
-    ledger: Ledger = "data/sample",
+    ledger: options.Ledger = "data/sample",
     policy: Annotated[str, typer.Option(help="Policy file.")] = "data/policies/2025-baseline.toml",
     period: Annotated[str, typer.Option(help="Quarter 2025Q4, month 2025-11 or year 2025.")] = "2025Q4",
-    mapping: MappingFile = "",
-    currency: Currency = "",
-    rates: Rates = "",
+    mapping: options.MappingFile = "",
+    currency: options.Currency = "",
+    rates: options.Rates = "",
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/PERIOD.")] = Path("reports"),
-    quiet: Quiet = False,
-    as_json: Json = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Quarterly credit-policy review: executed notebook, HTML, tables, run.json.
 
@@ -187,21 +162,21 @@ def review(
         facts={"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)},
         progress=not (quiet or as_json),
     )
-    _done(made, as_json)
+    options.finish(made, as_json)
 
 
 @app.command()
 def backtest(
-    ledger: Ledger = "data/sample",
+    ledger: options.Ledger = "data/sample",
     policy: Annotated[list[str], typer.Option(help="Policy file; give it twice, champion first.")] = [],  # noqa: B006
-    mapping: MappingFile = "",
-    currency: Currency = "",
-    rates: Rates = "",
+    mapping: options.MappingFile = "",
+    currency: options.Currency = "",
+    rates: options.Rates = "",
     start: Annotated[str, typer.Option(help="First day; default: after seven months of data.")] = "",
     end: Annotated[str, typer.Option(help="Last day, a month end; default: last whole month.")] = "",
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/backtest.")] = Path("reports"),
-    quiet: Quiet = False,
-    as_json: Json = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Replay two policies month by month on a ledger; each sees only the past.
 
@@ -227,23 +202,23 @@ def backtest(
         facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
         progress=not (quiet or as_json),
     )
-    _done(made, as_json)
+    options.finish(made, as_json)
 
 
 @app.command()
 def claim(
-    ledger: Ledger = "data/sample",
+    ledger: options.Ledger = "data/sample",
     claims: Annotated[str, typer.Option(help="Claims file.")] = "data/claims/process_guide.toml",
     policy_date: Annotated[str, typer.Option(help="First day under the policy.")] = "2025-01-01",
-    mapping: MappingFile = "",
-    currency: Currency = "",
-    rates: Rates = "",
+    mapping: options.MappingFile = "",
+    currency: options.Currency = "",
+    rates: options.Rates = "",
     start: Annotated[str, typer.Option(help="First month end used; default: after four months of data.")] = "",
     end: Annotated[str, typer.Option(help="Last month end used; default: last whole month.")] = "",
     seed: Annotated[int, typer.Option(help="Of the simulated histories without a policy.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/claim.")] = Path("reports"),
-    quiet: Quiet = False,
-    as_json: Json = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Test claimed effects of a policy: supported, not distinguishable or contradicted, and by how much chance.
 
@@ -266,22 +241,13 @@ def claim(
         facts={"ledger_digest": book.digest()},
         progress=not (quiet or as_json),
     )
-    _done(made, as_json)
-
-
-def _done(made: Any, as_json: bool) -> None:
-    if as_json:
-        _json({"html": str(made.html), **made.run})
-        return
-    for name, verdict in made.run["verdicts"].items():
-        _print(f"{name}: {verdict}")
-    _print(f"report: {made.html} ({made.run['seconds']:.0f} s)")
+    options.finish(made, as_json)
 
 
 @app.command()
 def policy(
     files: Annotated[list[str], typer.Argument(help="One policy file to explain, or two to compare.")],
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Explain one policy, or show what differs between two.
 
@@ -294,13 +260,13 @@ def policy(
     loaded = [policies.load(name) for name in files]
     table = policies.describe(loaded[0]) if len(loaded) == 1 else policies.diff(*loaded)
     if as_json:
-        _json(_records(table))
+        options.dump(options.records(table))
     else:
-        _print(table.to_string(index=False))
+        options.say(table.to_string(index=False))
 
 
 @app.command()
-def notebooks(as_json: Json = False) -> None:
+def notebooks(as_json: options.Json = False) -> None:
     """List the notebooks and their parameters.
 
     Example: credit-lab notebooks --json
@@ -310,12 +276,12 @@ def notebooks(as_json: Json = False) -> None:
     folder = inputs.notebook("80_quarterly_review").parent
     found = {path.stem: report.parameters_of(path) for path in sorted(folder.glob("*.ipynb"))}
     if as_json:
-        _json(found)
+        options.dump(found)
         return
     for name, parameters in found.items():
-        _print(name)
+        options.say(name)
         for key, item in parameters.items():
-            _print(f"  {key:<12} {item['type']:<10} default {item['default']:<36} {item['help']}")
+            options.say(f"  {key:<12} {item['type']:<10} default {item['default']:<36} {item['help']}")
 
 
 @app.command()

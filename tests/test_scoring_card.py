@@ -145,7 +145,7 @@ def test_wrong_signs():
     flipped = Binner().fit(X, 1 - y)
     with pytest.raises(CreditLabError, match="more WOE would mean more risk"):
         fit(X, y, binner=flipped, signs="refuse")
-    with pytest.raises(CreditLabError, match="no feature left.*wrong sign"):
+    with pytest.raises(CreditLabError, match=r"no feature left.*wrong sign"):
         fit(X, y, binner=flipped)
 
 
@@ -173,7 +173,7 @@ def test_bad_input():
         card.score(X.assign(ratio="high"))
     with pytest.raises(CreditLabError, match="'ratoi' has no bins"):
         fit(X, y, features=["ratoi"])
-    with pytest.raises(CreditLabError, match="no feature left.*IV above 0"):
+    with pytest.raises(CreditLabError, match=r"no feature left.*IV above 0"):
         fit(X[["noise"]] * 0, y)
     with pytest.raises(CreditLabError, match="more than one bin"):
         fit_joint(X[["noise"]] * 0, y)

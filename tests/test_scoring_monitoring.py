@@ -56,7 +56,7 @@ def test_drift_is_found_where_it_was_planted():
 
 
 def test_performance_over_time():
-    X, y, truth = customers(6000)
+    _, y, truth = customers(6000)
     period = np.repeat(["2023", "2024", "2025"], 2000)
     table, test = stability.performance_over_time(y, truth, period)
     assert test["p_value"] > 0.01
@@ -104,10 +104,10 @@ def test_planted_leaks_are_found(clean):
     # disputes that came up because the customer did not pay: rare, but nearly always a default
     dispute = X.assign(dispute=(y == 1) & (rng.random(len(y)) < 0.4))
     found = leakage.scan(dispute, y)
-    assert found[["finding", "feature"]].values.tolist() == [["pure bin", "dispute"]]
+    assert found[["finding", "feature"]].to_numpy().tolist() == [["pure bin", "dispute"]]
     # the grade given after the default
     grade = X.assign(grade=np.where((y == 1) & (rng.random(len(y)) < 0.95), "D", rng.choice(list("ABC"), len(y))))
-    assert ["suspicious", "grade"] in leakage.scan(grade, y)[["finding", "feature"]].values.tolist()
+    assert ["suspicious", "grade"] in leakage.scan(grade, y)[["finding", "feature"]].to_numpy().tolist()
     decided = pd.Series(pd.Timestamp("2025-01-31"), X.index)
     known = decided + pd.to_timedelta(np.where(np.arange(len(y)) < 30, 12, -5), "D")
     future = leakage.scan(X, y, decided_on=decided, known_on={"ratio": known})
@@ -115,9 +115,9 @@ def test_planted_leaks_are_found(clean):
     assert future["rows"].iloc[0] == X["ratio"].head(30).notna().sum()
     assert "12 days" in future["detail"].iloc[0]
     twice = leakage.scan(X.iloc[[*range(200), *range(5)]], y[[*range(200), *range(5)]], folds=[0] * 200 + [1] * 5)
-    assert ["duplicate", 10] in twice[["finding", "rows"]].values.tolist()
+    assert ["duplicate", 10] in twice[["finding", "rows"]].to_numpy().tolist()
     shared = leakage.scan(X, y, folds=np.arange(len(y)) % 2, customers=np.arange(len(y)) // 2)
-    assert ["customer", 3000] in shared[["finding", "rows"]].values.tolist()
+    assert ["customer", 3000] in shared[["finding", "rows"]].to_numpy().tolist()
     with pytest.raises(CreditLabError, match="needs decided_on"):
         leakage.scan(X, y, known_on={"ratio": decided})
     with pytest.raises(CreditLabError, match="not a column"):

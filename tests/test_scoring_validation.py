@@ -53,7 +53,7 @@ def test_auc_counts_pairs(rows):
 
 
 def test_delong_covers():
-    """95 % intervals of a normal shift model with AUC .76 = Phi(1/sqrt 2): coverage within 3 binomial errors of 95 %."""
+    """Normal shift model with AUC .76 = Phi(1/sqrt 2): 95 % intervals cover as often, within 3 binomial errors."""
     rng, truth, inside = np.random.default_rng(0), stats.norm.cdf(1 / 2**0.5), 0
     for _ in range(400):
         y = np.repeat([0, 1], [120, 60])
@@ -88,7 +88,7 @@ def test_brier_parts_by_hand():
 
 
 def test_report_and_bootstrap():
-    X, y, truth = customers(1500)
+    _, y, truth = customers(1500)
     table = validate.report(y, truth, repeats=100).set_index("metric")
     assert ((table["low"] < table["value"]) & (table["value"] < table["high"])).all()
     one_each = validate.bootstrap(y, truth, validate.auc, seed=1, repeats=200)

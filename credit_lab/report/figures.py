@@ -1,8 +1,4 @@
-"""Figures of the reports; the only module that draws. Each takes a table and returns a matplotlib figure.
-
-Every figure has its finding as title, units on the axis, and source, date and number of observations below. Colours
-are told apart by colour-blind readers (Okabe and Ito's set, and a sequence from blue to red for age).
-"""
+"""Figures of the reviews and backtests. Each takes a table and returns a matplotlib figure."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,75 +6,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from credit_lab.report import canvas
+from credit_lab.report.canvas import AGES, BLUE, GREY, ORANGE
+
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7F7F7F"
-AGES = ("#B8CCE0", "#F2D7A6", "#EDB458", "#E08E45", "#CC5A3C", "#A4303F", "#6B1D33", "#3E1022")
-
-
-def _canvas(width: float = 8.2, height: float = 4.0, panels: int = 1, rows: int = 1) -> tuple["Figure", Any]:
-    import matplotlib.pyplot as plt  # 0.5 s: only when something is drawn
-
-    style: Any = {
-        "font.family": ["DejaVu Sans"],
-        "font.size": 9.5,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "axes.grid.axis": "y",
-        "grid.color": "#E3E3E3",
-        "axes.axisbelow": True,
-        "figure.dpi": 110,
-    }
-    with plt.rc_context(style):
-        figure, axes = plt.subplots(rows, panels, figsize=(width, height), layout="constrained")
-    plt.close(figure)  # shown by the report, not by the notebook's inline backend
-    return figure, axes
-
-
-def _note(figure: "Figure", text: str) -> "Figure":
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color=GREY)
-    return figure
-
-
-def _nothing(what: str) -> "Figure":
-    """A figure that says that there is too little to draw."""
-    figure, axes = _canvas(height=1.2)
-    axes.set_axis_off()
-    axes.text(0.0, 0.5, f"{what}: too few months of data to draw this", color=GREY, fontsize=11)
-    return figure
-
-
-def _title(axes: "Axes", text: str, size: float = 11.5) -> None:
-    axes.set_title(text, loc="left", fontsize=size, fontweight="bold")
-
-
-def _legend(axes: "Axes", *handles: Any, **place: Any) -> None:
-    axes.legend(*handles, frameon=False, fontsize=9, **place)
-
-
-def _scale(values: pd.DataFrame | pd.Series | np.ndarray, currency: str) -> tuple[float, str]:
-    """Divisor and unit so that axis numbers stay short."""
-    top = float(np.nanmax(np.abs(np.asarray(values, dtype=float)), initial=0.0))
-    if top >= 2e6:
-        return 1e6, f"million {currency}"
-    return (1e3, f"thousand {currency}") if top >= 2e3 else (1.0, currency)
-
-
-def _months(axes: "Axes", months: pd.Series) -> None:
-    labels = [
-        f"{month:%b}\n{month:%Y}" if number == 0 or month.month == 1 else f"{month:%b}"
-        for number, month in enumerate(months)
-    ]
-    axes.set_xticks(range(len(labels)), labels)
 
 
 def aging_chart(series: pd.DataFrame, labels: Sequence[str], *, currency: str, source: str) -> "Figure":
     """Open invoices at month ends, stacked by age."""
-    figure, axes = _canvas()
-    scale, unit = _scale(series["open"], currency)
+    figure, axes = canvas.blank()
+    scale, unit = canvas.scale(series["open"], currency)
     bottom = np.zeros(len(series))
     for label, colour in zip(labels, AGES, strict=False):
         heights = series[label].to_numpy() / scale
@@ -88,17 +26,17 @@ def aging_chart(series: pd.DataFrame, labels: Sequence[str], *, currency: str, s
     late = 1 - series[labels[0]] / series["open"].where(series["open"] > 0)
     before, now = late.iloc[0], late.iloc[-1]
     against = f", against {before:.0%} a year before" if len(series) == 13 and np.isfinite(before) else ""
-    _title(axes, f"{now:.0%} of receivables were overdue{against}" if np.isfinite(now) else "Nothing was open")
+    canvas.title(axes, f"{now:.0%} of receivables were overdue{against}" if np.isfinite(now) else "Nothing was open")
     axes.set_ylabel(unit)
-    _months(axes, series["as_of"])
+    canvas.months(axes, series["as_of"])
     handles, names = axes.get_legend_handles_labels()
-    _legend(axes, handles[::-1], names[::-1], bbox_to_anchor=(1.0, 1.0), loc="upper left")
-    return _note(figure, f"Open invoices at month ends by days past due; {source}; n = {len(series)} month ends")
+    canvas.legend(axes, handles[::-1], names[::-1], bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    return canvas.note(figure, f"Open invoices at month ends by days past due; {source}; n = {len(series)} month ends")
 
 
 def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     """DSO split into the part that terms explain and the part that is delay, by month end."""
-    figure, axes = _canvas()
+    figure, axes = canvas.blank()
     x = range(len(kpis))
     axes.fill_between(x, 0, kpis["dso.best_possible"], color=AGES[0], label="terms (best possible DSO)")
     axes.fill_between(x, kpis["dso.best_possible"], kpis["dso.period_end"], color=AGES[2], label="delay (ADD)")
@@ -106,20 +44,22 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     axes.plot(x, kpis["dso.countback"], color=ORANGE, linewidth=1.6, linestyle="--", label="DSO, countback")
     change = kpis["dso.period_end"].iloc[-1] - kpis["dso.period_end"].iloc[0]
     verb = "rose" if change > 0 else "fell"
-    _title(axes, f"DSO {verb} by {abs(change):.1f} days within {len(kpis) - 1} months")
+    canvas.title(axes, f"DSO {verb} by {abs(change):.1f} days within {len(kpis) - 1} months")
     axes.set_ylabel("days")
     axes.set_ylim(0)
-    _months(axes, kpis["month"])
-    _legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
-    return _note(figure, f"Sales of the trailing twelve months, tax included; {source}; n = {len(kpis)} month ends")
+    canvas.months(axes, kpis["month"])
+    canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    return canvas.note(
+        figure, f"Sales of the trailing twelve months, tax included; {source}; n = {len(kpis)} month ends"
+    )
 
 
 def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """Waterfall from opening to ending receivables."""
     if bridge.empty:
-        return _nothing("DSO bridge")
-    figure, axes = _canvas(height=3.6)
-    scale, unit = _scale(bridge["amount"], currency)
+        return canvas.nothing("DSO bridge")
+    figure, axes = canvas.blank(height=3.6)
+    scale, unit = canvas.scale(bridge["amount"], currency)
     amounts = bridge["amount"].to_numpy() / scale
     level, highest = 0.0, 0.0
     for number, amount in enumerate(amounts):
@@ -133,18 +73,18 @@ def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure
         )
         level = amount if whole else level + amount
     change = amounts[-1] - amounts[0]
-    _title(axes, f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved them")
+    canvas.title(axes, f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved them")
     names = ["opening", "terms", "delinquency", "sales\nvolume", "joint\neffect", "ending"]
     axes.set_xticks(range(len(amounts)), names)
     axes.set_ylabel(unit)
     axes.set_ylim(0, highest * 1.12)
-    return _note(figure, f"kpi.bridge, sales of the trailing twelve months; {source}")
+    return canvas.note(figure, f"kpi.bridge, sales of the trailing twelve months; {source}")
 
 
 def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int = 15) -> "Figure":
     """Largest exposures as shares of receivables, overdue part marked, against the policy's cap."""
     top = balances.head(rows).iloc[::-1]
-    figure, axes = _canvas(height=4.4)
+    figure, axes = canvas.blank(height=4.4)
     whole = balances["exposure"].clip(lower=0).sum()
     late = np.minimum(top["overdue"], top["exposure"].clip(lower=0)) / whole
     y = range(len(top))
@@ -156,17 +96,17 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
     axes.grid(axis="x", color="#E3E3E3")
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("% of receivables")
-    _title(axes, f"The {len(top)} largest customers hold {top['share'].sum():.0%} of receivables")
-    _legend(axes, loc="lower right")
-    return _note(
+    canvas.title(axes, f"The {len(top)} largest customers hold {top['share'].sum():.0%} of receivables")
+    canvas.legend(axes, loc="lower right")
+    return canvas.note(
         figure, f"Exposure: invoices less credit notes and unapplied cash; {source}; n = {len(balances):,} customers"
     )
 
 
 def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, currency: str, source: str) -> "Figure":
     """Two replays month by month: sales allowed, share refused, overdue; marked months are shaded."""
-    figure, panels = _canvas(width=9.2, height=3.6, panels=3)
-    scale, unit = _scale(a["sales"], currency)
+    figure, panels = canvas.blank(width=9.2, height=3.6, panels=3)
+    scale, unit = canvas.scale(a["sales"], currency)
     shown: list[tuple[str, Any]] = [
         (f"Sales allowed\n({unit} a month)", lambda t: t["sales"] / scale),
         ("Sales refused\n(% of what was asked)", lambda t: 100 * t["refused"] / (t["sales"] + t["refused"])),
@@ -177,20 +117,20 @@ def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, cu
             axes.plot(range(len(table)), value(table), color=colour, label=name, linewidth=1.8, linestyle=line)
         for number in np.flatnonzero(a["marked"]):
             axes.axvspan(number - 0.5, number + 0.5, color="#EEEEEE", zorder=0)
-        _title(axes, title, size=10)
+        canvas.title(axes, title, size=10)
         axes.set_ylim(0)
         step = -(-len(a) // 4)
         axes.set_xticks(range(0, len(a), step), [f"{month:%b %y}" for month in a["month"].iloc[::step]])
-    _legend(panels[0], loc="lower left")
+    canvas.legend(panels[0], loc="lower left")
     shaded = "; shaded months mislead (see notes)" if a["marked"].any() else ""
-    return _note(figure, f"Replay on history, behaviour held fixed; {source}{shaded}")
+    return canvas.note(figure, f"Replay on history, behaviour held fixed; {source}{shaded}")
 
 
 def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
     """Heat map of a transition matrix: where the open amount of a bucket is a month later."""
     if shares.empty:
-        return _nothing("Roll rates")
-    figure, axes = _canvas(height=4.2)
+        return canvas.nothing("Roll rates")
+    figure, axes = canvas.blank(height=4.2)
     values = shares.to_numpy() * 100
     axes.imshow(np.nan_to_num(values), cmap="YlOrBr", vmin=0, vmax=100, aspect="auto")
     for row, column in np.ndindex(values.shape):
@@ -204,18 +144,18 @@ def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
     axes.set_xlabel("a month later (% of the amount)")
     axes.set_ylabel("at a month end")
     stuck = shares.iloc[1].drop(labels=["paid", "written_off"], errors="ignore").sum()
-    _title(
+    canvas.title(
         axes,
         f"{stuck:.0%} of what is 1-30 days late is still unpaid a month later" if np.isfinite(stuck) else "Roll rates",
     )
-    return _note(figure, f"Same invoices followed from month end to month end; {source}")
+    return canvas.note(figure, f"Same invoices followed from month end to month end; {source}")
 
 
 def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str) -> "Figure":
     """Invoice months by age: share still open, and share written off; recent years in stronger colour."""
     if uncollected.empty:
-        return _nothing("Invoice months")
-    figure, panels = _canvas(width=9.2, height=3.8, panels=2)
+        return canvas.nothing("Invoice months")
+    figure, panels = canvas.blank(width=9.2, height=3.8, panels=2)
     count = len(uncollected)
     for axes, table, title in (
         (panels[0], uncollected, "Still open, % of the month's sales"),
@@ -233,22 +173,22 @@ def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str)
             )
         mean = table.mean() * 100
         axes.plot(mean.index, mean, color=ORANGE, linewidth=2.2, label="mean of the months")
-        _title(axes, title, size=10)
+        canvas.title(axes, title, size=10)
         axes.set_xlabel("age in months")
         axes.set_ylim(0)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    _legend(panels[0], loc="upper right")
-    return _note(figure, f"Each line is one invoice month, the last twelve in blue; {source}; n = {count} months")
+    canvas.legend(panels[0], loc="upper right")
+    return canvas.note(figure, f"Each line is one invoice month, the last twelve in blue; {source}; n = {count} months")
 
 
 def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
     """Per claim the metric by month, and the changes the firm shows without any policy against the claimed band."""
-    figure, grid = _canvas(width=9.2, height=2.9 * len(tested), panels=2, rows=len(tested))
+    figure, grid = canvas.blank(width=9.2, height=2.9 * len(tested), panels=2, rows=len(tested))
     for (left, right), one in zip(np.atleast_2d(grid), tested.values(), strict=True):
         left.plot(one.series.index, one.series, color=BLUE, linewidth=1.8)
         left.axvline(policy_date, color=GREY, linestyle="--", linewidth=1.2)
         left.set_ylim(min(0.0, float(one.series.min())))
-        _title(left, f"{one.claim.name_en}: {one.word}", size=10)
+        canvas.title(left, f"{one.claim.name_en}: {one.word}", size=10)
         left.tick_params(axis="x", rotation=30)
         low, high = one.claim.band
         right.axvspan(100 * low, 100 * high, color=AGES[1], label="claimed band")
@@ -256,11 +196,11 @@ def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
             right.hist(100 * one.placebo.draws.dropna(), bins=40, color=AGES[0], label="no policy at all")
         if np.isfinite(one.naive):
             right.axvline(100 * one.naive, color=ORANGE, linewidth=1.8, label="plain before/after")
-        _title(
+        canvas.title(
             right,
             f"{one.chance:.0%} of policy-free histories reach it" if np.isfinite(one.chance) else "no simulation",
             size=10,
         )
         right.set_xlabel("change after against before, %")
-        _legend(right, loc="upper right")
-    return _note(figure, f"Policy date {policy_date.date()}; simulated twins of the firm without the policy")
+        canvas.legend(right, loc="upper right")
+    return canvas.note(figure, f"Policy date {policy_date.date()}; simulated twins of the firm without the policy")

@@ -45,6 +45,10 @@ def cell(value: Any, unit: str = "") -> str:
     if isinstance(value, float | np.floating):
         if unit == "share":
             return f"{100 * value:.1f} %"
+        if unit == "fine":
+            return f"{value:.3f}"
+        if unit == "chance":
+            return "< 0.001" if value < 0.001 else f"{value:.3f}"
         if unit in ("days", "%", "times a year", "index", "customers"):
             return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
         return f"{value:,.2f}"
@@ -57,6 +61,7 @@ def table(
     *,
     shares: tuple[str, ...] = (),
     days: tuple[str, ...] = (),
+    fine: tuple[str, ...] = (),
     rows: int | None = None,
 ) -> "HTML":
     """A table as escaped HTML.
@@ -64,12 +69,14 @@ def table(
     Parameters
     ----------
     caption : said above the table
-    shares, days : columns shown as per cent, or with one decimal; a column `unit` does the same row by row for the
+    shares, days, fine : columns shown as per cent, with one decimal, or with three; p_value and jeffreys are shown as
+        chances; a column `unit` does the same row by row for the
         columns value, previous, change, a, b and difference
     rows : show only so many and say how many there are
     """
     shown = frame.head(rows) if rows is not None else frame
-    units = {**dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days")}
+    units = {**dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days"), **dict.fromkeys(fine, "fine")}
+    units |= dict.fromkeys(("p_value", "jeffreys"), "chance")
     per_row = {"value", "previous", "change", "a", "b", "difference"} if "unit" in frame else set()
     head = "".join(f"<th{_align(frame[name])} scope='col'>{html.escape(_title(name))}</th>" for name in shown)
     body = []

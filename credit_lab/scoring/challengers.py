@@ -1,5 +1,6 @@
 """What does the analyst give up by using a points card? Challengers on the same folds."""
 
+import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -91,6 +92,11 @@ EXTRAS: dict[str, tuple[str, Model]] = {
 }  # fmt: skip
 
 
+def available() -> dict[str, Model]:
+    """`MODELS` and those `EXTRAS` whose package is installed."""
+    return MODELS | {name: model for name, (package, model) in EXTRAS.items() if importlib.util.find_spec(package)}
+
+
 def compare(
     X: pd.DataFrame,
     y: Any,
@@ -103,8 +109,7 @@ def compare(
     Parameters
     ----------
     folds : pairs of row positions (train, test), such as `splits.by_time` gives
-    models : name to function (table, target, new table) -> probabilities; default `MODELS` and those `EXTRAS` that
-        are installed
+    models : name to function (table, target, new table) -> probabilities; default `available()`
 
     Returns
     -------
@@ -117,11 +122,9 @@ def compare(
     CreditLabError
         No folds.
     """
-    import importlib.util
-
     target, _ = target_of(y, len(X))
     if models is None:
-        models = MODELS | {n: model for n, (package, model) in EXTRAS.items() if importlib.util.find_spec(package)}
+        models = available()
     pairs = list(folds)
     if not pairs:
         raise CreditLabError("no folds to compare on")

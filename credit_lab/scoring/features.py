@@ -66,10 +66,24 @@ def as_of_join(
     return joined
 
 
+def signals(history: pd.DataFrame) -> pd.DataFrame:
+    """Features from the history table: signals of the month, numbers only, without ids or any next_* column.
+
+    Three shares are added: overdue_share (overdue / open), own_dso (exposure / sales of twelve months x 365 days) and
+    peak_share (exposure / highest exposure so far); missing where there is nothing to divide by.
+    """
+    known = history.drop(columns=[c for c in history if str(c).startswith("next_") or c in ("month", "customer_id")])
+    return known.astype(np.float64).assign(
+        overdue_share=_share(history["overdue"], history["open"]),
+        own_dso=365 * _share(history["exposure"], history["sales_12m"]),
+        peak_share=_share(history["exposure"], history["high_credit"]),
+    )
+
+
 def modelling_table(
     history: pd.DataFrame, target: str = "next_12m_default", *, most_dpd: float = 90
 ) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
-    """Features, target and keys from the history table: rows whose outcome is known, without any next_* column.
+    """Features, target and keys from the history table, for rows whose outcome is known.
 
     Parameters
     ----------
@@ -78,7 +92,7 @@ def modelling_table(
 
     Returns
     -------
-    X : signals of the month, numbers only, without ids
+    X : `signals`
     y : the target as 0 and 1
     keys : month and customer_id of each row, for splits by time and by customer
 
@@ -93,7 +107,9 @@ def modelling_table(
     rows = history[history[target].notna()]
     if rows.empty:
         raise CreditLabError(f"history: no row has a known {target}; the window after it is longer than the data")
-    rows = rows[~(rows["max_dpd"] > most_dpd)]
-    signals = rows.drop(columns=[c for c in rows if str(c).startswith("next_") or c in ("month", "customer_id")])
-    keys = rows[["month", "customer_id"]].reset_index(drop=True)
-    return signals.astype(np.float64).reset_index(drop=True), rows[target].astype(int).reset_index(drop=True), keys
+    rows = rows[~(rows["max_dpd"] > most_dpd)].reset_index(drop=True)
+    return signals(rows), rows[target].astype(int), rows[["month", "customer_id"]]
+
+
+def _share(part: pd.Series, whole: pd.Series) -> pd.Series:
+    return part / whole.where(whole > 0)

@@ -16,7 +16,7 @@ from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
 from credit_lab.scoring.bins import Array, tally, weights_of_evidence
 from credit_lab.scoring.fitting import coefficients
-from credit_lab.scoring.table import columns_of, target_of
+from credit_lab.scoring.table import columns_of, target_of, weights_of
 
 
 def information(binner: Binner, *, seed: int, repeats: int = 500) -> pd.DataFrame:
@@ -123,6 +123,7 @@ def stepwise(
     leave: float = 0.10,
     signs: bool = True,
     most: int | None = None,
+    sample_weight: Any = None,
 ) -> pd.DataFrame:
     """Forward search with backward steps.
 
@@ -132,6 +133,7 @@ def stepwise(
     criterion : aic or bic falls with every step, or (p) p-values of the Wald tests: `enter` to come in, `leave` to stay
     signs : a step that leaves any coefficient not negative is not taken
     most : most features
+    sample_weight : weights of the rows; bic charges the logarithm of their sum per feature
 
     Returns
     -------
@@ -143,23 +145,25 @@ def stepwise(
     P-values after a search are too small; `inclusion` shows how much of the choice is luck.
     """
     target, _ = target_of(y, len(woe))
-    ones = np.ones(len(target))
+    weights = weights_of(sample_weight, target)
     if criterion not in ("aic", "bic", "p"):
         raise CreditLabError(f"criterion {criterion!r}: need aic, bic or p")
-    price = {"aic": 2.0, "bic": float(np.log(len(target))), "p": 0.0}[criterion]
+    price = {"aic": 2.0, "bic": float(np.log(weights.sum())), "p": 0.0}[criterion]
 
     def fitted(names: list[str]) -> tuple[float, pd.DataFrame] | None:
         if not names:
-            rate = target.mean()
-            return -2 * len(target) * float(rate * np.log(rate) + (1 - rate) * np.log(1 - rate)) + price, pd.DataFrame()
+            rate = weights @ target / weights.sum()
+            return -2 * weights.sum() * float(
+                rate * np.log(rate) + (1 - rate) * np.log(1 - rate)
+            ) + price, pd.DataFrame()
         try:
-            table = coefficients(woe[names], target, ones)
+            table = coefficients(woe[names], target, weights)
         except CreditLabError:
             return None
         if signs and not (table["coefficient"].iloc[1:] < 0).all():
             return None
         logit = table["coefficient"].iloc[0] + woe[names].to_numpy() @ table["coefficient"].to_numpy()[1:]
-        deviance = -2 * float((target * logit - np.logaddexp(0, logit)).sum())
+        deviance = -2 * float(weights @ (target * logit - np.logaddexp(0, logit)))
         return deviance + price * (len(names) + 1), table
 
     chosen: list[str] = []

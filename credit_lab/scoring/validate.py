@@ -253,13 +253,19 @@ def bootstrap(
 
 
 def report(target: Any, probability: Any, *, seed: int = 0, repeats: int = 200, groups: Any = None) -> pd.DataFrame:
-    """Every metric with its interval: metric, value, low, high. AUC and Gini by DeLong, the others by bootstrap."""
+    """Every metric with its interval: metric, value, low, high; no interval where events are too few for one.
+
+    AUC and Gini by DeLong, the others by bootstrap; with `groups` all by bootstrap.
+    """
     rows = []
-    area = delong(target, probability).iloc[0]
     for name, metric in METRICS.items():
-        if name in ("auc", "gini") and groups is None:
-            low, high = (2 * area[e] - 1 if name == "gini" else area[e] for e in ("low", "high"))
-        else:
-            low, high = bootstrap(target, probability, metric, seed=seed, repeats=repeats, groups=groups)
+        try:
+            if name in ("auc", "gini") and groups is None:
+                area = delong(target, probability).iloc[0]
+                low, high = (2 * area[e] - 1 if name == "gini" else area[e] for e in ("low", "high"))
+            else:
+                low, high = bootstrap(target, probability, metric, seed=seed, repeats=repeats, groups=groups)
+        except CreditLabError:  # too few events
+            low = high = np.nan
         rows.append((name, metric(target, probability), low, high))
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])

@@ -1,0 +1,48 @@
+"""Options that several commands share, and how results are printed."""
+
+import json
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+Ledger = Annotated[str, typer.Option(help="Folder, CSV/Parquet/XLSX file or database URL.")]
+MappingFile = Annotated[str, typer.Option("--mapping", help="Mapping file for a foreign export; see data/mappings.")]
+Currency = Annotated[str, typer.Option(help="Report only this currency, or convert to it with --rates.")]
+Rates = Annotated[str, typer.Option(help="Units of --currency per unit: 'CAD:0.75 EUR:1.1'.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+
+
+def say(text: str = "") -> None:
+    """One line to standard output."""
+    typer.echo(text)
+
+
+def dump(value: Any) -> None:
+    """A value as JSON to standard output."""
+    say(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table for `dump`."""
+    return json.loads(frame.to_json(orient="records", date_format="iso", force_ascii=False, double_precision=10))
+
+
+def as_text(frame: pd.DataFrame) -> str:
+    """A table as plain text, floats with two decimals."""
+    shown = frame.copy()
+    for name in shown:
+        if pd.api.types.is_float_dtype(shown[name].dtype):
+            shown[name] = shown[name].map(lambda value: "" if pd.isna(value) else f"{value:,.2f}")
+    return shown.to_string(index=False)
+
+
+def finish(made: Any, as_json: bool) -> None:
+    """Say where a report is and what it found."""
+    if as_json:
+        dump({"html": str(made.html), **made.run})
+        return
+    for name, verdict in made.run["verdicts"].items():
+        say(f"{name}: {verdict}")
+    say(f"report: {made.html} ({made.run['seconds']:.0f} s)")

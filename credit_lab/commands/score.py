@@ -1,0 +1,151 @@
+"""Commands for scorecards: fit, apply, validate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credit_lab.commands import options
+from credit_lab.errors import CreditLabError
+from credit_lab.report import inputs
+
+app = typer.Typer(help="Scorecards: fit one, apply it, validate it.", no_args_is_help=True)
+
+Months = Annotated[int, typer.Option(help="Of a ledger: default within 3, 6 or 12 months ...")]
+Days = Annotated[int, typer.Option(help="... is an invoice more than so many days past due.")]
+Table = Annotated[str, typer.Option(help="CSV or Parquet file of rows with a target, instead of a ledger.")]
+Target = Annotated[str, typer.Option(help="Column of the table with the outcome, two values.")]
+Event = Annotated[str, typer.Option(help="The value that is a default; default: 1, true, yes, bad or default.")]
+Date = Annotated[str, typer.Option(help="Column of the table with the day of the decision.")]
+Customer = Annotated[str, typer.Option(help="Column of the table with the customer.")]
+LeaveOut = Annotated[str, typer.Option(help="Columns of the table that are no features, with spaces between.")]
+Boundary = Annotated[str, typer.Option(help="First day of the rows it is judged by; default: chosen.")]
+Out = Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/scorecard or OUT/validation.")]
+
+
+@app.command("fit")
+def fit_(
+    ledger: options.Ledger = "data/sample",
+    mapping: options.MappingFile = "",
+    currency: options.Currency = "",
+    rates: options.Rates = "",
+    months: Months = 12,
+    days: Days = 90,
+    table: Table = "",
+    target: Target = "",
+    event: Event = "",
+    date: Date = "",
+    customer: Customer = "",
+    leave_out: LeaveOut = "",
+    kind: Annotated[str, typer.Option(help="woe or joint.")] = "woe",
+    boundary: Boundary = "",
+    refused: Annotated[str, typer.Option(help="Table of refused customers, for reject inference.")] = "",
+    seed: Annotated[int, typer.Option(help="Of intervals and divisions.")] = 1,
+    out: Out = Path("reports"),
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Make a scorecard: model document (HTML), card.json, card.sql, card.py and tables.
+
+    Example: credit-lab score fit --table loans.csv --target default --customer customer_id --kind woe
+    """
+    from credit_lab import report
+
+    parameters = {
+        "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "months": months,
+        "days": days, "table": table, "target": target, "event": event, "date": date, "customer": customer,
+        "leave_out": leave_out, "kind": kind, "boundary": boundary, "refused": refused, "seed": seed,
+    }  # fmt: skip
+    _refuse_early(parameters)
+    made = report.run(
+        inputs.notebook("30_scorecard_design"), parameters, out / "scorecard", title="Scorecard",
+        progress=not (quiet or as_json),
+    )  # fmt: skip
+    options.finish(made, as_json)
+
+
+@app.command()
+def apply(
+    card: Annotated[Path, typer.Option(help="card.json of `score fit`.")],
+    table: Annotated[str, typer.Option(help="CSV or Parquet file with the features of the card.")],
+    out: Annotated[Path, typer.Option(help="File for the scores, .csv or .parquet.")] = Path("scores.csv"),
+    reasons: Annotated[int, typer.Option(min=0, help="So many reason codes per row.")] = 3,
+    as_json: options.Json = False,
+) -> None:
+    """Score a table: all its columns that are not features of the card, score, pd and reasons.
+
+    Example: credit-lab score apply --card reports/scorecard/card.json --table customers.csv --out scores.csv
+    """
+    from credit_lab.report import modelling
+    from credit_lab.scoring import Scorecard
+
+    model, rows = Scorecard.load(card), modelling.read(table)
+    scored = rows.drop(columns=[name for name in rows if name in model.names])
+    scored = scored.assign(score=model.score(rows), pd=model.probability(rows))
+    if reasons:
+        scored = scored.join(model.reasons(rows, most=reasons))
+    modelling.write(scored, out)
+    unseen = model.unseen(rows)
+    if as_json:
+        options.dump({"out": str(out), "rows": len(scored), "unseen": options.records(unseen)})
+        return
+    options.say(
+        f"{out}: {len(scored):,} rows, mean score {scored['score'].mean():.1f}, mean PD {scored['pd'].mean():.2%}"
+    )
+    for _, line in unseen.iterrows():
+        options.say(
+            f"  {line['feature']}: {line['rows']:,} rows hold values the card never met, such as {line['example']}"
+        )
+
+
+@app.command()
+def validate(
+    card: Annotated[Path, typer.Option(help="card.json of `score fit`.")],
+    ledger: options.Ledger = "data/sample",
+    mapping: options.MappingFile = "",
+    currency: options.Currency = "",
+    rates: options.Rates = "",
+    months: Months = 12,
+    days: Days = 90,
+    table: Table = "",
+    target: Target = "",
+    event: Event = "",
+    date: Date = "",
+    customer: Customer = "",
+    leave_out: LeaveOut = "",
+    boundary: Boundary = "",
+    seed: Annotated[int, typer.Option(help="Of the intervals.")] = 1,
+    out: Out = Path("reports"),
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Judge a card on rows with known outcome: ranking, calibration, grades, each with intervals.
+
+    Example: credit-lab score validate --card reports/scorecard/card.json --table later.csv --target default
+    """
+    from credit_lab import report
+    from credit_lab.scoring import Scorecard
+
+    Scorecard.load(card)
+    parameters = {
+        "card": str(card), "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "months": months,
+        "days": days, "table": table, "target": target, "event": event, "date": date,
+        "customer": customer, "leave_out": leave_out, "boundary": boundary, "seed": seed,
+    }  # fmt: skip
+    _refuse_early(parameters)
+    made = report.run(
+        inputs.notebook("31_scorecard_validation"), parameters, out / "validation", title="Scorecard validation",
+        progress=not (quiet or as_json),
+    )  # fmt: skip
+    options.finish(made, as_json)
+
+
+def _refuse_early(parameters: dict[str, object]) -> None:
+    """What can be seen before a notebook starts is said in one line."""
+    from credit_lab.report import modelling
+
+    if parameters.get("kind", "woe") not in ("woe", "joint"):
+        raise CreditLabError(f"kind {parameters['kind']!r}: need woe or joint")
+    if parameters["table"]:
+        names = ("target", "event", "date", "customer", "leave_out")
+        modelling.gather("", "", "", "", 12, 90, str(parameters["table"]), *(str(parameters[name]) for name in names))
