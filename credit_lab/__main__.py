@@ -138,6 +138,7 @@ def review(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    card: Annotated[str, typer.Option(help="card.json of `score fit`; adds grades and expected default.")] = "",
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/PERIOD.")] = Path("reports"),
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -153,7 +154,7 @@ def review(
     rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     report.require_period(book, period)
-    parameters = {"ledger": ledger, "mapping": mapping, "policy": policy, "period": period}
+    parameters = {"ledger": ledger, "mapping": mapping, "policy": policy, "period": period, "card": card}
     made = report.run(
         inputs.notebook("80_quarterly_review"),
         {**parameters, "currency": currency, "rates": rates},

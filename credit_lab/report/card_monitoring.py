@@ -1,13 +1,18 @@
 """Is a card that is in use still the right one? Drift, performance and decisions, before against after a day."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from credit_lab import history
 from credit_lab.errors import CreditLabError
+from credit_lab.ledger.model import Ledger
+from credit_lab.periods import parse_period
 from credit_lab.report.modelling import Modelling, Rows
-from credit_lab.scoring import Scorecard, fit, stability
+from credit_lab.report.scorecards import MASTER_SCALE
+from credit_lab.scoring import Scorecard, calibrate, features, fit, stability
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,71 @@ def _overrides(rows: Modelling, grades: tuple[str, str], order: list[str] | None
             raise CreditLabError(f"column {name!r} of grades is not among those left out: {', '.join(rows.extra)}")
     given, final = (rows.extra[name] for name in grades)
     return stability.overrides(given, final, order or sorted(set(given) | set(final)), rows.y)
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """A card on the customers of a ledger at the end of a period.
+
+    Attributes
+    ----------
+    grades : grade, customers, customers_before, exposure, pd (mean), expected_default (PD x exposure)
+    migration : customers by grade before (rows) and now (columns)
+    features : characteristic stability since the period before
+    line : the findings in one sentence
+    """
+
+    grades: pd.DataFrame
+    migration: pd.DataFrame
+    features: pd.DataFrame
+    line: str
+
+
+def portfolio(card: str, ledger: Ledger, period: str) -> Portfolio:
+    """Grades of all customers at the end of `period` and of the one before, by the card in a file; empty without."""
+    if not card:
+        empty = pd.DataFrame()
+        return Portfolio(
+            empty, empty, empty, "No scorecard was given (parameter card); `credit-lab score fit` makes one."
+        )
+    model, window = Scorecard.load(Path(card)), parse_period(period)
+    months = history.build(ledger, window.end)
+    sides = [months[months["month"] == day].reset_index(drop=True) for day in (window.previous().end, window.end)]
+    if min(map(len, sides)) == 0:
+        raise CreditLabError(f"{ledger.source}: no month end at {window.previous().end.date()} to compare with")
+    signals = [features.signals(side) for side in sides]
+    scale = MASTER_SCALE
+    risk = [model.probability(side) for side in signals]
+    then, now = (
+        pd.Series(calibrate.assign(p, scale).to_numpy(), index=side["customer_id"])
+        for p, side in zip(risk, sides, strict=True)
+    )
+    exposure = sides[1]["exposure"].clip(lower=0)
+    frame = pd.DataFrame({"grade": now.to_numpy(), "exposure": exposure, "pd": risk[1], "loss": risk[1] * exposure})
+    grades = frame.groupby("grade").agg(
+        customers=("pd", "size"), exposure=("exposure", "sum"), pd=("pd", "mean"), expected_default=("loss", "sum")
+    )
+    grades = grades.reindex([grade for grade in scale if grade in set(now) | set(then)])
+    grades.insert(1, "customers_before", then.value_counts().reindex(grades.index).fillna(0).astype(int))
+    grades["customers"] = grades["customers"].fillna(0).astype(int)
+    both = pd.concat([then.rename("before"), now.rename("now")], axis=1, join="inner")
+    migration = pd.crosstab(both["before"], both["now"]).reindex(index=grades.index, columns=grades.index, fill_value=0)
+    shift = stability.psi(
+        then.value_counts().reindex(scale, fill_value=0), now.value_counts().reindex(scale, fill_value=0)
+    )
+    moved = int((both["before"] != both["now"]).sum())
+    line = (
+        f"{moved:,} of {len(both):,} customers changed grade since the period before; grades as a whole: "
+        f"{'no more drift than chance gives' if shift['verdict'] == 'stable' else shift['verdict'] + ' drift'} "
+        f"(PSI {shift['psi']:.3f}). Of the exposure, {grades['expected_default'].sum():,.0f} {ledger.currency} are "
+        "expected to default."
+    )
+    return Portfolio(
+        grades.fillna(0.0).reset_index(names="grade"),
+        migration.reset_index(names="before"),
+        stability.feature_shift(model, *signals),
+        line,
+    )
 
 
 def findings(seen: Monitoring) -> list[str]:
