@@ -70,14 +70,14 @@ class Curves:
         tails are as even as the lumps allow, the one nearest to it is taken. An end not reached is the horizon's.
         """
         tail = (1 - share) / 2
+        last = self.paid_by.shape[1] - 1
         before = np.column_stack([np.zeros(len(self.paid_by)), self.paid_by[:, :-1]])
-        outer = np.minimum((self.paid_by < tail).sum(axis=1), self.paid_by.shape[1] - 1)
-        low = np.where(_pick(self.paid_by, outer) - tail < tail - _pick(before, outer), outer + 1, outer)
-        outer = np.minimum((self.paid_by < 1 - tail).sum(axis=1), self.paid_by.shape[1] - 1)
-        shorter = (1 - tail) - _pick(before, outer) < _pick(self.paid_by, outer) - (1 - tail)
-        high = np.where(shorter, outer - 1, outer)
-        middle = np.minimum((self.paid_by < 0.5).sum(axis=1), self.paid_by.shape[1] - 1)
-        low, high = np.minimum(low, middle), np.maximum(high, middle)
+        low = np.minimum((self.paid_by < tail).sum(axis=1), last)
+        high = np.minimum((self.paid_by < 1 - tail).sum(axis=1), last)
+        middle = np.minimum((self.paid_by < 0.5).sum(axis=1), last)
+        later = _pick(self.paid_by, low) - tail < tail - _pick(before, low)
+        earlier = (1 - tail) - _pick(before, high) < _pick(self.paid_by, high) - (1 - tail)
+        low, high = np.minimum(low + later, middle), np.maximum(high - earlier, middle)
         return (low + self.first_age()).astype(float), (high + self.first_age()).astype(float)
 
     def by(self, day: pd.Timestamp) -> Floats:
@@ -120,7 +120,7 @@ class PaymentTime:
         return replace(self, past=_past(self.hazard, spells, self.own, self.habit.half_life))
 
     def with_habit(self, habit: Habit, spells: pd.DataFrame) -> "PaymentTime":
-        """The same coefficients, habits weighed otherwise."""
+        """The same coefficients and past, habits weighed otherwise."""
         return replace(self, habit=habit).remembering(spells)
 
     def curves(self, rows: pd.DataFrame, *, horizon: int = 180) -> Curves:
@@ -172,7 +172,7 @@ class PaymentTime:
         note = np.full(len(rows), "", dtype=object)
         for condition, text in (
             (known <= 0, "customer without a payment so far: prior"),
-            ((codes < 0).any(axis=1), "factor level never seen: left out"),
+            ((codes < 0).any(axis=1), "a factor without a value or with one never seen: left out"),
             (age > self.oldest_seen, f"age above {self.oldest_seen} days never seen: hazard of the last band"),
         ):
             note[condition] = np.where(note[condition] == "", text, note[condition] + "; " + text)
