@@ -97,7 +97,7 @@ def c_index(forecast: Floats, days: Floats, paid: np.ndarray | None = None) -> f
         for i in same[event[same]]:
             inserted = _add(tree, rank[i], inserted)
         begin = end
-    return right / usable if usable else float("nan")
+    return float(right / usable) if usable else float("nan")
 
 
 def _add(tree: Floats, rank: int, inserted: int) -> int:
@@ -131,7 +131,9 @@ def calibration(curves: Curves, days_late: Ints, *, by: pd.Series, days: tuple[i
         for value, part in frame.groupby("by", sort=True):
             error = float(np.sqrt((part["p"] * (1 - part["p"])).sum())) / len(part)
             gap = float(part["p"].mean() - part["y"].mean())
-            rows.append((value, day, len(part), part["p"].mean(), part["y"].mean(), gap, error, gap / max(error, 1e-12)))
+            rows.append(
+                (value, day, len(part), part["p"].mean(), part["y"].mean(), gap, error, gap / max(error, 1e-12))
+            )
     return pd.DataFrame(rows, columns=["by", "day", "invoices", "forecast", "observed", "gap", "error", "z"])
 
 

@@ -49,15 +49,21 @@ class AgeBands:
         found = np.searchsorted(np.array(self.starts), np.asarray(age), side="right") - 1
         return np.maximum(found, 0).astype(np.int64)
 
-    def merged(self, paid_at: Ints, *, min_events: int) -> "AgeBands":
-        """Bands joined to the right until each holds `min_events` payments, so that no rate is infinite."""
+    def merged(self, paid_at: Ints, *, min_events: int, least: int = 1) -> "AgeBands":
+        """Neighbouring bands with fewer than `min_events` payments joined until they hold as many.
+
+        A band that holds enough alone is left alone, so that a lump on the due date is not spread over the weeks
+        before it. What is left between keeps its own band with `least` payments, or else joins the next one.
+        """
         count = np.bincount(self.of(paid_at), minlength=len(self.starts))
         starts, held = [self.starts[0]], 0
-        for number, events in enumerate(count):
-            if number and held >= min_events and count[number:].sum() >= min_events:
-                starts.append(self.starts[number])
+        for start, events in zip(self.starts, count, strict=True):
+            if start != starts[-1] and (held >= min_events or (events >= min_events and held >= least)):
+                starts.append(start)
                 held = 0
             held += int(events)
+        if held < least and len(starts) > 1:
+            starts.pop()
         return AgeBands(tuple(starts))
 
 
@@ -181,15 +187,21 @@ def count_cells(
     slots = slot[order][begins]
     at_risk = np.add.reduceat(days[:, order], begins, axis=1)
     came = np.add.reduceat(paid[:, order], begins, axis=1).astype(float)
-    row, column = np.nonzero(at_risk > 1e-9)
-    return Cells(
-        codes=keys[row, 1:-1],
-        band=slots[column] // 7,
-        weekday=(keys[row, -1] + slots[column] % 7) % 7,
-        days=at_risk[row, column].astype(float),
-        paid=came[row, column],
-        owner=keys[row, 0],
-    )
+    # The weekday of the due date has done its work: cells that differ in it only are one.
+    where, group_of = _distinct_rows(keys[:, :-1])
+    width = len(bands.starts) * 7
+    cell = group_of[:, None] * width + slots[None, :] // 7 * 7 + (keys[:, -1:] + slots[None, :] % 7) % 7
+    total = np.bincount(cell.ravel(), at_risk.ravel(), minlength=len(where) * width).astype(float)
+    filled = np.flatnonzero(total > 1e-9)
+    settled = np.bincount(cell.ravel(), came.ravel(), minlength=len(where) * width)[filled].astype(float)
+    key = keys[where][filled // width]
+    return Cells(key[:, 1:-1], filled % width // 7, filled % 7, total[filled], settled, key[:, 0])
+
+
+def _distinct_rows(keys: Ints) -> tuple[Ints, Ints]:
+    """First row of each distinct key, and the number of each row's key; keys come sorted."""
+    fresh = np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)]
+    return np.flatnonzero(fresh), np.cumsum(fresh) - 1
 
 
 def _groups(codes: Ints, due_weekday: Ints, owner: Ints | None) -> tuple[Ints, Ints]:

@@ -32,8 +32,9 @@ DAYS_OF_WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturda
 class Fit:
     """How the logit is fitted.
 
-    ridge : weight of a normal prior with variance 1/ridge on every coefficient but the bands'; 0 is plain maximum
-        likelihood, a little keeps levels without payments finite
+    ridge : weight of a normal prior with variance 1/ridge on every coefficient but the bands', which get so many days
+        at risk at the mean rate instead; 0 is plain maximum likelihood, a little keeps levels and bands finite in which
+        nobody or everybody paid
     min_events : bands are joined until each holds so many payments
     stretches : whether a factor has coefficients per stretch of ages, or one for all ages (proportional odds)
     """
@@ -53,7 +54,7 @@ class Hazard:
     names : of the coefficients: band from age .., weekday .., factor=level@stretch
     coefficients : in log odds per day
     covariance : inverse information (model based)
-    cells, payments, log_likelihood : of the fit
+    cells, payments, log_likelihood : of the fit, the prior's days included
     weekday_reference : the weekday without a coefficient
     """
 
@@ -149,7 +150,7 @@ def fit(
     if not paid.any():
         raise CollectionError("payment hazard: no spell ends in a payment; nothing can be learned about their time")
     age = (day_number(spells["stop"]) - day_number(spells["due_date"]))[paid]
-    bands = bands.merged(age, min_events=max(options.min_events, 1))
+    bands = bands.merged(age, min_events=max(options.min_events, 1), least=0 if options.ridge else 1)
     codes = (
         np.column_stack([factor.codes(spells) for factor in factors])
         if factors
@@ -159,7 +160,24 @@ def fit(
     empty = Hazard(bands, factors, (), np.zeros(0), np.zeros((0, 0)), len(cells.days), 0.0, 0.0, (), options)
     reference = (_most(cells.weekday, cells.days, 7), *_references(cells, factors))
     model = Hazard(**{**empty.__dict__, "reference": reference, "names": _names(bands, factors, reference, options)})
-    return _newton(model, cells)
+    return _newton(model, _with_prior(cells, model))
+
+
+def _with_prior(cells: Cells, model: Hazard) -> Cells:
+    """Cells with `ridge` days at risk at the mean rate added to each band, at the reference levels."""
+    if model.options.ridge == 0:
+        return cells
+    bands, rate = len(model.bands.starts), cells.paid.sum() / cells.days.sum()
+    days = np.full(bands, model.options.ridge)
+    reference = np.tile(np.array(model.reference[1:], dtype=np.int64), (bands, 1)).reshape(bands, len(model.factors))
+    return Cells(
+        np.concatenate([cells.codes, reference]),
+        np.concatenate([cells.band, np.arange(bands)]),
+        np.concatenate([cells.weekday, np.full(bands, model.reference[0])]),
+        np.concatenate([cells.days, days]),
+        np.concatenate([cells.paid, days * rate]),
+        np.concatenate([cells.owner, np.zeros(bands, dtype=np.int64)]),
+    )
 
 
 def _newton(model: Hazard, cells: Cells) -> Hazard:

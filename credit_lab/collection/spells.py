@@ -125,9 +125,7 @@ def _cut(known: pd.DataFrame, disputes: pd.DataFrame, as_of: pd.Timestamp) -> pd
     day = pd.Timedelta(days=1)
     stretches = (
         part.assign(stop=np.minimum(part["stop"], begin - day)),
-        part.assign(
-            start=np.maximum(part["start"], begin), stop=np.minimum(part["stop"], end - day), disputed="yes"
-        ),
+        part.assign(start=np.maximum(part["start"], begin), stop=np.minimum(part["stop"], end - day), disputed="yes"),
         part.assign(start=np.maximum(part["start"], end)),
     )
     pieces = pd.concat([known[~argued], *(piece[piece["stop"] >= piece["start"]] for piece in stretches)])
