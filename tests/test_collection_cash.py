@@ -103,7 +103,7 @@ def test_sales_to_come_and_months(calm):
     seen = [received[(received.index > a) & (received.index <= b)].sum() for a, b in zip(
         [known.as_of, *ends[:-1]], ends, strict=True)]  # fmt: skip
     assert found["new_sales"].iloc[2] > found["open_items"].iloc[2]
-    assert cash_forecast.wape(found["p50"].to_numpy(), np.array(seen)) < 0.15
+    assert cash_forecast.wape(found["p50"].to_numpy(), np.array(seen)) < 0.2
     twice = cash_forecast.forecast(
         model, known, ends, rng=np.random.default_rng(1), sales=Sales(13, growth=1.0), replicates=200
     ).total
