@@ -62,7 +62,8 @@ class Run:
 
     letters : customer_id, level, action, channel, owner, cost, items, amount, interest, oldest_days; one per customer
     lines : the items in the letters: customer_id, document_id, part, due_date, days, open_amount, last_level, reached,
-        level, action (of its own stage), interest, limitation_on, limitation_days, note (says when a stage was not skipped, or a promise broken)
+        level, action (of its own stage), interest, limitation_on, limitation_days, note (says when a stage was not
+        skipped, or a promise broken)
     waiting : customer_id, document_id, open_amount, reason (disputed, promise running, below the minimum, too soon,
         not due, stage not due again)
     warnings : table, id, text: what is wrong in the logs, limitation running out
@@ -141,7 +142,8 @@ def run(
     names = {-1: PRE_DUE, **{k + 1: stage.action for k, stage in enumerate(stages)}}
     rows = rows.assign(action=rows["level"].map(names))
     keep = [
-        "customer_id", "document_id", "part", "due_date", "days", "open_amount", "last_level",  "reached", "level", "action", "interest", "limitation_on", "limitation_days", "note",
+        "customer_id", "document_id", "part", "due_date", "days", "open_amount", "last_level", "reached", "level",
+        "action", "interest", "limitation_on", "limitation_days", "note",
     ]  # fmt: skip
     lines = rows.loc[reason == "", keep].sort_values(["customer_id", "due_date", "document_id", "part"])
     waiting = rows.loc[reason != "", ["customer_id", "document_id", "open_amount"]].assign(reason=reason[reason != ""])

@@ -14,6 +14,7 @@ import pandas as pd
 from credit_lab import money
 from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.ledger.model import Ledger
+from credit_lab.monitoring.holds import limit_holder
 from credit_lab.policy import Policy
 
 FINDING = ("check", "customer_id", "document_id", "day", "value", "allowed", "amount", "text")
@@ -170,7 +171,8 @@ def _valid_limit(ledger: Ledger, rows: pd.DataFrame, column: str) -> np.ndarray:
     held = limits[keep].sort_values("valid_from", kind="stable")
     held = held.assign(valid_from=held["valid_from"].astype("datetime64[us]"))
     asked = rows[["customer_id", "day"]].assign(row=np.arange(len(rows))).sort_values("day", kind="stable")
-    asked = asked.assign(day=asked["day"].astype("datetime64[us]"))
+    whose = asked["customer_id"].map(limit_holder(ledger)).astype("str")
+    asked = asked.assign(day=asked["day"].astype("datetime64[us]"), customer_id=whose)
     found = pd.merge_asof(asked, held, left_on="day", right_on="valid_from", by="customer_id").sort_values("row")
     value = pd.to_numeric(found[column]).astype(float).to_numpy(copy=True)
     if "valid_to" in found:
@@ -179,16 +181,18 @@ def _valid_limit(ledger: Ledger, rows: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def over_limit(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
-    """Deliveries after which the exposure stood above the limit valid that day (no valid limit counts as 0).
+    """Deliveries after which the exposure stood above the limit valid that day (no valid limit counts as 0; a group's limit is shared).
 
     value: exposure at the end of the day of issue; amount: the part of the delivery that lies above the limit.
     """
     if not ledger.has("limits"):
         return _not_checked("shipments over limit", "limits")
-    moves = postings(ledger).groupby(["customer_id", "day"], sort=True)["minor"].sum()
+    holder = limit_holder(ledger)
+    moved = postings(ledger)
+    moves = moved.groupby([moved["customer_id"].map(holder), "day"], sort=True)["minor"].sum()
     exposure = moves.groupby(level="customer_id").cumsum()
     rows = _deliveries(ledger, start, end)
-    keys = pd.MultiIndex.from_frame(rows[["customer_id", "day"]])
+    keys = pd.MultiIndex.from_arrays([rows["customer_id"].map(holder), rows["day"]])
     value = money.from_minor(exposure.reindex(keys).to_numpy(), ledger.currency)
     limit = _valid_limit(ledger, rows, "credit_limit")
     allowed = np.nan_to_num(limit, nan=0.0)
