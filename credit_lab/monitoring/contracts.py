@@ -181,7 +181,7 @@ def _valid_limit(ledger: Ledger, rows: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def over_limit(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
-    """Deliveries after which the exposure stood above the limit valid that day (no valid limit counts as 0; a group's limit is shared).
+    """Deliveries after which the exposure stood above the limit valid that day; a group shares its limit, none is 0.
 
     value: exposure at the end of the day of issue; amount: the part of the delivery that lies above the limit.
     """

@@ -254,7 +254,7 @@ def best(
     trend : the trend it has been found under. auto takes ascending or descending, whichever is worth more, unless
         it loses more than `turn_margin` of what a peak or valley is worth.
 
-    >>> best(np.array([1., 2, 3]), np.array([9., 8, 7]), Limits(min_share=0))[0].tolist()
+    >>> best(np.array([1., 2, 3]), np.array([9., 8, 7]), Limits(min_share=0, min_events=1))[0].tolist()
     [0, 1, 2]
     """
     rows = events.sum() + others.sum()
