@@ -273,15 +273,20 @@ def _reasons(
     again = (reason == "stage not due again") & rows["customer_id"].isin(writes) & (rows["days"] > 0)
     reason[again] = ""
     recent = log[log["action"] != "none"].groupby("customer_id")["taken_on"].max()
-    since = (as_of - pd.to_datetime(rows["customer_id"].map(recent))).dt.days
+    since = (as_of - _latest(rows["customer_id"], recent)).dt.days
     reason[(reason == "") & (since < options.pause_days)] = "too soon"
     return _below_minimum(rows, items, reason, policy, currency)
+
+
+def _latest(keys: pd.Series, days: pd.Series) -> pd.Series:
+    """Day by key; an empty log has no days to look up, and pandas no type for them."""
+    return pd.to_datetime(keys.map(days)) if len(days) else pd.Series(pd.NaT, index=keys.index, dtype="datetime64[us]")
 
 
 def _due_again(rows: pd.DataFrame, stages: tuple[Stage, ...], log: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
     """A stage taken before comes again only after its repeat_days; a new stage is due at once."""
     taken = log[log["invoice_id"].notna() & (log["action"] != "none")]
-    latest = pd.to_datetime(rows["document_id"].map(taken.groupby("invoice_id")["taken_on"].max()))
+    latest = _latest(rows["document_id"], taken.groupby("invoice_id")["taken_on"].max())
     repeat = rows["level"].map({k + 1: stage.repeat_days for k, stage in enumerate(stages)}).fillna(0)
     again = latest.isna() | ((as_of - latest).dt.days >= repeat)
     notice_sent = (rows["level"] == -1) & latest.notna()

@@ -23,9 +23,10 @@ from credit_lab.ledger.model import Ledger
 
 @dataclass(frozen=True)
 class Assumption:
-    """An effect nobody measured here: factor on the daily hazard of payment after the action, with its range.
+    """Factor on the daily hazard of payment after the action, with its range.
 
     source : who says so; printed beside every number that rests on it
+    measured : whether it comes from this ledger (see `measured`) and is no assumption
     """
 
     action: str
@@ -33,6 +34,7 @@ class Assumption:
     low: float
     high: float
     source: str
+    measured: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.factor <= self.high or not self.source.strip():
@@ -47,9 +49,10 @@ class Assumption:
 
     def sentence(self) -> str:
         """To be printed beside the result."""
+        kind = "Measured" if self.measured else "ASSUMED, not measured"
         return (
-            f"ASSUMED, not measured: {self.action} multiplies the daily chance of payment by {self.factor:g} "
-            f"(scanned {self.low:g} to {self.high:g}; source: {self.source})"
+            f"{kind}: {self.action} multiplies the daily chance of payment by {self.factor:.3g} "
+            f"({self.low:.3g} to {self.high:.3g}; source: {self.source})"
         )
 
 
@@ -199,3 +202,45 @@ def _normal_quantile(level: float) -> float:
     from scipy.special import ndtri
 
     return float(ndtri(0.5 + level / 2))
+
+
+def factor_of_days(paid_by: Floats, days: float) -> float:
+    """Factor on the daily hazard that changes the mean days to payment, counted up to the horizon, by `days`.
+
+    Parameters
+    ----------
+    paid_by : payment curves left alone, items x days ahead (`Curves.paid_by`)
+    days : change of the mean, below zero for sooner; no more than what the horizon holds
+
+    >>> round(factor_of_days(1 - 0.9 ** np.arange(1, 400)[None, :], -4.737), 2)
+    2.0
+    """
+    from scipy import optimize
+
+    unpaid = 1 - np.asarray(paid_by, dtype=float)
+    mean = unpaid.sum(axis=1).mean()
+
+    def miss(factor: float) -> float:
+        return float((unpaid**factor).sum(axis=1).mean() - mean - days)
+
+    low, high = 0.02, 50.0
+    if miss(high) > 0 or miss(low) < 0:
+        raise CollectionError(f"an effect of {days:.1f} days is more than these curves allow (mean {mean:.1f} days)")
+    return float(optimize.brentq(miss, low, high, xtol=1e-6))
+
+
+def measured(table: pd.DataFrame, action: str, paid_by: Floats) -> Assumption:
+    """The effect that `effect` found (AIPW), as a factor with its interval, for curves of like items.
+
+    Raises
+    ------
+    CollectionError
+        No AIPW row, or an effect beyond what the curves allow.
+    """
+    found = table[table["method"] == "aipw"]
+    if found.empty:
+        raise CollectionError(f"{action}: no corrected effect was measured")
+    row = found.iloc[0]
+    factor, low, high = (factor_of_days(paid_by, float(row[name])) for name in ("effect", "high", "low"))
+    said = f"this ledger, {row['effect']:+.1f} days ({row['low']:+.1f} to {row['high']:+.1f}), {row['source']}"
+    return Assumption(action, factor, min(low, factor), max(high, factor), said, measured=True)

@@ -137,8 +137,8 @@ def _row(
         "index": net / contact.minutes,
         "explanation": (
             f"{unit}{total:,.0f} open, oldest {int(part['days'].max())} days past due; left alone {alone:.0%} of it "
-            f"comes within {horizon} days, after {contact.action} {after:.0%} (factor {factor:g}): {unit}{gained:,.0f} "
-            f"more, less {unit}{contact.cost:,.0f} cost, for {contact.minutes:g} minutes"
+            f"comes within {horizon} days, after {contact.action} {after:.0%} (factor {factor:.3g}): "
+            f"{unit}{gained:,.0f} more, less {unit}{contact.cost:,.0f} cost, for {contact.minutes:g} minutes"
         ),
     }
 

@@ -150,7 +150,7 @@ def _onset(signals: pd.DataFrame, rule: Rule) -> np.ndarray:
 class Backtest:
     """What the rules would have been worth.
 
-    rules : rule, severity, alerts (judged: window over or default come), true (a default followed within the horizon),
+    rules : rule, severity, alerts (judged: horizon over), true (a default followed within the horizon),
         precision, defaults (events with months before them to be warned in), warned, recall, lead_median_days,
         lead_p25_days, alerts_per_week, minutes_per_week, base_rate (share of all judged customer-months followed by
         a default: the precision of alerts drawn by lot); the last row, "any of them", takes the rules together
@@ -169,13 +169,21 @@ def defaults(signals: pd.DataFrame, *, days: int = 90) -> pd.DataFrame:
     return first.rename("default_on").reset_index()
 
 
+def _default_of(customers: pd.Series, events: pd.DataFrame) -> pd.Series:
+    """Day of each customer's default; all missing where there are no events to look up."""
+    if events.empty:
+        return pd.Series(pd.NaT, index=customers.index, dtype="datetime64[us]")
+    return customers.map(events.set_index("customer_id")["default_on"])
+
+
 def backtest(
     signals: pd.DataFrame, rules: tuple[Rule, ...], events: pd.DataFrame, *, horizon_days: int = 365
 ) -> Backtest:
     """Hold alerts against the defaults that followed within `horizon_days`.
 
     Customers count until their default; alerts after it, or on its very day, warn of nothing and are left out. Alerts
-    whose horizon is not over and who have not defaulted are not judged yet.
+    whose horizon is not over are not judged, even if a default has come: those without one cannot be judged yet, so
+    that counting the others would flatter the rule.
 
     Parameters
     ----------
@@ -184,12 +192,12 @@ def backtest(
     if events["customer_id"].duplicated().any():
         raise MonitoringError("alerts.backtest: events hold a customer twice; give the first default of each")
     last = signals["month"].max()
-    day = signals["customer_id"].map(events.set_index("customer_id")["default_on"])
+    day = _default_of(signals["customer_id"], events)
     before = day.isna() | (signals["month"] < day)
     alive = signals[before].assign(default_on=day[before])
     horizon = pd.Timedelta(days=horizon_days)
     followed = alive["default_on"].notna() & (alive["default_on"] - alive["month"] <= horizon)
-    judged = followed | (alive["month"] + horizon <= last)
+    judged = alive["month"] + horizon <= last
     base = float(followed[judged].mean()) if judged.any() else float("nan")
     warnable = alive[alive["default_on"].notna()].groupby("customer_id")["default_on"].first()
     weeks = max((last - signals["month"].min()).days / 7, 1.0)
@@ -199,7 +207,7 @@ def backtest(
             alive[["customer_id", "month", "default_on"]], on=["customer_id", "month"], how="left"
         )
         hit = fired["default_on"].notna() & (fired["default_on"] - fired["month"] <= horizon)
-        known = hit | (fired["month"] + horizon <= last)
+        known = fired["month"] + horizon <= last
         first = fired[hit].groupby("customer_id")["month"].min()
         lead = (warnable.reindex(first.index) - first).dt.days
         leads.append(
@@ -218,8 +226,8 @@ def backtest(
                 "rule": rule.name,
                 "severity": rule.severity,
                 "alerts": int(known.sum()),
-                "true": int(hit.sum()),
-                "precision": float(hit.sum() / known.sum()) if known.any() else np.nan,
+                "true": int((hit & known).sum()),
+                "precision": float((hit & known).sum() / known.sum()) if known.any() else np.nan,
                 "defaults": len(warnable),
                 "warned": len(first),
                 "recall": len(first) / len(warnable) if len(warnable) else np.nan,
@@ -283,7 +291,7 @@ def cost_curve(
     default is the customer's open amount at the last month end before it.
     """
     prices = prices or Prices()
-    day = signals["customer_id"].map(events.set_index("customer_id")["default_on"])
+    day = _default_of(signals["customer_id"], events)
     near = signals[day.notna() & (signals["month"] < day)].sort_values("month").groupby("customer_id")["open"].last()
     saving = near * prices.loss_given_default * prices.saved_share
     rows = []

@@ -1,0 +1,120 @@
+"""Commands for what happens between delivery and cash: alerts, worklist, cash."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credit_lab import periods
+from credit_lab import policy as policies
+from credit_lab.commands import options
+from credit_lab.report import inputs
+
+app = typer.Typer()
+
+PolicyFile = Annotated[str, typer.Option("--policy", help="Policy file.")]
+AsOf = Annotated[str, typer.Option(help="Last day known.")]
+BASELINE = "data/policies/2025-baseline.toml"
+
+
+@app.command()
+def alerts(
+    ledger: options.Ledger = "data/sample",
+    policy: PolicyFile = BASELINE,
+    as_of: AsOf = "2025-12-31",
+    mapping: options.MappingFile = "",
+    currency: options.Currency = "",
+    rates: options.Rates = "",
+    severity: Annotated[str, typer.Option(help="Only this severity: watch, act or stop.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Also save as .csv or .parquet.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Alerts that began in the month of a day, worst first, with what each rule was worth in the past.
+
+    Example: credit-lab alerts --ledger data/sample --as-of 2025-12-31 --severity stop
+    """
+    from credit_lab.report import collecting, modelling
+
+    if severity not in ("", "watch", "act", "stop"):
+        raise typer.BadParameter(f"{severity!r}: choose watch, act or stop", param_hint="--severity")
+    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    seen = collecting.early_warning(book, policies.load(policy), periods.parse_date(as_of, "--as-of"))
+    worth = seen.rules.set_index("rule")[["precision", "lead_median_days"]]
+    rows = seen.now.join(worth, on="rule")
+    rows = rows[rows["severity"] == severity] if severity else rows
+    if out:
+        modelling.write(rows, out)
+    if as_json:
+        options.dump({"as_of": as_of, "alerts": options.records(rows), "rules": options.records(seen.rules)})
+        return
+    columns = ["customer_id", "rule", "value", "threshold", "severity", "owner", "action", "precision"]
+    options.say(options.as_text(rows[columns]) if len(rows) else "no alert began this month")
+    options.say("\n".join(collecting.warning_headline(seen)))
+
+
+@app.command()
+def worklist(
+    ledger: options.Ledger = "data/sample",
+    policy: PolicyFile = BASELINE,
+    as_of: AsOf = "2025-12-31",
+    mapping: options.MappingFile = "",
+    currency: options.Currency = "",
+    rates: options.Rates = "",
+    minutes: Annotated[float, typer.Option(min=1, help="Collectors' minutes of the day.")] = 480.0,
+    out: Annotated[Path | None, typer.Option(help="Also save as .csv or .parquet.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Whom to contact next: the ladder's contacts by cash gained per minute, until the minutes are used up.
+
+    Example: credit-lab worklist --ledger data/sample --as-of 2025-12-31 --minutes 240
+    """
+    from credit_lab.report import collecting, modelling
+
+    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    desk = collecting.desk(book, policies.load(policy), periods.parse_date(as_of, "--as-of"), minutes=minutes)
+    if out:
+        modelling.write(desk.rows, out)
+    if as_json:
+        options.dump(
+            {
+                "as_of": as_of,
+                "worklist": options.records(desk.rows),
+                "orderings": options.records(desk.orderings),
+                "sources": desk.sources,
+                "waiting": desk.run.waiting["reason"].value_counts().to_dict(),
+            }
+        )
+        return
+    shown = desk.rows[desk.rows["chosen"]]
+    columns = ["rank", "customer_id", "action", "minutes", "items", "open_amount", "oldest_days", "gain", "index"]
+    options.say(options.as_text(shown[columns]))
+    options.say("\n".join(desk.sources))
+
+
+@app.command()
+def cash(
+    ledger: options.Ledger = "data/sample",
+    as_of: AsOf = "2025-12-31",
+    mapping: options.MappingFile = "",
+    currency: options.Currency = "",
+    rates: options.Rates = "",
+    weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks ahead.")] = 13,
+    seed: Annotated[int, typer.Option(help="Of the simulation.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/cash.")] = Path("reports"),
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Cash per week and month with intervals, and how good such forecasts were.
+
+    Example: credit-lab cash --ledger data/sample --as-of 2025-12-31 --weeks 8
+    """
+    from credit_lab import report
+
+    periods.parse_date(as_of, "--as-of")
+    made = report.run(
+        inputs.notebook("51_cash_forecast"),
+        {"ledger": ledger, "mapping": mapping, "as_of": as_of, "weeks": weeks, "seed": seed, "currency": currency,
+         "rates": rates},
+        out / "cash", title="Cash forecast", progress=not (quiet or as_json),
+    )  # fmt: skip
+    options.finish(made, as_json)

@@ -1,0 +1,378 @@
+"""What happens between delivery and cash, as records for notebooks: cash outlook, early warning, collectors' desk."""
+
+import contextlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from credit_lab import aging, history
+from credit_lab.collection import cash_forecast, ladder, payment_time, response, spells, tuning, worklist
+from credit_lab.collection.cells import CollectionError
+from credit_lab.collection.habits import Habit
+from credit_lab.errors import CreditLabError
+from credit_lab.kpi import settlement
+from credit_lab.ledger.model import Ledger
+from credit_lab.monitoring import alerts, contracts, holds, signals
+from credit_lab.policy import Policy
+from credit_lab.report.text import money_text
+
+COLUMNS, OWN = ("amount", "disputed"), ("past_median",)
+
+
+@dataclass(frozen=True)
+class CashOutlook:
+    """Cash to come, and how good such forecasts were.
+
+    Attributes
+    ----------
+    weekly, monthly : total per period, see `cash_forecast.CashForecast`
+    by_customer : customers with most cash expected: customer_id, mean, p10, p50, p90 over the weeks shown
+    tracked : accuracy of the same forecast made at earlier days, by day and in all; `alone` the same with independent
+        items instead of common shocks
+    past : the earlier forecasts themselves
+    model : levels of the payment hazard with standard errors clustered by customer
+    shocks : size of the common and of the customers' shocks
+    notes : sentences on what the forecast rests on
+    """
+
+    as_of: pd.Timestamp
+    weekly: pd.DataFrame
+    monthly: pd.DataFrame
+    by_customer: pd.DataFrame
+    tracked: pd.DataFrame
+    alone: pd.DataFrame
+    past: pd.DataFrame
+    model: pd.DataFrame
+    shocks: cash_forecast.Shocks
+    notes: tuple[str, ...]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return {f"cash_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
+
+
+def cash_outlook(
+    ledger: Ledger,
+    as_of: pd.Timestamp,
+    *,
+    weeks: int = 13,
+    months: int = 6,
+    origins: int = 8,
+    replicates: int = 500,
+    seed: int = 0,
+) -> CashOutlook:
+    """Weekly and monthly cash from open items and sales to come, with a walk-forward check.
+
+    Parameters
+    ----------
+    origins : so many earlier days, two weeks apart, each judged by the six weeks after it that are known
+
+    Raises
+    ------
+    CollectionError
+        Nothing issued, or nothing open, by then.
+    """
+    known = spells.build(ledger, as_of)
+    habit, tuned = _habit(known)
+    model = payment_time.fit(known.table, COLUMNS, own=OWN, habit=habit)
+    shocks = cash_forecast.learn_shocks(model, known)
+    rng, sales = np.random.default_rng(seed), cash_forecast.Sales(13)
+    how = {"rng": rng, "shocks": shocks, "sales": sales, "replicates": replicates}
+    weekly = cash_forecast.forecast(
+        model,
+        known,
+        cash_forecast.period_ends(as_of, weeks),
+        customers=True,
+        **how,  # type: ignore[arg-type]
+    )
+    monthly = cash_forecast.forecast(
+        model,
+        known,
+        cash_forecast.period_ends(as_of, months, freq="ME"),
+        **how,  # type: ignore[arg-type]
+    )
+    past = _past_forecasts(ledger, as_of, habit, origins, replicates, seed)
+    tracked = {kind: cash_forecast.track(part) for kind, part in past.groupby("kind")} if len(past) else {}
+    customers = weekly.by_customer.groupby("customer_id", as_index=False)["mean"].sum()
+    customers = customers.sort_values("mean", ascending=False, ignore_index=True).rename(columns={"mean": "expected"})
+    errors = model.hazard.clustered_errors(known.table)
+    return CashOutlook(
+        as_of, weekly.total, monthly.total, customers,
+        tracked.get("shocks", pd.DataFrame()), tracked.get("alone", pd.DataFrame()), past,
+        model.hazard.table(errors), shocks, tuple(_cash_notes(known, shocks, tuned, past)),
+    )  # fmt: skip
+
+
+def _habit(known: spells.Spells) -> tuple[Habit, bool]:
+    try:
+        return tuning.tune(known, COLUMNS, own=OWN, grid=tuning.GRID[::4]).habit, True
+    except CollectionError:
+        return Habit(), False
+
+
+def _past_forecasts(
+    ledger: Ledger, as_of: pd.Timestamp, habit: Habit, origins: int, replicates: int, seed: int
+) -> pd.DataFrame:
+    """Forecasts from earlier days with what was known then, beside what came."""
+    receipts = ledger.payments.groupby("paid_date")["amount"].sum().sort_index()
+    rows, sales = [], cash_forecast.Sales(13)
+    for back in range(origins, 0, -1):
+        origin = as_of - pd.Timedelta(days=42 + 14 * (back - 1))
+        if origin - ledger.invoices["issue_date"].min() < pd.Timedelta(days=180):
+            continue  # too little past for the sales that are drawn from and the shocks
+        known = spells.build(ledger, origin)
+        model = payment_time.fit(known.table, COLUMNS, own=OWN, habit=habit)
+        ends = cash_forecast.period_ends(origin, 6)
+        ends = ends[ends <= as_of]
+        starts = [origin, *ends[:-1]]
+        seen = [
+            float(receipts[(receipts.index > a) & (receipts.index <= b)].sum())
+            for a, b in zip(starts, ends, strict=True)
+        ]
+        for kind in ("shocks", "alone"):
+            shocks = cash_forecast.learn_shocks(model, known) if kind == "shocks" else cash_forecast.Shocks.none()
+            found = cash_forecast.forecast(
+                model, known, ends, rng=np.random.default_rng([seed, back]), shocks=shocks, sales=sales,
+                replicates=replicates,
+            )  # fmt: skip
+            rows.append(
+                found.total.assign(
+                    kind=kind, made_on=origin, observed=seen,
+                    naive=cash_forecast.naive_forecast(receipts, ends, as_of=origin),
+                    customer_median=cash_forecast.customer_median_forecast(known, ends, sales=sales),
+                )
+            )  # fmt: skip
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def _cash_notes(known: spells.Spells, shocks: cash_forecast.Shocks, tuned: bool, past: pd.DataFrame) -> list[str]:
+    notes = [
+        f"Payment times were learned from {known.table['invoice_id'].nunique():,} invoices; "
+        f"{known.left_out:,} paid before they were issued are left out.",
+        f"Weeks differ by more than chance: shocks common to all customers have a size of {shocks.period:.0%}, of one "
+        f"customer {shocks.customer_period:.0%}.",
+        "Sales to come repeat the last 13 weeks, drawn week by week; a plan of sales makes this better.",
+    ]
+    if not tuned:
+        notes.append("The ledger is too short to tune how much a customer's own habit counts; the default is used.")
+    if past.empty:
+        notes.append("The ledger is too short to judge earlier forecasts: the intervals are unproven here.")
+    return notes
+
+
+@dataclass(frozen=True)
+class EarlyWarning:
+    """Alerts of the day, what each rule was worth before, what contracts and holds show.
+
+    Attributes
+    ----------
+    now : alerts that began in the last month
+    rules, leads : backtest of each rule, see `alerts.Backtest`
+    costs : cost of thresholds of the rule with the highest recall
+    contracts : check, findings, amount; `findings` the rows
+    holds : the policy's hold rules on the orders of the last twelve months, beside a strict and a lenient variant
+    absent : signal, reason: what could not be watched
+    """
+
+    as_of: pd.Timestamp
+    now: pd.DataFrame
+    rules: pd.DataFrame
+    leads: pd.DataFrame
+    costs: pd.DataFrame
+    contracts: pd.DataFrame
+    findings: pd.DataFrame
+    holds: pd.DataFrame
+    absent: pd.DataFrame
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return {f"warning_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
+
+
+def early_warning(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, horizon_days: int = 365) -> EarlyWarning:
+    """Watch every customer at `as_of` by the policy's rules and the ready-made ones that this ledger can feed."""
+    watched = signals.build(ledger, history.build(ledger, as_of))
+    rules = [*alerts.from_policy(policy), *(r for r in alerts.READY_MADE if r.indicator not in watched.absent)]
+    fired = alerts.fire(watched.table, tuple(rules))
+    events = alerts.defaults(watched.table)
+    tested = alerts.backtest(watched.table, tuple(rules), events, horizon_days=horizon_days)
+    singles = tested.rules[(tested.rules["rule"] != "any of them") & (tested.rules["true"] > 0)]
+    costs = pd.DataFrame()
+    if len(singles):
+        name = singles.sort_values("recall", ascending=False)["rule"].iloc[0]
+        rule = next(rule for rule in rules if rule.name == name)
+        values = watched.table[rule.indicator].dropna()
+        tried = np.unique(values.quantile(np.linspace(0.02, 0.98, 13)).to_numpy())
+        costs = alerts.cost_curve(watched.table, rule, events, tried, horizon_days=horizon_days).assign(rule=name)
+    start = as_of - pd.DateOffset(months=12) + pd.Timedelta(days=1)
+    findings = contracts.check(ledger, start, as_of, rules=contracts.Rules.of(policy))
+    counted = findings.groupby("check", as_index=False).agg(findings=("check", "size"), amount=("amount", "sum"))
+    return EarlyWarning(
+        as_of, fired[fired["month"] == fired["month"].max()].reset_index(drop=True), tested.rules, tested.leads, costs,
+        counted, findings, _holds(ledger, policy, start, as_of, fired),
+        pd.DataFrame(sorted(watched.absent.items()), columns=["signal", "reason"]),
+    )  # fmt: skip
+
+
+def _holds(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timestamp, fired: pd.DataFrame) -> pd.DataFrame:
+    days = policy.holds.overdue_days
+    variants = {
+        "policy": policy,
+        f"strict: {max(days // 2, 1)} days past due": holds.with_holds(policy, overdue_days=max(days // 2, 1)),
+        f"lenient: {2 * days} days past due": holds.with_holds(policy, overdue_days=2 * days),
+    }
+    try:
+        return holds.compare(ledger, variants, start, end, alerts=fired)
+    except CreditLabError:  # no orders in these twelve months
+        return pd.DataFrame()
+
+
+# Minutes of a contact, and its effect where nobody measured it; a measured effect takes the place of the factor.
+ASSUMED = {
+    "reminder": (3.0, 1.15), "negotiation": (15.0, 1.35), "demand_letter": (25.0, 1.5), "legal": (90.0, 1.8),
+}  # fmt: skip
+SOURCE = "rule of thumb of this package, to be replaced by a measured effect"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What collectors do today.
+
+    Attributes
+    ----------
+    run : the ladder's run, see `ladder.Run`
+    rows, orderings : the worklist, and how much the same minutes bring in other orders
+    effect : what the ledger's own log says about reminders; empty where it does not log decisions
+    sources : sentences about the effects used
+    """
+
+    run: ladder.Run
+    rows: pd.DataFrame
+    orderings: pd.DataFrame
+    effect: pd.DataFrame
+    sources: tuple[str, ...]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return {
+            "desk_letters": self.run.letters, "desk_lines": self.run.lines, "desk_waiting": self.run.waiting,
+            "desk_warnings": self.run.warnings, "desk_worklist": self.rows, "desk_orderings": self.orderings,
+            "desk_effect": self.effect,
+        }  # fmt: skip
+
+
+def desk(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, minutes: float = 480.0, horizon: int = 30) -> Desk:
+    """Run the ladder at `as_of` and rank its contacts by cash gained per minute.
+
+    Parameters
+    ----------
+    minutes : collectors' minutes of the day
+    horizon : days within which cash counts
+
+    Raises
+    ------
+    CollectionError
+        Nothing is open, or nothing is due by the ladder.
+    """
+    items = aging.open_items(ledger, as_of)
+    known = ledger.tables
+    made = ladder.run(
+        items, policy, as_of, currency=ledger.currency, actions=known.get("actions"), disputes=known.get("disputes"),
+        options=ladder.Options(interest=ladder.Interest(per_year=365 * policy.terms.late_interest)),
+    )  # fmt: skip
+    past = spells.build(ledger, as_of)
+    model = payment_time.fit(past.table, COLUMNS, own=OWN)
+    keys = ["invoice_id", "part"]
+    lines = made.lines.rename(columns={"document_id": "invoice_id"})
+    rows = past.open_rows.drop(columns=["open_amount"], errors="ignore").merge(
+        lines[[*keys, "days", "open_amount", "action"]], on=keys
+    )
+    if rows.empty:
+        raise CollectionError(f"{ledger.source}: the ladder has nothing to do at {as_of.date()}")
+    effect = _measured(ledger, as_of)
+    curves = model.curves(rows, horizon=90)
+    contacts = _contacts(policy, effect, curves.paid_by[(rows["action"] == "reminder").to_numpy()])
+    listed = worklist.build(
+        rows[["customer_id", "open_amount", "days", "action"]], curves, contacts,
+        minutes=minutes, currency=ledger.currency, horizon=horizon,
+    )  # fmt: skip
+    return Desk(made, listed.rows, listed.orderings, effect, listed.sources)
+
+
+def _measured(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Effect of a reminder where the ledger logs the probability of each decision."""
+    try:
+        return response.effect(response.decisions(ledger, "reminder", as_of))
+    except CreditLabError:
+        return pd.DataFrame()
+
+
+def _contacts(policy: Policy, effect: pd.DataFrame, reminded: np.ndarray) -> dict[str, worklist.Contact]:
+    """Contacts at the policy's costs with assumed effects; that of a reminder as measured, where the ledger allows."""
+    found = {}
+    costs: dict[str, float] = {stage.action: stage.cost for stage in policy.ladder.stages}
+    for action, (minutes, factor) in ASSUMED.items():
+        assumed = response.Assumption(action, factor, 1.0, 2 * factor - 1, SOURCE)
+        if action == "reminder" and len(effect) and len(reminded):
+            with contextlib.suppress(CollectionError):  # an effect beyond what today's curves allow
+                assumed = response.measured(effect, action, reminded)
+        found[action] = worklist.Contact(action, minutes, costs.get(action, 0.0), assumed)
+    return found
+
+
+def settled_late(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Actions logged on invoices already paid, and promises for a past day: table, id, text."""
+    if not ledger.has("actions"):
+        return pd.DataFrame(columns=["table", "id", "text"])
+    log = ledger.tables["actions"]
+    return ladder.check_actions(
+        log[log["taken_on"] <= as_of], aging.open_items(ledger, as_of), settlement(ledger, as_of)
+    )
+
+
+def cash_headline(seen: CashOutlook, currency: str) -> list[str]:
+    """What a treasurer should know first."""
+    total, first = seen.weekly["mean"].sum(), seen.weekly.iloc[0]
+    found = [
+        f"{money_text(total, currency)} are expected within {len(seen.weekly)} weeks; the week to "
+        f"{first['period_end'].date()} brings {money_text(first['p10'], currency)} to "
+        f"{money_text(first['p90'], currency)} with 80 % probability."
+    ]
+    if len(seen.tracked):
+        whole, alone = seen.tracked.iloc[-1], seen.alone.iloc[-1]
+        found.append(
+            f"Earlier forecasts: {whole['coverage']:.0%} of {whole['forecasts']:.0f} weeks lay inside their 80 % "
+            f"intervals ({alone['coverage']:.0%} if items were independent); error {whole['wape']:.0%} of receipts, "
+            f"against {whole['wape_naive']:.0%} for last week's receipts and {whole['wape_customer_median']:.0%} for "
+            "customers' usual delays."
+        )
+    return [*found, *seen.notes]
+
+
+def warning_headline(seen: EarlyWarning) -> list[str]:
+    """What a credit manager should know first."""
+    stop = int((seen.now["severity"] == "stop").sum())
+    whole = seen.rules.iloc[-1]
+    found = [
+        f"{len(seen.now)} alerts began this month, on {seen.now['customer_id'].nunique()} customers; {stop} say stop."
+    ]
+    if whole["defaults"] > 0:
+        lead = f", half of them {whole['lead_median_days']:.0f} days before" if whole["warned"] else ""
+        right = (
+            f"{whole['precision']:.0%} of {whole['alerts']:.0f} alerts were followed by a default "
+            f"({whole['base_rate']:.0%} of customer-months by lot)"
+            if whole["alerts"] > 0
+            else "no alert is old enough to be judged"
+        )
+        found.append(
+            f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} defaults{lead}; {right}; "
+            f"{whole['minutes_per_week'] / 60:.1f} hours of work a week."
+        )
+    if len(seen.holds):
+        row = seen.holds.iloc[0]
+        found.append(
+            f"The policy's holds would have stopped {row['held_orders']:.0f} of {row['orders']:.0f} orders of the last "
+            f"twelve months; {row['good_held_share']:.0%} of these were paid no more than 30 days late."
+        )
+    return [*found, *(f"Not watched: {row.signal} ({row.reason})." for row in seen.absent.itertuples())]
