@@ -232,12 +232,12 @@ def test_statement_files(tmp_path):
 
 
 def test_cash_warning_and_desk_of_the_sample(sample):
-    from credit_lab.report import collecting, figures_collecting
+    from credit_lab.report import collecting, collecting_text, figures_collecting
 
     day = pd.Timestamp("2025-12-31")
     warning = collecting.early_warning(sample, baseline, day)
     assert (warning.now["month"] == day).all()
-    assert len(collecting.warning_headline(warning)) >= 3
+    assert len(collecting_text.warning_headline(warning)) >= 3
     desk = collecting.desk(sample, baseline, day, minutes=60)
     chosen = desk.rows[desk.rows["chosen"]]
     assert chosen["minutes"].sum() <= 60

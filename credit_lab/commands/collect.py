@@ -33,7 +33,7 @@ def alerts(
 
     Example: credit-lab alerts --ledger data/sample --as-of 2025-12-31 --severity stop
     """
-    from credit_lab.report import collecting, modelling
+    from credit_lab.report import collecting, collecting_text, modelling
 
     if severity not in ("", "watch", "act", "stop"):
         raise typer.BadParameter(f"{severity!r}: choose watch, act or stop", param_hint="--severity")
@@ -49,7 +49,7 @@ def alerts(
         return
     columns = ["customer_id", "rule", "value", "threshold", "severity", "owner", "action", "precision"]
     options.say(options.as_text(rows[columns]) if len(rows) else "no alert began this month")
-    options.say("\n".join(collecting.warning_headline(seen)))
+    options.say("\n".join(collecting_text.warning_headline(seen)))
 
 
 @app.command()

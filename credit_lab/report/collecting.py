@@ -15,7 +15,6 @@ from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import alerts, contracts, holds, signals
 from credit_lab.policy import Policy
-from credit_lab.report.text import money_text
 
 COLUMNS, OWN = ("amount", "disputed"), ("past_median",)
 
@@ -329,50 +328,3 @@ def settled_late(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     return ladder.check_actions(
         log[log["taken_on"] <= as_of], aging.open_items(ledger, as_of), settlement(ledger, as_of)
     )
-
-
-def cash_headline(seen: CashOutlook, currency: str) -> list[str]:
-    """What a treasurer should know first."""
-    total, first = seen.weekly["mean"].sum(), seen.weekly.iloc[0]
-    found = [
-        f"{money_text(total, currency)} are expected within {len(seen.weekly)} weeks; the week to "
-        f"{first['period_end'].date()} brings {money_text(first['p10'], currency)} to "
-        f"{money_text(first['p90'], currency)} with 80 % probability."
-    ]
-    if len(seen.tracked):
-        whole, alone = seen.tracked.iloc[-1], seen.alone.iloc[-1]
-        found.append(
-            f"Earlier forecasts: {whole['coverage']:.0%} of {whole['forecasts']:.0f} weeks lay inside their 80 % "
-            f"intervals ({alone['coverage']:.0%} if items were independent); error {whole['wape']:.0%} of receipts, "
-            f"against {whole['wape_naive']:.0%} for last week's receipts and {whole['wape_customer_median']:.0%} for "
-            "customers' usual delays."
-        )
-    return [*found, *seen.notes]
-
-
-def warning_headline(seen: EarlyWarning) -> list[str]:
-    """What a credit manager should know first."""
-    stop = int((seen.now["severity"] == "stop").sum())
-    whole = seen.rules.iloc[-1]
-    found = [
-        f"{len(seen.now)} alerts began this month, on {seen.now['customer_id'].nunique()} customers; {stop} say stop."
-    ]
-    if whole["defaults"] > 0:
-        lead = f", half of them {whole['lead_median_days']:.0f} days before" if whole["warned"] else ""
-        right = (
-            f"{whole['precision']:.0%} of {whole['alerts']:.0f} alerts were followed by a default "
-            f"({whole['base_rate']:.0%} of customer-months by lot)"
-            if whole["alerts"] > 0
-            else "no alert is old enough to be judged"
-        )
-        found.append(
-            f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} defaults{lead}; {right}; "
-            f"{whole['minutes_per_week'] / 60:.1f} hours of work a week."
-        )
-    if len(seen.holds):
-        row = seen.holds.iloc[0]
-        found.append(
-            f"The policy's holds would have stopped {row['held_orders']:.0f} of {row['orders']:.0f} orders of the last "
-            f"twelve months; {row['good_held_share']:.0%} of these were paid no more than 30 days late."
-        )
-    return [*found, *(f"Not watched: {row.signal} ({row.reason})." for row in seen.absent.itertuples())]

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 def cash_chart(weekly: pd.DataFrame, past: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """Receipts expected per week with their 80 % interval, and what came in the weeks before."""
+    if weekly.empty:
+        return canvas.nothing("Cash forecast")
     figure, axes = canvas.blank(height=3.8)
     scale, unit = canvas.scale(weekly["p90"], currency)
-    if len(past):
+    if "observed" in past:
         whole = (past["period_end"] - past["period_start"]).dt.days == 6
         seen = past[whole & (past["kind"] == "shocks")].drop_duplicates("period_end").sort_values("period_end").tail(16)
         axes.plot(seen["period_end"], seen["observed"] / scale, "o-", color=GREY, ms=3.5, lw=1, label="received")
