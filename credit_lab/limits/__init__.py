@@ -1,9 +1,14 @@
-"""Row 3: who gets how much credit, by which method, and why.
+"""Row 3: who gets how much credit, on what terms, by which method, and who signs.
 
-`sales_forecast` is one method, `propose` applies a policy to the history table of one month.
+`methods` are the formulas, `bench` sets them side by side, `propose` applies a policy to one month of the history,
+`quarterly.review` holds proposals against limits in force, `portfolio` chooses limits together, `trial` steps newcomers
+up, `authority` routes approvals, `terms` prices them, `exposure` says what is used.
 """
 
-from credit_lab.limits.methods import sales_forecast
+from credit_lab.limits.comparison import bench
+from credit_lab.limits.exposures import exposure
+from credit_lab.limits.methods import METHODS, method, sales_forecast
+from credit_lab.limits.quarterly import review
 from credit_lab.limits.review import propose
 
-__all__ = ["propose", "sales_forecast"]
+__all__ = ["METHODS", "bench", "exposure", "method", "propose", "review", "sales_forecast"]

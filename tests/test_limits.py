@@ -1,0 +1,492 @@
+"""Limits: each method by hand, the portfolio's optimum, reviews that do not flip, authority, trial ladders."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from credit_lab import history, ledger, limits
+from credit_lab import policy as policies
+from credit_lab.limits import METHODS, authority, comparison, exposures, methods, portfolio, quarterly, terms, trial
+from credit_lab.limits.exposures import LimitsError
+
+baseline = policies.load("data/policies/2025-baseline.toml")
+DAY = pd.Timestamp("2025-06-30")
+
+
+def evidence(**values):
+    row = {
+        "customer_id": "A", "grade": "A", "annual_sales": 730_000.0, "term_days": 60.0, "limit_multiple": 1.0,
+        "pd_12m": 0.02, "high_credit": 200_000.0, "payment_index": 70.0, "current_assets": 900.0, "inventory": 300.0,
+        "current_liabilities": 500.0, "total_liabilities": 800.0, "net_worth": 1000.0, "characteristic_share": 0.5,
+        "reference_limit": 70_000.0,
+    }  # fmt: skip
+    return pd.DataFrame([row | values])
+
+
+def one(name, **values):
+    return METHODS[name].limits(evidence(**values), baseline).iloc[0]
+
+
+# ---- methods --------------------------------------------------------------------------------------------------------
+def test_sales_forecast_by_hand():
+    """730,000 / 365 = 2,000 a day; 60 days and the delay tolerated, times the peak factor of the policy."""
+    days = 60 + baseline.limits.tolerated_delay_days
+    assert one("sales forecast")["limit"] == pytest.approx(2000 * days * baseline.limits.peak_factor)
+    assert one("sales forecast", limit_multiple=0.5)["limit"] == pytest.approx(
+        1000 * days * baseline.limits.peak_factor
+    )
+
+
+def test_working_assets_by_hand():
+    """Working capital 400, net worth 1,000: working assets 700. v = 1.8 + 1.2 - .5 - .8 = 1.7: 25 % of 700 = 175.
+
+    With net worth 200: assets 300; v = 1.8 + 1.2 - 2.5 - 4 = -3.5: 5 % of 300 = 15.
+    """
+    assert one("working assets")["limit"] == pytest.approx(175)
+    assert one("working assets", net_worth=200.0)["limit"] == pytest.approx(15)
+    broke = one("working assets", net_worth=-1.0)
+    assert (broke["limit"], broke["reason"]) == (0, "net worth is not above zero")
+    unknown = one("working assets", inventory=np.nan)
+    assert np.isnan(unknown["limit"])
+    assert unknown["reason"] == "inventory is not known"
+
+
+@pytest.mark.parametrize(
+    ("edge", "share"),
+    [(-4.6, 0), (-3.9, 0.025), (-3.2, 0.05), (-2.5, 0.075), (-1.8, 0.1), (-1.1, 0.125), (-0.4, 0.15), (0.3, 0.175)],
+)
+def test_working_asset_table_has_no_gaps(edge, share):
+    below, at, above = methods.working_asset_share([edge - 1e-9, edge, edge + 1e-9])
+    assert below == at == share
+    assert above == pytest.approx(share + 0.025)
+    assert methods.working_asset_share([0.9, 0.995, 1.0 - 1e-9, 1.0]).tolist() == [0.2, 0.2, 0.2, 0.25]
+
+
+def test_other_methods_by_hand():
+    share = baseline.limits.max_share_of_net_worth
+    assert one("net worth")["limit"] == pytest.approx(1000 * share)
+    assert one("working capital")["limit"] == pytest.approx(80)  # a fifth of 400
+    assert one("trade references")["limit"] == 70_000
+    assert one("payment history")["limit"] == pytest.approx(150_000)  # (70 - 40) / 40 of 200,000
+    assert one("payment history", payment_index=35.0)["limit"] == 0
+    # 50 % of the characteristics: the whole forecast, 2,000 x 60; 30 %: half; 70 %: one and a half
+    assert [one("characteristics", characteristic_share=s)["limit"] for s in (0.5, 0.3, 0.7, 0.2)] == [
+        120_000, 60_000, 180_000, 0,
+    ]  # fmt: skip
+    economics, appetite = baseline.economics, baseline.risk_appetite
+    expected = appetite.expected_loss_budget * 730_000 / (0.02 * economics.loss_given_default)
+    assert one("expected loss")["limit"] == pytest.approx(expected)
+    assert one("risk and return")["limit"] > 0
+    refused = one("risk and return", pd_12m=1.0, term_days=365.0)
+    assert (refused["limit"], refused["reason"]) == (0, "margin does not cover expected loss and funding")
+    assert one("supplier cap")["limit"] == pytest.approx(baseline.limits.max_share_of_sales * 730_000)
+
+
+def test_risk_return_comparison():
+    """30 to 60 days, 100,000 to 120,000 units at 5 with variable cost 4, collection 3,000 to 4,000, bad debt 5,000 to
+    9,000, 15 % on 360 days: +20,000 - 7,000 - 1,000 - 4,000 = +8,000."""
+    change = methods.Change((1e5, 1.2e5), (30, 60), 5, 4, 0.15, (3000, 4000), (5000, 9000), year_days=360)
+    assert methods.risk_return(change).tolist() == [20_000, -7000, -1000, -4000, 0, 8000]
+
+
+def test_own_methods_join_the_others():
+    @limits.method("a week of sales", "own.week", needs=("annual_sales",))
+    def week(rows, _policy):
+        return rows["annual_sales"] / 52, None
+
+    assert one("a week of sales")["limit"] == pytest.approx(730_000 / 52)
+    assert (
+        "no annual_sales in the evidence"
+        in METHODS["a week of sales"].limits(evidence().drop(columns="annual_sales"), baseline)["reason"].tolist()
+    )
+    with pytest.raises(LimitsError, match="registered already"):
+        limits.method("net worth", "own", needs=())(week)
+    del METHODS["a week of sales"]
+
+
+def test_bench_of_the_sample(sample):
+    past = history.build(sample, pd.Timestamp("2025-12-31"))
+    made = comparison.bench(sample, past, baseline, pd.Timestamp("2024-12-31"))
+    assert set(made.coverage["method"]) == set(METHODS)
+    assert (made.limits["limit"].dropna() >= 0).all()
+    assert (made.limits.loc[made.limits["limit"].isna(), "reason"] != "").all()
+    answered = made.limits.groupby("customer_id")["limit"].min()
+    lowest = made.binding.set_index("customer_id")["lowest"]
+    pd.testing.assert_series_equal(lowest.sort_index(), answered.reindex(lowest.index).sort_index(), check_names=False)
+    assert made.on_history["blocked_share"].between(0, 1).sum() >= 8
+    assert comparison.bench(sample, past, baseline, pd.Timestamp("2025-12-31")).on_history.empty
+    with pytest.raises(LimitsError, match="no month end 1999"):
+        comparison.bench(sample, past, baseline, pd.Timestamp("1999-12-31"))
+    with pytest.raises(LimitsError, match="no limit method 'gut'"):
+        comparison.bench(sample, past, baseline, pd.Timestamp("2024-12-31"), methods=["gut"])
+
+
+# ---- exposure -------------------------------------------------------------------------------------------------------
+def book(write_ledger, **tables):
+    base = {
+        "customers": [{"customer_id": c, "group_id": g} for c, g in (("A", "G"), ("B", "G"), ("C", ""))],
+        "invoices": [
+            {"invoice_id": "I1", "customer_id": "A", "issue_date": "2025-06-01", "due_date": "2025-07-01",
+             "amount": 700, "currency": "CNY", "order_id": "O1"},
+            {"invoice_id": "I2", "customer_id": "C", "issue_date": "2025-06-01", "due_date": "2025-07-01",
+             "amount": 500, "currency": "CNY", "order_id": ""},
+        ],
+        "payments": [{"payment_id": "P1", "customer_id": "C", "paid_date": "2025-06-10", "amount": 80,
+                      "currency": "CNY"}],
+        "orders": [
+            {"order_id": "O1", "customer_id": "A", "ordered_on": "2025-05-20", "amount": 700, "tax_included": True},
+            {"order_id": "O2", "customer_id": "B", "ordered_on": "2025-06-20", "amount": 100, "tax_included": False},
+            {"order_id": "O3", "customer_id": "B", "ordered_on": "2024-01-20", "amount": 999, "tax_included": True},
+        ],
+        "limits": [
+            {"customer_id": "G", "valid_from": "2025-01-01", "valid_to": "", "credit_limit": 900, "reason": "review"},
+            {"customer_id": "G", "valid_from": "2024-01-01", "valid_to": "", "credit_limit": 5000, "reason": "review"},
+            {"customer_id": "G", "valid_from": "2025-06-01", "valid_to": "2025-07-31", "credit_limit": 100,
+             "reason": "temporary, season"},
+            {"customer_id": "C", "valid_from": "2025-01-01", "valid_to": "2025-03-31", "credit_limit": 300,
+             "reason": "review"},
+        ],
+        "covers": [
+            {"customer_id": "A", "provider": "x", "kind": "insurance", "valid_from": "2025-01-01", "valid_to": "",
+             "cover_limit": 400, "cover_share": 0.9, "deductible": 50, "recourse": False},
+            {"customer_id": "C", "provider": "y", "kind": "factoring", "valid_from": "2025-01-01", "valid_to": "",
+             "cover_limit": 400, "cover_share": 1.0, "deductible": 0, "recourse": True},
+        ],
+    }  # fmt: skip
+    return ledger.read(write_ledger(**base | tables))
+
+
+def test_exposure_by_hand(write_ledger):
+    """A owes 700 (its order is invoiced); B has an order of 100 + 13 % = 113 open, the old one is dead; together 813 of
+    the group's 900 + 100 for the season. C owes 500 less 80 not matched, its limit has run out. Cover of A:
+    90 % of 400 - 50 = 310; factoring with recourse covers nothing."""
+    table = exposures.exposure(book(write_ledger), DAY, tax_rate=0.13).set_index("customer_id")
+    assert table["exposure"].round(2).to_dict() == {"A": 700, "B": 113, "C": 420}
+    assert table.loc["A", ["holder", "holder_exposure", "credit_limit", "headroom"]].tolist() == ["G", 813, 1000, 187]
+    assert table.loc["B", "utilisation"] == pytest.approx(0.813)
+    assert np.isnan(table.loc["C", "credit_limit"])
+    assert table.loc["C", "headroom"] == -420
+    assert table["cover"].to_dict() == {"A": 310, "B": 0, "C": 0}
+    bare = exposures.exposure(
+        book(write_ledger), DAY, include=exposures.Include(open_orders=False, unapplied=False)
+    ).set_index("customer_id")
+    assert bare["exposure"].to_dict() == {"A": 700, "B": 0, "C": 500}
+
+
+def test_exposure_refuses(write_ledger):
+    made = book(write_ledger)
+    wrong = made.tables["limits"].assign(valid_to=pd.Timestamp("2023-01-01"))
+    with pytest.raises(LimitsError, match="4 end before they begin"):
+        exposures.exposure(dataclasses.replace(made, tables={**made.tables, "limits": wrong}), DAY)
+    circle = [{"customer_id": c, "group_id": g} for c, g in (("A", "B"), ("B", "C"), ("C", "C"))]
+    with pytest.raises(LimitsError, match=r"group 'B' of 'A' belongs to group 'C' itself"):
+        exposures.exposure(book(write_ledger, customers=circle), DAY)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 1), st.floats(0, 100)), max_size=4), st.floats(0, 2000))
+def test_covers_never_pay_more_than_the_exposure(covers, owed):
+    class Book:
+        tables = {  # noqa: RUF012
+            "covers": pd.DataFrame(
+                [("A", "x", "insurance", pd.Timestamp("2025-01-01"), pd.NaT, *cover) for cover in covers],
+                columns=["customer_id", "provider", "kind", "valid_from", "valid_to", "cover_limit", "cover_share",
+                         "deductible"],
+            ).astype({"valid_to": "datetime64[us]"})
+        }  # fmt: skip
+
+        def has(self, name):
+            return name in self.tables and len(self.tables[name]) > 0
+
+    paid = exposures.cover(Book(), pd.Series({"A": owed}), DAY)["A"]
+    assert 0 <= paid <= owed + 1e-9
+
+
+# ---- portfolio ------------------------------------------------------------------------------------------------------
+def test_optimum_by_hand():
+    """Needs 100 each, profit .3, .2, .1 per unit, loss .02, .01, .01. With a loss budget of 2.5: the second and third
+    earn 20 and 10 per unit of loss, the first 15: 100 of the second (1.0), then 75 of the first (1.5): 22.5 + 20 = 42.5.
+    One more unit of loss budget earns .3 / .02 = 15."""
+    customers = pd.DataFrame(
+        {"customer_id": ["a", "b", "c"], "need": 100.0, "profit_rate": [0.3, 0.2, 0.1], "loss_rate": [0.02, 0.01, 0.01]}
+    )
+    made = portfolio.optimise(customers, portfolio.Budgets(expected_loss=2.5))
+    assert made.limits["credit_limit"].tolist() == pytest.approx([75, 100, 0])
+    assert made.profit == pytest.approx(42.5)
+    assert made.prices.set_index("constraint").loc["expected loss", "price"] == pytest.approx(15)
+    assert made.limits["binding"].tolist() == ["shared", "need", "shared"]
+    capped = portfolio.optimise(customers, portfolio.Budgets(single_name=40, working_capital=100))
+    assert capped.limits["credit_limit"].tolist() == pytest.approx([40, 40, 20])
+    assert capped.limits["binding"].tolist() == ["single name", "single name", "shared"]
+
+
+customers_ = st.lists(
+    st.tuples(st.floats(1, 100), st.floats(-0.2, 0.5), st.floats(0.001, 0.2), st.integers(0, 1)), min_size=2, max_size=8
+)
+
+
+@given(customers_, st.floats(0.1, 20))
+def test_more_budget_never_lowers_profit(rows, budget):
+    table = pd.DataFrame(rows, columns=["need", "profit_rate", "loss_rate", "industry"]).assign(
+        customer_id=lambda t: t.index.astype(str)
+    )
+    once, twice = (
+        portfolio.optimise(table, portfolio.Budgets(expected_loss=b, groups={"industry": 60.0}))
+        for b in (budget, 2 * budget)
+    )
+    assert twice.profit >= once.profit - 1e-7
+    assert once.expected_loss <= budget + 1e-6
+    assert (once.limits["credit_limit"] >= 0).all()
+    assert (once.limits["credit_limit"] <= table["need"] + 1e-6).all()
+    assert once.limits.groupby(table["industry"])["credit_limit"].sum().max() <= 60 + 1e-6
+
+
+def test_impossible_budgets_are_named():
+    table = pd.DataFrame(
+        {
+            "customer_id": ["a", "b"],
+            "need": 100.0,
+            "profit_rate": 0.1,
+            "loss_rate": 0.05,
+            "minimum": 60.0,
+            "region": "N",
+        }
+    )
+    with pytest.raises(LimitsError, match=r"region N: minimum limits use 120, the budget is 100"):
+        portfolio.optimise(table, portfolio.Budgets(groups={"region": 100.0}))
+    with pytest.raises(LimitsError, match="above its need or the single-name cap"):
+        portfolio.optimise(table, portfolio.Budgets(single_name=50.0))
+    with pytest.raises(LimitsError, match="lack need"):
+        portfolio.optimise(table.drop(columns="need"), portfolio.Budgets())
+    with pytest.raises(LimitsError, match="must be known"):
+        portfolio.optimise(table.assign(need=np.nan), portfolio.Budgets())
+
+
+def test_frontier_rises_and_flattens():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"customer_id": range(50), "need": rng.uniform(1, 9, 50), "profit_rate": rng.uniform(0, 1, 50),
+                          "loss_rate": rng.uniform(0.01, 0.2, 50)})  # fmt: skip
+    curve = portfolio.frontier(table, portfolio.Budgets(working_capital=150.0), points=8)
+    assert curve["profit"].is_monotonic_increasing
+    assert (curve["price"].diff().dropna() <= 1e-6).all()
+
+
+def test_unexpected_loss_of_a_fine_portfolio():
+    """Many small equal loans: the 99 % quantile is Phi((Phi^-1(p) + sqrt(r) z) / sqrt(1 - r)) (Vasicek 2002).
+
+    p = 2 %, r = 15 %, z = 2.3263: Phi((-2.0537 + .9010) / .92195) = Phi(-1.2503) = 10.56 % of the exposure x LGD."""
+    n = 2000
+    found = portfolio.unexpected_loss(
+        np.ones(n), np.full(n, 0.02), np.zeros(n, dtype=int), loss_given_default=0.5, correlation=0.15,
+        sector_correlation=0.0, scenarios=40_000,
+    )  # fmt: skip
+    expected = stats.norm.cdf((stats.norm.ppf(0.02) + 0.15**0.5 * stats.norm.ppf(0.99)) / 0.85**0.5) * n * 0.5
+    assert found["quantile"] == pytest.approx(expected, abs=4 * found["standard_error"] + 0.005 * n * 0.5)
+    assert found["expected_loss"] == pytest.approx(20)
+    again = portfolio.unexpected_loss(
+        np.full(n, 2.0), np.full(n, 0.02), np.zeros(n, dtype=int), loss_given_default=0.5, correlation=0.15,
+        sector_correlation=0.0, scenarios=40_000,
+    )  # fmt: skip
+    assert again["quantile"] == pytest.approx(2 * found["quantile"])  # the same scenarios
+    with pytest.raises(LimitsError, match="add up to less than 1"):
+        portfolio.unexpected_loss(np.ones(1), np.ones(1), np.zeros(1, int), loss_given_default=1, correlation=1.0)
+
+
+# ---- review, authority ----------------------------------------------------------------------------------------------
+def month(**values):
+    row = {
+        "month": DAY, "customer_id": "A", "payment_index": 85.0, "months_on_book": 30, "sales_12m": 730_000.0,
+        "sales": 60_000.0, "paid_in_time": 30,
+    }  # fmt: skip
+    return pd.DataFrame([row | values])
+
+
+def test_limits_do_not_flip():
+    whole = quarterly.review(month(), baseline, DAY).decisions.iloc[0]
+    assert (whole["change"], whole["code"]) == ("new", "N1")
+    wanted = whole["credit_limit"]
+
+    def again(old, months_ago, **more):
+        force = pd.DataFrame(
+            {"customer_id": ["A"], "credit_limit": [old], "changed_on": [DAY - pd.DateOffset(months=months_ago)]}
+        )
+        found = quarterly.review(month(), baseline, DAY, in_force=force, **more)
+        row = found.decisions.iloc[0]
+        return row["change"], row["code"], row["credit_limit"], len(found.notices)
+
+    small = wanted * (1 - baseline.limits.min_change / 2)
+    assert again(small, 24) == ("keep", "K1", small, 0)
+    assert again(wanted / 2, 24) == ("raise", "R1", wanted, 0)
+    assert again(wanted * 2, 24) == ("cut", "C1", wanted, 1)
+    assert again(wanted * 2, 0) == ("keep", "K2", wanted * 2, 0)
+    call = pd.DataFrame({"customer_id": ["A"], "trigger": ["alert"]})
+    assert again(wanted * 2, 0, triggers=call) == ("cut", "T1", wanted, 1)
+    assert again(wanted, 24) == ("keep", "K3", wanted, 0)
+
+
+def test_limits_without_orders_are_withdrawn():
+    months = pd.date_range(end=DAY, periods=baseline.limits.withdraw_after_months + 1, freq="ME")
+    past = pd.concat([month(month=day, sales=100.0 if k == 0 else 0.0) for k, day in enumerate(months)])
+    force = pd.DataFrame({"customer_id": ["A"], "credit_limit": [9e4], "changed_on": [DAY - pd.Timedelta(days=5)]})
+    found = quarterly.review(past, baseline, DAY, in_force=force).decisions.iloc[0]
+    assert (found["change"], found["code"], found["credit_limit"]) == ("withdraw", "W1", 0)
+    with pytest.raises(LimitsError, match="two limits in force"):
+        quarterly.review(past, baseline, DAY, in_force=pd.concat([force, force]))
+    with pytest.raises(LimitsError, match="changed after"):
+        quarterly.review(past, baseline, DAY, in_force=force.assign(changed_on=pd.Timestamp("2026-01-01")))
+
+
+def test_a_stricter_policy_never_grants_more(sample):
+    tighter = policies.load("data/policies/2025-tighter.toml")
+    past = history.build(sample, pd.Timestamp("2025-12-31"))
+    last = past[past["month"] == past["month"].max()]
+    assert limits.propose(last, tighter)["credit_limit"].sum() <= limits.propose(last, baseline)["credit_limit"].sum()
+
+
+@given(st.floats(0, 1e9), st.sampled_from(["AAA", "AA", "A", "B", "C", "D"]), st.floats(-1, 3))
+def test_exactly_one_chain_signs(amount, grade, deviation):
+    names = [level.approver for level in baseline.authority.levels]
+    signers = authority.chain(baseline, authority.Request(amount, grade, deviation))
+    assert 1 <= len(signers) <= 2
+    assert [names.index(s) for s in signers] == sorted({names.index(s) for s in signers})
+    if amount > baseline.authority.four_eyes_above and signers[0] != names[-1]:
+        assert len(signers) == 2
+
+
+def test_authority_by_hand():
+    """Analyst to 100,000 and grade A, manager to 500,000 and B, director to 2 million and C, committee above."""
+    chain, ask = authority.chain, authority.Request
+    assert chain(baseline, ask(100_000, "A")) == ("credit analyst",)
+    assert chain(baseline, ask(100_000.01, "A")) == ("credit manager",)
+    assert chain(baseline, ask(1000, "C")) == ("finance director",)
+    assert chain(baseline, ask(600_000, "A")) == ("finance director", "credit committee")
+    assert chain(baseline, ask(1000, "A", deviation=0.3)) == ("credit manager",)
+    assert chain(baseline, ask(1000, "A", major=True)) == ("credit analyst", "credit committee")
+    assert chain(baseline, ask(1000, "A", seller="credit analyst")) == ("credit manager",)
+    away = pd.DataFrame({"approver": ["credit analyst"], "deputy": ["deputy"], "valid_from": [DAY], "valid_to": [DAY]})
+    assert chain(baseline, ask(1000, "A"), day=DAY, delegations=away) == ("deputy",)
+    assert chain(baseline, ask(1000, "A"), day=DAY + pd.Timedelta(days=1), delegations=away) == ("credit analyst",)
+    with pytest.raises(LimitsError, match="nobody stands above"):
+        chain(baseline, ask(1e9, "D", seller="credit committee"))
+    with pytest.raises(LimitsError, match="may not overlap"):
+        chain(baseline, ask(1000, "A"), day=DAY, delegations=pd.concat([away, away]))
+    with pytest.raises(LimitsError, match="'Z' is not in the policy"):
+        chain(baseline, ask(1000, "Z"))
+    with pytest.raises(LimitsError, match="must be a number"):
+        chain(baseline, ask(float("nan"), "A"))
+    cases = pd.DataFrame({"credit_limit": [1000.0, 600_000.0], "grade": ["A", "A"]})
+    load = authority.replay(cases, {"now": baseline}, minutes=60).set_index("approver")
+    assert load["cases"].to_dict() == {
+        "credit analyst": 1, "credit manager": 0, "finance director": 1, "credit committee": 1,
+    }  # fmt: skip
+    assert load["hours"].sum() == 3
+
+
+# ---- trial ----------------------------------------------------------------------------------------------------------
+def test_first_order_may_lose_to_learn():
+    """80 % pay; 15 earned against 85 lost per 100: expected -5, yet worth more than nothing for what it teaches."""
+    made = trial.ladder(trial.Newcomers())
+    assert made.first_size == 0.1
+    assert (
+        made.steps["expected_payoff"].iloc[0] == pytest.approx(0.1 * (0.8 * 0.15 - 0.2 * 0.85)) == pytest.approx(-0.005)
+    )
+    assert made.steps["worth"].iloc[0] > 0
+    # the full size comes when the expected payoff turns: (8 + n) / (10 + n) > .85, so from n = 4
+    assert made.steps["paid_invoices"].tolist() == [0, 4]
+    assert trial.ladder(trial.Newcomers(paid=1, failed=9)).first_size == 0
+
+
+def test_one_order_left_has_no_option_value():
+    """With a single order nothing can be learned: granted only if .15 E > .85 (1 - E), E > .85."""
+    assert trial.ladder(trial.Newcomers(8, 2, orders=1)).first_size == 0
+    assert trial.ladder(trial.Newcomers(9, 1, orders=1)).first_size == 1.0
+
+
+def test_ladder_beats_the_hand_rule_at_equal_loss():
+    for newcomers in (trial.Newcomers(), trial.Newcomers(4, 1), trial.Newcomers(5, 2)):
+        made = trial.duel(newcomers, trial.HandRule(), customers=5000, seed=2)
+        assert made.low > 0
+        assert made.loss_ratio == pytest.approx(1, abs=0.01)
+    with pytest.raises(LimitsError, match="sizes must rise"):
+        trial.Newcomers(sizes=(1.0, 0.5))
+    with pytest.raises(LimitsError, match="above zero"):
+        trial.Newcomers(margin=0)
+
+
+# ---- terms ----------------------------------------------------------------------------------------------------------
+def test_discount_of_two_for_ten_net_thirty():
+    """2/98 x 365/20 = 37.24 % a year; taken by all, 98 after 10 days against 100 after 30 at 6 %."""
+    assert terms.annualised_cost(0.02, 10, 30) == pytest.approx(0.3724, abs=5e-5)
+    taken = terms.present_value(terms.Offer(0.02, 10, 30, 1.0), 100, capital_cost=0.06)
+    assert taken == pytest.approx(98 / (1 + 0.06 * 10 / 365))
+    late = terms.present_value(terms.Offer(0, 0, 30, 0.0, 0.05, 0.6), 100, capital_cost=0.06)
+    assert late == pytest.approx(97 / (1 + 0.06 * 30 / 365))
+    even = terms.break_even_taken(terms.Offer(0.02, 10, 60), terms.Offer(0, 0, 45), capital_cost=0.06)
+    mixed = terms.present_value(terms.Offer(0.02, 10, 60, even), 1, capital_cost=0.06)
+    if np.isfinite(even) and even < 1:
+        assert mixed == pytest.approx(terms.present_value(terms.Offer(0, 0, 45), 1, capital_cost=0.06))
+    with pytest.raises(LimitsError, match="longer than the discount period"):
+        terms.annualised_cost(0.02, 30, 30)
+
+
+def test_terms_by_grade_and_law():
+    table = terms.by_grade(baseline).set_index("grade")
+    assert table["value_per_100"].is_monotonic_decreasing
+    assert terms.allowed_term(baseline, pd.Series(["large", "public", "small"])).tolist()[:2] == [60, 30]
+    assert terms.allowed_term(baseline, pd.Series(["large"]), supplier_is_sme=False).isna().all()
+
+
+def test_elasticity_is_recovered():
+    """Planted: sales grow by 0.4 % per day of term, within customers of very different size."""
+    rng = np.random.default_rng(1)
+    who = np.repeat(np.arange(200), 6)
+    days = rng.choice([30.0, 45.0, 60.0], len(who))
+    sales = np.exp(rng.normal(10, 2, 200)[who] + 0.004 * days + rng.normal(0, 0.2, len(who)))
+    found = terms.elasticity(pd.DataFrame({"customer_id": who, "term_days": days, "sales": sales}))
+    assert found["low"] < 0.004 < found["high"]
+    assert found["high"] - found["low"] < 0.003
+    with pytest.raises(LimitsError, match="two different terms"):
+        terms.elasticity(pd.DataFrame({"customer_id": who, "term_days": 30.0, "sales": sales}))
+
+
+def test_offers_side_by_side():
+    offers = {"now": terms.Offer(pays_after=60), "longer": terms.Offer(pays_after=90)}
+    table = terms.compare(offers, baseline, sales=1000.0, growth={"longer": 0.1}).set_index("offer")
+    assert table.loc["longer", "sales"] == pytest.approx(1100)
+    assert table.loc["now", "against_first"] == 0
+    assert dataclasses.asdict(offers["now"])["pays_after"] == 60
+
+
+def test_records_and_command(sample, tmp_path):
+    import json
+
+    from typer.testing import CliRunner
+
+    from credit_lab.__main__ import app
+    from credit_lab.report import figures_granting, granting
+
+    day = pd.Timestamp("2025-12-31")
+    made = granting.granting(sample, baseline, day, other=policies.load("data/policies/2025-tighter.toml"))
+    assert len(made.review.decisions) == 300
+    assert set(made.workload["policy"]) == {"2025-baseline", "2025-tighter"}
+    assert len(granting.headline(made, "CNY")) == 4
+    whole = granting.together(sample, baseline, day, scenarios=500)
+    assert whole.losses["profit"].iloc[1] >= whole.losses["profit"].iloc[0] - 1e-6
+    assert whole.insurance["benefit"].notna().all()
+    study = granting.terms_study(
+        sample, baseline, day, discount=0.02, discount_days=10, taken=0.4, extra_days=30, growth=0
+    )
+    assert study.offers["against_first"].iloc[2] < 0  # longer terms without growth cost money
+    for figure in (
+        figures_granting.methods_chart(made.bench.limits, currency="CNY", source="s"),
+        figures_granting.workload_chart(made.workload, source="s"),
+        figures_granting.frontier_chart(whole.frontier, whole.losses, currency="CNY", source="s"),
+    ):
+        assert len(figure.axes) == 1
+    result = CliRunner().invoke(app, ["limits", "--out", str(tmp_path / "l.csv"), "--json"])
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)["decisions"]) == len(pd.read_csv(tmp_path / "l.csv")) == 300
