@@ -183,9 +183,10 @@ def test_exposure_refuses(write_ledger):
     wrong = made.tables["limits"].assign(valid_to=pd.Timestamp("2023-01-01"))
     with pytest.raises(LimitsError, match="4 end before they begin"):
         exposures.exposure(dataclasses.replace(made, tables={**made.tables, "limits": wrong}), DAY)
+    own = [{"customer_id": "C", "valid_from": "2025-01-01", "valid_to": "", "credit_limit": 9, "reason": "review"}]
     circle = [{"customer_id": c, "group_id": g} for c, g in (("A", "B"), ("B", "C"), ("C", "C"))]
     with pytest.raises(LimitsError, match=r"group 'B' of 'A' belongs to group 'C' itself"):
-        exposures.exposure(book(write_ledger, customers=circle), DAY)
+        exposures.exposure(book(write_ledger, customers=circle, limits=own), DAY)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 1), st.floats(0, 100)), max_size=4), st.floats(0, 2000))
@@ -209,7 +210,7 @@ def test_covers_never_pay_more_than_the_exposure(covers, owed):
 # ---- portfolio ------------------------------------------------------------------------------------------------------
 def test_optimum_by_hand():
     """Needs 100 each, profit .3, .2, .1 per unit, loss .02, .01, .01. With a loss budget of 2.5: the second and third
-    earn 20 and 10 per unit of loss, the first 15: 100 of the second (1.0), then 75 of the first (1.5): 22.5 + 20 = 42.5.
+    earn 20 and 10 per unit of loss, the first 15: 100 of the second (1.0), 75 of the first (1.5): 22.5 + 20 = 42.5.
     One more unit of loss budget earns .3 / .02 = 15."""
     customers = pd.DataFrame(
         {"customer_id": ["a", "b", "c"], "need": 100.0, "profit_rate": [0.3, 0.2, 0.1], "loss_rate": [0.02, 0.01, 0.01]}

@@ -34,7 +34,7 @@ def customers(n=50, pd_=0.05):
 
 
 def test_expected_claims_and_break_even():
-    """50 customers of 200, PD 5 %, LGD 50 %, 90 % insured: 50 x .05 x 90 = 225 a year, within the simulation's error."""
+    """50 customers of 200, PD 5 %, LGD 50 %, 90 % insured: 50 x .05 x 90 = 225 a year, within simulation error."""
     made = transfer.insure(customers(), Insurance(premium=0.001, share=0.9), loss_given_default=0.5)
     assert made.totals["expected_claims"] == pytest.approx(225, abs=4 * made.totals["standard_error"])
     assert made.totals["premium"] == pytest.approx(50)
