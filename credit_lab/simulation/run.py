@@ -1,0 +1,154 @@
+"""Replicates of a world under one or several policies, on threads, processes or a cluster: the same bits everywhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from credit_lab.simulation import kernel
+from credit_lab.simulation.rules import Rules
+from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders
+
+RISK_SCALE = 100
+
+
+@dataclass(frozen=True)
+class Span:
+    """When: first day, number of days, and days at the beginning that only fill the books and are not reported."""
+
+    start: pd.Timestamp = field(default_factory=lambda: pd.Timestamp("2025-01-01"))
+    days: int = 365
+    warm_up: int = 180
+
+    def __post_init__(self) -> None:
+        if self.days < 1 or self.warm_up < 0:
+            raise SimulationError(
+                f"simulation: {self.days} days with {self.warm_up} before them; at least one is needed"
+            )
+
+    def months(self) -> tuple[Ints, pd.DatetimeIndex, int]:
+        """Month number of each day, the month ends, and how many of them belong to the warm-up."""
+        begin = self.start - pd.Timedelta(days=self.warm_up)
+        dates = pd.date_range(begin, periods=self.warm_up + self.days)
+        code = dates.year * 12 + dates.month
+        number = (code - code[0]).to_numpy().astype(np.int64)
+        ends = pd.date_range(begin + pd.offsets.MonthEnd(0), periods=int(number[-1]) + 1, freq="ME").normalize()
+        before = int((ends < self.start).sum())
+        return number, ends, before
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Fate of each order of one replicate: day, customer, size, granted, rest (still open), closed (day; −1 open, −2
+    refused by hold, −3 refused by limit), level of collection reached."""
+
+    table: pd.DataFrame
+    default_day: Ints
+
+
+def one(
+    world: World, rules: Rules, span: Span, *, seed: int, replicate: int, log: bool = False
+) -> tuple[Ints, npt.NDArray[np.float64], Orders | None]:
+    """One replicate: measures by month and segment (`kernel.MEASURES`, minor units), hazard-weighted loss, orders."""
+    people, days = world.customers, span.warm_up + span.days
+    months, _, _ = span.months()
+    start, who, number, size = draw_orders(
+        seed, replicate, days, people.rate, people.amount, people.spread, world.season, world.trend
+    )
+    default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
+    grades = world.hazard.shape[0]
+    by_grade = np.bincount(people.grade, weights=people.default_rate, minlength=grades)
+    mean = by_grade / np.maximum(np.bincount(people.grade, minlength=grades), 1)
+    risk = np.maximum(np.rint(mean * RISK_SCALE), 1).astype(np.int64)
+    taken = np.zeros(grades) if world.discount_taken is None else world.discount_taken
+    result, expected, granted, rest, closed, level = kernel.simulate(
+        seed, replicate, days, months, start, who, number, size, default_day, people.grade, people.segment,
+        len(people.segments), people.newcomer, risk, people.default_rate, world.burn(), world.bands.astype(np.int64),
+        world.dispute_share, world.dispute_days, world.partial_share, world.partial_first, taken, world.recovery,
+        world.recovery_days, rules.term, rules.demand, rules.limit, rules.trial_first, rules.trial_factor,
+        rules.trial_step, rules.trial_steps, rules.hold_days, rules.hold_least, rules.partial_release,
+        rules.stage_from, rules.stage_minutes, rules.stage_cost, rules.capacity, rules.discount, rules.discount_days,
+        rules.write_off, rules.insured, rules.insured_share, rules.premium, rules.factored, rules.factor_cost, log,
+    )  # fmt: skip
+    orders = None
+    if log:
+        day = np.repeat(np.arange(days), np.diff(start))
+        table = pd.DataFrame(
+            {
+                "day": day,
+                "customer": who,
+                "size": size,
+                "granted": granted,
+                "rest": rest,
+                "closed": closed,
+                "level": level,
+            }
+        )
+        orders = Orders(table, default_day)
+    return result, expected, orders
+
+
+def check(world: World, rules: Rules) -> None:
+    """Sizes that do not fit are named before anything runs.
+
+    Raises
+    ------
+    SimulationError
+        Limits for other customers, grades or levels the world does not have.
+    """
+    if len(rules.limit) != len(world.customers.names):
+        raise SimulationError(
+            f"rules {rules.name}: {len(rules.limit)} limits for {len(world.customers.names)} customers"
+        )
+    grades, levels = world.hazard.shape[:2]
+    if len(rules.term) < grades:
+        raise SimulationError(f"rules {rules.name}: terms for {len(rules.term)} grades, the world has {grades}")
+    if len(rules.stage_from) > levels - 1:
+        raise SimulationError(
+            f"rules {rules.name}: {len(rules.stage_from)} stages, but hazards are known for {levels - 1} levels only"
+        )
+
+
+def many(
+    world: World | Sequence[World],
+    rules: Rules,
+    span: Span,
+    *,
+    seed: int,
+    replicates: int,
+    first: int = 0,
+    jobs: int = 1,
+    chunk: int = 8,
+) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """Measures (replicate, month, segment, measure) and hazard-weighted loss (replicate, month, segment).
+
+    Replicates run in chunks through joblib, by threads unless another backend is set around the call
+    (`joblib.parallel_config(backend="dask")`); a chunk is computed again wherever it is asked for, with the same bits.
+
+    Parameters
+    ----------
+    world : one world, or one per replicate (parameters drawn with their uncertainty)
+    """
+    import joblib
+
+    if replicates < 1:
+        raise SimulationError(f"simulation: {replicates} replicates; at least one is needed")
+    worlds = [world] if isinstance(world, World) else list(world)
+    for each in worlds:
+        check(each, rules)
+    pieces = [range(first + k, first + min(k + chunk, replicates)) for k in range(0, replicates, chunk)]
+    backend = joblib.parallel.get_active_backend()[0]
+    prefer = "threads" if type(backend).__name__ in ("LokyBackend", "ThreadingBackend") else None
+    done = joblib.Parallel(n_jobs=jobs, prefer=prefer)(
+        joblib.delayed(_piece)([worlds[r % len(worlds)] for r in piece], rules, span, seed, piece) for piece in pieces
+    )
+    return np.concatenate([part[0] for part in done]), np.concatenate([part[1] for part in done])
+
+
+def _piece(
+    worlds: list[World], rules: Rules, span: Span, seed: int, piece: range
+) -> tuple[Ints, npt.NDArray[np.float64]]:
+    found = [one(world, rules, span, seed=seed, replicate=r) for world, r in zip(worlds, piece, strict=True)]
+    return np.stack([result for result, _, _ in found]), np.stack([expected for _, expected, _ in found])
