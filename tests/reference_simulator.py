@@ -10,7 +10,18 @@ import numpy as np
 
 from credit_lab.simulation.kernel import MEASURES
 from credit_lab.simulation.world import (
-    CLOCK, DISCOUNT, DISPUTE, ODD, ONE, PARTIAL, SECOND, customer_key, draw_defaults, draw_orders, mix, uniform,
+    CLOCK,
+    DISCOUNT,
+    DISPUTE,
+    ODD,
+    ONE,
+    PARTIAL,
+    SECOND,
+    customer_key,
+    draw_defaults,
+    draw_orders,
+    mix,
+    uniform,
 )  # fmt: skip
 
 AT = {name: k for k, name in enumerate(MEASURES)}
@@ -20,7 +31,7 @@ def simulate(world, rules, span, *, seed, replicate, risk):
     people, days = world.customers, span.warm_up + span.days
     month_of, _, _ = span.months()
     start, who, number, size = draw_orders(
-        seed, replicate, days, people.rate, people.amount, people.spread, world.season, world.trend
+        seed, replicate, days, people.rate, people.amount, people.spread, world.season, world.trend, span.phase
     )
     default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
     burn, taken = world.burn(), world.discount_taken
@@ -57,7 +68,22 @@ def simulate(world, rules, span, *, seed, replicate, risk):
                     pay(day, c, one, world, rules, burn, paid_well, note, insured_loss)
         for k in range(start[day], start[day + 1]):
             if not dead[who[k]]:
-                order(day, k, who[k], number[k], size[k], world, rules, books, owed, paid_well, note, seed, replicate, taken)
+                order(
+                    day,
+                    k,
+                    who[k],
+                    number[k],
+                    size[k],
+                    world,
+                    rules,
+                    books,
+                    owed,
+                    paid_well,
+                    note,
+                    seed,
+                    replicate,
+                    taken,
+                )
         for c in range(len(books)):
             for one in books[c]:
                 stage = one["level"]
@@ -157,6 +183,7 @@ def order(day, k, c, number, size, world, rules, books, owed, paid_well, note, s
         {
             "order": k, "customer": c, "amount": granted, "rest": granted, "due": due, "from": day + 1, "level": 0,
             "clock": max(int(-math.log(uniform(base, CLOCK)) * ONE), 1), "second": second, "disputed": disputed,
-            "quick": bool(quick), "quick_on": day + int(rules.discount_days[g]), "closed": -1, "ready": ready, "key": 0,
+            "quick": bool(quick), "quick_on": day + max(int(rules.discount_days[g]), 1), "closed": -1, "ready": ready,
+            "key": 0,
         }
     )  # fmt: skip

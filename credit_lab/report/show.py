@@ -46,13 +46,20 @@ def cell(value: Any, unit: str = "") -> str:
         if unit == "share":
             return f"{100 * value:.1f} %"
         if unit == "fine":
-            return f"{value:.3f}"
+            return _fine(float(value))
         if unit == "chance":
             return "< 0.001" if value < 0.001 else f"{value:.3f}"
         if unit in ("days", "%", "times a year", "index", "customers"):
             return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
         return f"{value:,.2f}"
     return str(value)
+
+
+def _fine(value: float) -> str:
+    """About three digits that count."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.5f}" if 0 < abs(value) < 0.01 else f"{value:.3f}"
 
 
 def table(
@@ -69,8 +76,8 @@ def table(
     Parameters
     ----------
     caption : said above the table
-    shares, days, fine : columns shown as per cent, with one decimal, or with three; p_value and jeffreys are shown as
-        chances; a column `unit` does the same row by row for the
+    shares, days, fine : columns shown as per cent, with one decimal, or with about three digits that count; p_value
+        and jeffreys are shown as chances; a column `unit` does the same row by row for the
         columns value, previous, change, a, b and difference
     rows : show only so many and say how many there are
     """

@@ -1,0 +1,16 @@
+"""Row 3: a fast twin of the portfolio in which two policies meet the same world.
+
+`calibrate` learns a world from a ledger, `of_policy` turns a policy file into rules, `simulate` runs replicates,
+`compare` sets two policies side by side, `search` looks for better ones.
+"""
+
+from credit_lab.simulation.calibration import Assumptions, Calibration, calibrate
+from credit_lab.simulation.outcome import Comparison, Outcome, compare, simulate
+from credit_lab.simulation.rules import Rules, of_policy
+from credit_lab.simulation.run import Span
+from credit_lab.simulation.world import Customers, SimulationError, World
+
+__all__ = [
+    "Assumptions", "Calibration", "Comparison", "Customers", "Outcome", "Rules", "SimulationError", "Span", "World",
+    "calibrate", "compare", "of_policy", "simulate",
+]  # fmt: skip

@@ -9,6 +9,7 @@ file differs. Collectors work through a heap ordered by amount × risk until the
 import numba
 import numpy as np
 
+from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.world import CLOCK, DISCOUNT, DISPUTE, ODD, ONE, PARTIAL, SECOND, customer_key, mix, uniform
 
 MEASURES = (
@@ -17,69 +18,52 @@ MEASURES = (
 )  # fmt: skip
 (ORDERED, SALES, REFUSED_LIMIT, REFUSED_HOLD, COLLECTED, RECOVERED, CREDITED, WRITTEN_OFF, CLAIMS, PREMIUM, FACTORING,
  COST, ACTIONS, OPEN, OVERDUE, OPEN_DAYS, DEFAULTED) = range(len(MEASURES))  # fmt: skip
-NEVER = 2**60
+LATER = 2**30
+END, STAGED, FAIL, BACK = range(4)  # lists of a day's events
+
+_INT, _FLOAT = np.int64, np.float64
+# One record per order: what was drawn, then its invoice: rest still open, closed on (−1 not; −2, −3 refused), state
+# (1 open, 2 in part), clock left as of since, ends (day it ends by itself), ready (day of the next stage), pending (clock
+# of a second part; −1 takes the discount), following (next of the customer), stage_next (next in its list).
+ORDER = np.dtype(
+    [(name, _INT) for name in ("size", "amount", "rest", "clock", "pending", "part_paid", "key")]
+    + [(name, np.int32) for name in (
+        "who", "number", "closed", "since", "due", "ends", "ready", "disputed", "following", "part_on", "stage_next",
+        "state", "level",
+    )]
+)  # fmt: skip
+# One record per customer; first and newest are its open invoices, moved the last day accrued.
+CUSTOMER = np.dtype(
+    [(name, _INT) for name in ("grade", "segment", "newcomer", "limit", "default_day")] + [("default_rate", _FLOAT)]
+    + [(name, _INT) for name in ("owed", "moved", "paid_well", "dead", "first", "newest", "fail_next", "back_next")]
+)  # fmt: skip
+GRADE = np.dtype(
+    [(name, _INT) for name in ("term", "discount_days", "insured", "factored", "risk")]
+    + [(name, _FLOAT) for name in ("demand", "discount", "factor_cost", "taken")]
+)
+STAGE = np.dtype([("from_day", _INT), ("minutes", _INT), ("cost", _INT)])
+SETTING = np.dtype(
+    [(name, _INT) for name in (
+        "seed", "replicate", "days", "segments", "dispute_days", "recovery_days", "trial_step", "trial_steps",
+        "hold_days", "hold_least", "partial_release", "capacity", "write_off",
+    )]
+    + [(name, _FLOAT) for name in (
+        "dispute_share", "partial_share", "partial_first", "recovery", "trial_first", "trial_factor", "insured_share",
+        "premium",
+    )]
+)  # fmt: skip
 
 
 @numba.njit(cache=True, nogil=True)
-def ends_on(clock, since, due, grade, level, disputed, burn, bands):  # type: ignore[no-untyped-def] # pragma: no cover
-    """First day from `since` on which the clock is used up; nothing burns during a dispute (from the due date on)."""
-    day, last = since, len(bands) - 1
-    band = 0
-    while band < last and day - due >= bands[band + 1]:
-        band += 1
-    while True:
-        age = day - due
-        if 0 <= age < disputed:
-            day = due + disputed
-            while band < last and day - due >= bands[band + 1]:
-                band += 1
-            continue
-        stop = NEVER if band == last else due + bands[band + 1]
-        if disputed > 0 and age < 0 and stop > due:
-            stop = due
-        rate = burn[grade, level, band]
-        if rate > 0:
-            needed = (clock + rate - 1) // rate
-            if needed <= stop - day:
-                return day + needed - 1
-        if stop == NEVER:
-            return NEVER
-        clock -= rate * (stop - day)
-        day = stop
-        while band < last and day - due >= bands[band + 1]:
-            band += 1
-
-
-@numba.njit(cache=True, nogil=True)
-def burnt(since, until, due, grade, level, disputed, burn, bands):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Clock burnt on the days since .. until, both included."""
-    total, day, last = 0, since, len(bands) - 1
-    band = 0
-    while day <= until:
-        while band < last and day - due >= bands[band + 1]:
-            band += 1
-        age = day - due
-        if 0 <= age < disputed:
-            day = due + disputed
-            continue
-        stop = until + 1 if band == last else min(due + bands[band + 1], until + 1)
-        if disputed > 0 and age < 0 and stop > due:
-            stop = due
-        total += burn[grade, level, band] * (stop - day)
-        day = stop
-    return total
-
-
-@numba.njit(cache=True, nogil=True)
-def _push(heap, size, key, item, keys):  # type: ignore[no-untyped-def] # pragma: no cover
+def _push(heap, size, key, item, inv):  # type: ignore[no-untyped-def] # pragma: no cover
     """Largest key on top; of equal keys the smaller item."""
-    keys[item] = key
+    inv[item].key = key
     at = size
     heap[at] = item
     while at > 0:
         above = (at - 1) // 2
         a, b = heap[above], heap[at]
-        if keys[b] > keys[a] or (keys[b] == keys[a] and b < a):
+        if inv[b].key > inv[a].key or (inv[b].key == inv[a].key and b < a):
             heap[above], heap[at] = b, a
             at = above
         else:
@@ -88,7 +72,7 @@ def _push(heap, size, key, item, keys):  # type: ignore[no-untyped-def] # pragma
 
 
 @numba.njit(cache=True, nogil=True)
-def _pop(heap, size, keys):  # type: ignore[no-untyped-def] # pragma: no cover
+def _pop(heap, size, inv):  # type: ignore[no-untyped-def] # pragma: no cover
     """Takes the top off."""
     size -= 1
     heap[0] = heap[size]
@@ -98,7 +82,7 @@ def _pop(heap, size, keys):  # type: ignore[no-untyped-def] # pragma: no cover
         for below in (2 * at + 1, 2 * at + 2):
             if below < size:
                 a, b = heap[best], heap[below]
-                if keys[b] > keys[a] or (keys[b] == keys[a] and b < a):
+                if inv[b].key > inv[a].key or (inv[b].key == inv[a].key and b < a):
                     best = below
         if best == at:
             return size
@@ -107,226 +91,253 @@ def _pop(heap, size, keys):  # type: ignore[no-untyped-def] # pragma: no cover
 
 
 @numba.njit(cache=True, nogil=True)
-def simulate(  # type: ignore[no-untyped-def] # pragma: no cover
-    seed, replicate, days, months, start, who, number, size, default_day, grade, segment, segments, newcomer, risk,
-    default_rate, burn, bands, dispute_share, dispute_days, partial_share, partial_first, taken, recovery,
-    recovery_days, term, demand, limit, trial_first, trial_factor, trial_step, trial_steps, hold_days, hold_least,
-    partial_release, stage_from, stage_minutes, stage_cost, capacity, discount, discount_days, write_off, insured,
-    insured_share, premium, factored, factor_cost, log,
-):  # fmt: skip
-    """Measures by month and segment (minor units), hazard-weighted loss, and with `log` the fate of every order."""
-    orders, stages = len(who), len(stage_from)
-    customers = len(grade)
-    month_of = months
-    result = np.zeros((month_of[days - 1] + 1, segments, len(MEASURES)), np.int64)
-    expected = np.zeros((month_of[days - 1] + 1, segments))
-    amount, clock = np.zeros(orders, np.int64), np.zeros(orders, np.int64)
-    since, due = np.zeros(orders, np.int64), np.zeros(orders, np.int64)
-    ends, level = np.full(orders, -1, np.int64), np.zeros(orders, np.int64)
-    disputed, state = np.zeros(orders, np.int64), np.zeros(orders, np.int8)  # 1 open, 2 part paid, 0 not or no more
-    rest, closed = np.zeros(orders, np.int64), np.full(orders, -1, np.int64)
-    pending, ready = np.zeros(orders, np.int64), np.full(orders, NEVER, np.int64)
-    owed, paid_well = np.zeros(customers, np.int64), np.zeros(customers, np.int64)
-    dead = np.zeros(customers, np.bool_)
-    first, newest = np.full(customers, -1, np.int64), np.full(customers, -1, np.int64)
-    following = np.full(orders, -1, np.int64)
-    moved = np.zeros(customers, np.int64)
-    part_on, part_paid = np.full(orders, -1, np.int64), np.zeros(orders, np.int64)
-    end_head = np.full(days, -1, np.int64)
-    pool = orders * (stages + 2) + 1
-    end_item, end_next, used = np.empty(pool, np.int64), np.empty(pool, np.int64), 0
-    stage_head, stage_next = np.full(days, -1, np.int64), np.full(orders, -1, np.int64)
-    default_head, default_next = np.full(days, -1, np.int64), np.full(customers, -1, np.int64)
-    recover_head = np.full(days, -1, np.int64)
-    recover_next = np.full(customers, -1, np.int64)
-    heap, keys, waiting = np.empty(orders + 1, np.int64), np.zeros(orders, np.int64), 0
-    for c in range(customers - 1, -1, -1):
-        if default_day[c] < days:
-            default_next[c] = default_head[default_day[c]]
-            default_head[default_day[c]] = c
-    for day in range(days):
-        month = month_of[day]
-        c = default_head[day]
+def simulate(inv, cus, pol, stages, settings, burn, bands, month_of, start):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Run a replicate on records of orders, customers, grades, stages and one record of settings.
+
+    Orders and customers are changed in place; returned are measures by month and segment (minor units) and the
+    hazard-weighted loss.
+    """
+    r = settings[0]
+    months = month_of[r.days - 1] + 1
+    result = np.zeros((months, r.segments, len(MEASURES)), np.int64)
+    expected = np.zeros((months, r.segments))
+    heads = np.full((4, r.days), -1, np.int64)
+    pool = np.empty((len(inv) * (len(stages) + 2) + 1, 2), np.int64)
+    heap, used = np.empty(len(inv) + 1, np.int64), np.zeros(2, np.int64)
+    for i in range(len(inv)):
+        inv[i].closed, inv[i].ends, inv[i].ready = -1, -1, LATER
+        inv[i].following, inv[i].part_on, inv[i].stage_next = -1, -1, -1
+    for c in range(len(cus) - 1, -1, -1):
+        cus[c].first, cus[c].newest = -1, -1
+        if cus[c].default_day < r.days:
+            cus[c].fail_next = heads[FAIL, cus[c].default_day]
+            heads[FAIL, cus[c].default_day] = c
+    for day in range(r.days):
+        lines = result[month_of[day]]
+        c = heads[FAIL, day]
         while c >= 0:
-            _accrue(result, expected, month_of, segment[c], c, day, moved, owed, default_rate[c] / 365 * (1 - recovery))
-            dead[c] = True
-            result[month, segment[c], DEFAULTED] += owed[c]
-            back = day + recovery_days
-            if back < days:
-                recover_next[c] = recover_head[back]
-                recover_head[back] = c
-            c = default_next[c]
-        c = recover_head[day]
+            _fail(day, c, cus, r, month_of, heads, result, expected)
+            c = cus[c].fail_next
+        c = heads[BACK, day]
         while c >= 0:
-            _accrue(result, expected, month_of, segment[c], c, day, moved, owed, 0.0)
-            i = first[c]
-            while i >= 0:
-                if state[i] > 0:
-                    back = int(rest[i] * recovery + 0.5)
-                    lost = rest[i] - back
-                    line = result[month, segment[c]]
-                    line[RECOVERED] += back
-                    line[WRITTEN_OFF] += lost
-                    if insured[grade[c]]:
-                        line[CLAIMS] += int(lost * insured_share)
-                    owed[c] -= rest[i]
-                    rest[i], state[i], closed[i] = 0, 0, day
-                i = following[i]
-            first[c], newest[c] = -1, -1
-            c = recover_next[c]
-        e = end_head[day]
+            _recover(day, c, inv, cus, pol, r, month_of, result, expected)
+            c = cus[c].back_next
+        e = heads[END, day]
         while e >= 0:
-            i = end_item[e]
-            e = end_next[e]
-            c = who[i]
-            if state[i] == 0 or ends[i] != day or dead[c]:
-                continue
-            g, line = grade[c], result[month, segment[c]]
-            if day > due[i] + write_off:
-                part = rest[i]
-                line[WRITTEN_OFF] += part
-                if insured[g]:
-                    line[CLAIMS] += int(part * insured_share)
-                state[i] = 0
-            else:
-                part = rest[i]
-                if state[i] == 1 and pending[i] > 0:  # first of two parts
-                    part = int(rest[i] * partial_first + 0.5)
-                    state[i] = 2
-                    part_on[i], part_paid[i] = day, part
-                    clock[i], since[i] = pending[i], day + 1
-                    day_ = ends_on(clock[i], day + 1, due[i], g, level[i], disputed[i], burn, bands)
-                    ends[i] = min(day_, max(due[i] + write_off + 1, day + 1))
-                    if ends[i] < days:
-                        end_item[used], end_next[used] = i, end_head[ends[i]]
-                        end_head[ends[i]] = used
-                        used += 1
-                    if day < ready[i] < days and ends[i] >= ready[i]:  # it would have been paid before; not any more
-                        stage_next[i] = stage_head[ready[i]]
-                        stage_head[ready[i]] = i
-                else:
-                    state[i] = 0
-                    if day <= due[i]:
-                        paid_well[c] += 1
-                if state[i] == 0 and pending[i] < 0:  # the discount is taken
-                    off = int(part * discount[g] + 0.5)
-                    line[CREDITED] += off
-                    line[COLLECTED] += part - off
-                else:
-                    line[COLLECTED] += part
-            _accrue(result, expected, month_of, segment[c], c, day, moved, owed, default_rate[c] / 365 * (1 - recovery))
-            owed[c] -= part
-            rest[i] -= part
-            if state[i] == 0:
-                closed[i] = day
+            i = pool[e, 0]
+            e = pool[e, 1]
+            if inv[i].state > 0 and inv[i].ends == day and not cus[inv[i].who].dead:
+                _end(day, i, inv, cus, pol, r, burn, bands, month_of, heads, pool, used, result, expected)
         for k in range(start[day], start[day + 1]):
-            c = who[k]
-            if dead[c]:
-                continue
-            g, line = grade[c], result[month, segment[c]]
-            asked = int(size[k] * demand[g] + 0.5)
-            line[ORDERED] += asked
-            while first[c] >= 0 and state[first[c]] == 0:
-                first[c] = following[first[c]]
-            oldest = first[c]
-            if oldest >= 0 and day - due[oldest] > hold_days and rest[oldest] >= hold_least:
-                line[REFUSED_HOLD] += asked
-                if log:
-                    closed[k] = -2
-                continue
-            allowed = limit[c]
-            if newcomer[c]:
-                steps = min(paid_well[c] // trial_step, trial_steps)
-                trial = int(trial_first * trial_factor**steps)
-                allowed = min(allowed, trial) if steps < trial_steps else allowed
-            room = allowed - owed[c]
-            granted = asked
-            if asked > room:
-                granted = room if partial_release and room > 0 else 0
-                line[REFUSED_LIMIT] += asked - granted
-                if granted == 0:
-                    if log:
-                        closed[k] = -3
-                    continue
-            base = mix(customer_key(seed, replicate, c) + np.uint64(number[k]) * ODD)
-            line[SALES] += granted
-            line[PREMIUM] += int(granted * premium + 0.5) if insured[g] else 0
-            line[FACTORING] += int(granted * factor_cost[g] + 0.5) if factored[g] else 0
-            _accrue(result, expected, month_of, segment[c], c, day, moved, owed, default_rate[c] / 365 * (1 - recovery))
-            owed[c] += granted
-            amount[k], rest[k], due[k] = granted, granted, day + term[g]
-            clock[k] = max(int(-np.log(uniform(base, CLOCK)) * ONE), 1)
-            since[k], state[k] = day + 1, 1
-            disputed[k] = dispute_days if uniform(base, DISPUTE) < dispute_share else 0
-            quick = discount[g] > 0 and disputed[k] == 0 and uniform(base, DISCOUNT) < taken[g]
-            if quick:
-                pending[k] = -1
-                ends[k] = day + discount_days[g]
-            else:
-                if uniform(base, PARTIAL) < partial_share:
-                    pending[k] = max(int(-np.log(uniform(base, SECOND)) * ONE), 1)
-                day_ = ends_on(clock[k], day + 1, due[k], g, 0, disputed[k], burn, bands)
-                ends[k] = min(day_, due[k] + write_off + 1)
-            if ends[k] < days:
-                end_item[used], end_next[used] = k, end_head[ends[k]]
-                end_head[ends[k]] = used
-                used += 1
-            if newest[c] >= 0 and first[c] >= 0:
-                following[newest[c]] = k
-            else:
-                first[c] = k
-            newest[c] = k
-            if stages > 0:
-                ready[k] = due[k] + max(stage_from[0], disputed[k])
-                if ready[k] < days and ends[k] >= ready[k]:
-                    stage_next[k] = stage_head[ready[k]]
-                    stage_head[ready[k]] = k
-        i = stage_head[day]
-        while i >= 0:
-            ahead = stage_next[i]
-            if state[i] > 0 and not dead[who[i]]:
-                waiting = _push(heap, waiting, rest[i] // 100 * risk[grade[who[i]]], i, keys)
-            i = ahead
-        left = capacity
-        while waiting > 0:
-            i = heap[0]
-            c = who[i]
-            if state[i] == 0 or dead[c]:
-                waiting = _pop(heap, waiting, keys)
-                continue
-            stage = level[i]
-            if stage_minutes[stage] > left:
-                break
-            waiting = _pop(heap, waiting, keys)
-            left -= stage_minutes[stage]
-            g, line = grade[c], result[month, segment[c]]
-            line[COST] += stage_cost[stage]
-            line[ACTIONS] += 1
-            clock[i] -= burnt(since[i], day, due[i], g, level[i], disputed[i], burn, bands)
-            level[i] = stage + 1
-            since[i] = day + 1
-            day_ = ends_on(max(clock[i], 1), day + 1, due[i], g, level[i], disputed[i], burn, bands)
-            ends[i] = min(day_, max(due[i] + write_off + 1, day + 1))
-            if ends[i] < days:
-                end_item[used], end_next[used] = i, end_head[ends[i]]
-                end_head[ends[i]] = used
-                used += 1
-            ready[i] = max(due[i] + stage_from[level[i]], day + 1) if level[i] < stages else NEVER
-            if ready[i] < days and ends[i] >= ready[i]:
-                stage_next[i] = stage_head[ready[i]]
-                stage_head[ready[i]] = i
-    for c in range(customers):
-        weight = 0.0 if dead[c] else default_rate[c] / 365 * (1 - recovery)
-        _accrue(result, expected, month_of, segment[c], c, days, moved, owed, weight)
-    _balances(result, month_of, days, amount, due, closed, part_on, part_paid, who, segment)
-    return result, expected, amount, rest, closed, level
+            if not cus[inv[k].who].dead:
+                _order(day, k, inv, cus, pol, stages, r, burn, bands, month_of, heads, pool, used, result, expected)
+        _collect(day, inv, cus, pol, stages, r, burn, bands, heads, pool, heap, used, lines)
+    for c in range(len(cus)):
+        weight = 0.0 if cus[c].dead else cus[c].default_rate / 365 * (1 - r.recovery)
+        _accrue(result, expected, month_of, c, r.days, cus, weight)
+    _balances(result, month_of, r.days, inv, cus)
+    return result, expected
 
 
 @numba.njit(cache=True, nogil=True)
-def _accrue(result, expected, month_of, place, c, day, moved, owed, weight):  # type: ignore[no-untyped-def] # pragma: no cover
+def _fail(day, c, cus, r, month_of, heads, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+    """A customer defaults: nothing is paid or ordered any more; what comes back comes later."""
+    weight = cus[c].default_rate / 365 * (1 - r.recovery)
+    _accrue(result, expected, month_of, c, day, cus, weight)
+    cus[c].dead = 1
+    result[month_of[day], cus[c].segment, DEFAULTED] += cus[c].owed
+    back = day + r.recovery_days
+    if back < r.days:
+        cus[c].back_next = heads[BACK, back]
+        heads[BACK, back] = c
+
+
+@numba.njit(cache=True, nogil=True)
+def _recover(day, c, inv, cus, pol, r, month_of, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+    """A share of each open invoice comes back, the rest is written off."""
+    _accrue(result, expected, month_of, c, day, cus, 0.0)
+    line = result[month_of[day], cus[c].segment]
+    i = cus[c].first
+    while i >= 0:
+        if inv[i].state > 0:
+            back = int(inv[i].rest * r.recovery + 0.5)
+            line[RECOVERED] += back
+            _lose(line, inv[i].rest - back, cus[c].grade, pol, r)
+            cus[c].owed -= inv[i].rest
+            inv[i].rest, inv[i].state, inv[i].closed = 0, 0, day
+        i = inv[i].following
+    cus[c].first, cus[c].newest = -1, -1
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _lose(line, amount, g, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
+    """A write-off, and what the insurer pays of it."""
+    line[WRITTEN_OFF] += amount
+    if pol[g].insured:
+        line[CLAIMS] += int(amount * r.insured_share)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _await(i, day, inv, cus, r, burn, bands, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Put the day on which the invoice ends by itself into its list: paid, or written off before."""
+    g = cus[inv[i].who].grade
+    paid = ends_on(max(inv[i].clock, 1), day + 1, inv[i].due, g, inv[i].level, inv[i].disputed, burn, bands)
+    inv[i].since = day + 1
+    inv[i].ends = min(paid, max(inv[i].due + r.write_off + 1, day + 1))
+    _list_end(i, r.days, inv, heads, pool, used)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _list_end(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
+    if inv[i].ends < horizon:
+        at = used[0]
+        pool[at, 0], pool[at, 1] = i, heads[END, inv[i].ends]
+        heads[END, inv[i].ends] = at
+        used[0] += 1
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _list_stage(i, horizon, inv, heads):  # type: ignore[no-untyped-def] # pragma: no cover
+    """The next stage of collection, unless the invoice ends before."""
+    if inv[i].ready < horizon and inv[i].ends >= inv[i].ready:
+        inv[i].stage_next = heads[STAGED, inv[i].ready]
+        heads[STAGED, inv[i].ready] = i
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _end(day, i, inv, cus, pol, r, burn, bands, month_of, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+    """An invoice is paid, in whole or first part, or written off."""
+    c = inv[i].who
+    g, line = cus[c].grade, result[month_of[day], cus[c].segment]
+    part, closed = inv[i].rest, True
+    if day > inv[i].due + r.write_off:
+        _lose(line, part, g, pol, r)
+    elif inv[i].pending < 0:  # the discount is taken
+        off = int(part * pol[g].discount + 0.5)
+        line[CREDITED] += off
+        line[COLLECTED] += part - off
+        cus[c].paid_well += day <= inv[i].due
+    elif inv[i].state == 1 and inv[i].pending > 0:  # first of two parts
+        part, closed = int(part * r.partial_first + 0.5), False
+        line[COLLECTED] += part
+        inv[i].state, inv[i].clock = 2, inv[i].pending
+        inv[i].part_on, inv[i].part_paid = day, part
+        _await(i, day, inv, cus, r, burn, bands, heads, pool, used)
+        if inv[i].ready > day:  # it would have been paid before; not any more
+            _list_stage(i, r.days, inv, heads)
+    else:
+        line[COLLECTED] += part
+        cus[c].paid_well += day <= inv[i].due
+    weight = cus[c].default_rate / 365 * (1 - r.recovery)
+    _accrue(result, expected, month_of, c, day, cus, weight)
+    cus[c].owed -= part
+    inv[i].rest -= part
+    if closed:
+        inv[i].state, inv[i].closed = 0, day
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-def] # pragma: no cover
+    """How much of an order is granted; what is refused is counted by reason."""
+    while cus[c].first >= 0 and inv[cus[c].first].state == 0:
+        cus[c].first = inv[cus[c].first].following
+    oldest = cus[c].first
+    if oldest >= 0 and day - inv[oldest].due > r.hold_days and inv[oldest].rest >= r.hold_least:
+        line[REFUSED_HOLD] += asked
+        inv[k].closed = -2
+        return 0
+    allowed = cus[c].limit
+    if cus[c].newcomer:
+        steps = min(cus[c].paid_well // r.trial_step, r.trial_steps)
+        if steps < r.trial_steps:
+            allowed = min(allowed, int(r.trial_first * r.trial_factor**steps))
+    room, granted = allowed - cus[c].owed, asked
+    if asked > room:
+        granted = room if r.partial_release and room > 0 else 0
+        line[REFUSED_LIMIT] += asked - granted
+        if granted == 0:
+            inv[k].closed = -3
+    return granted
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _order(  # type: ignore[no-untyped-def] # pragma: no cover
+    day, k, inv, cus, pol, stages, r, burn, bands, month_of, heads, pool, used, result, expected
+):
+    """An order comes in; what is granted becomes an invoice with its own draws."""
+    c = inv[k].who
+    g, line = cus[c].grade, result[month_of[day], cus[c].segment]
+    asked = int(inv[k].size * pol[g].demand + 0.5)
+    line[ORDERED] += asked
+    granted = _granted(day, k, c, asked, inv, cus, r, line)
+    if granted == 0:
+        return
+    base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(inv[k].number) * ODD)
+    line[SALES] += granted
+    line[PREMIUM] += int(granted * r.premium + 0.5) if pol[g].insured else 0
+    line[FACTORING] += int(granted * pol[g].factor_cost + 0.5) if pol[g].factored else 0
+    weight = cus[c].default_rate / 365 * (1 - r.recovery)
+    _accrue(result, expected, month_of, c, day, cus, weight)
+    cus[c].owed += granted
+    inv[k].amount, inv[k].rest, inv[k].due, inv[k].state = granted, granted, day + pol[g].term, 1
+    inv[k].clock = max(int(-np.log(uniform(base, CLOCK)) * ONE), 1)
+    inv[k].disputed = r.dispute_days if uniform(base, DISPUTE) < r.dispute_share else 0
+    if pol[g].discount > 0 and inv[k].disputed == 0 and uniform(base, DISCOUNT) < pol[g].taken:
+        inv[k].pending = -1
+        inv[k].ends = day + max(pol[g].discount_days, 1)
+        _list_end(k, r.days, inv, heads, pool, used)
+    else:
+        if uniform(base, PARTIAL) < r.partial_share:
+            inv[k].pending = max(int(-np.log(uniform(base, SECOND)) * ONE), 1)
+        _await(k, day, inv, cus, r, burn, bands, heads, pool, used)
+    if cus[c].newest >= 0 and cus[c].first >= 0:
+        inv[cus[c].newest].following = k
+    else:
+        cus[c].first = k
+    cus[c].newest = k
+    if len(stages) > 0:
+        inv[k].ready = inv[k].due + max(stages[0].from_day, inv[k].disputed)
+        _list_stage(k, r.days, inv, heads)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _collect(day, inv, cus, pol, stages, r, burn, bands, heads, pool, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Collectors contact whoever waits, by amount × risk, until the day's minutes are used up."""
+    i = heads[STAGED, day]
+    while i >= 0:
+        ahead, c = inv[i].stage_next, inv[i].who
+        if inv[i].state > 0 and not cus[c].dead:
+            key = inv[i].rest // 100 * pol[cus[c].grade].risk
+            used[1] = _push(heap, used[1], key, i, inv)
+        i = ahead
+    left = r.capacity
+    while used[1] > 0:
+        i = heap[0]
+        c, stage = inv[i].who, inv[i].level
+        gone = inv[i].state == 0 or cus[c].dead
+        if not gone and stages[stage].minutes > left:
+            break
+        used[1] = _pop(heap, used[1], inv)
+        if gone:
+            continue
+        left -= stages[stage].minutes
+        g, line = cus[c].grade, lines[cus[c].segment]
+        line[COST] += stages[stage].cost
+        line[ACTIONS] += 1
+        inv[i].clock -= burnt(inv[i].since, day, inv[i].due, g, stage, inv[i].disputed, burn, bands)
+        inv[i].level = stage + 1
+        _await(i, day, inv, cus, r, burn, bands, heads, pool, used)
+        inv[i].ready = LATER
+        if stage + 1 < len(stages):
+            inv[i].ready = max(inv[i].due + stages[stage + 1].from_day, day + 1)
+        _list_stage(i, r.days, inv, heads)
+
+
+@numba.njit(cache=True, nogil=True)
+def _accrue(result, expected, month_of, c, day, cus, weight):  # type: ignore[no-untyped-def] # pragma: no cover
     """Money-days owed since the last move, by month, and the loss they stand for."""
-    at = moved[c]
-    if owed[c] != 0:
+    at, owed, place = cus[c].moved, cus[c].owed, cus[c].segment
+    if owed != 0:
         while at < day:
             month, until = month_of[at], at + 1
             if month_of[day - 1] == month:
@@ -334,15 +345,15 @@ def _accrue(result, expected, month_of, place, c, day, moved, owed, weight):  # 
             else:
                 while until < day and month_of[until] == month:
                     until += 1
-            carried = owed[c] * (until - at)
+            carried = owed * (until - at)
             result[month, place, OPEN_DAYS] += carried
             expected[month, place] += weight * carried
             at = until
-    moved[c] = day
+    cus[c].moved = day
 
 
 @numba.njit(cache=True, nogil=True)
-def _balances(result, month_of, days, amount, due, closed, part_on, part_paid, who, segment):  # type: ignore[no-untyped-def] # pragma: no cover
+def _balances(result, month_of, days, inv, cus):  # type: ignore[no-untyped-def] # pragma: no cover
     """Open and overdue amounts at each month end."""
     last = month_of[days - 1] + 1
     for place in range(result.shape[1]):
@@ -354,12 +365,12 @@ def _balances(result, month_of, days, amount, due, closed, part_on, part_paid, w
     month_end = np.zeros(last, np.int64)
     for day in range(days):
         month_end[month_of[day]] = day
-    for k in range(len(amount)):
-        if amount[k] == 0 or due[k] + 1 >= days:
+    for k in range(len(inv)):
+        if inv[k].amount == 0 or inv[k].due + 1 >= days:
             continue
-        until = closed[k] if closed[k] >= 0 else days
-        m = month_of[due[k] + 1]
+        until = inv[k].closed if inv[k].closed >= 0 else days
+        m = month_of[inv[k].due + 1]
         while m < last and month_end[m] < until:
-            left = amount[k] - (part_paid[k] if 0 <= part_on[k] <= month_end[m] else 0)
-            result[m, segment[who[k]], OVERDUE] += left
+            left = inv[k].amount - (inv[k].part_paid if 0 <= inv[k].part_on <= month_end[m] else 0)
+            result[m, cus[inv[k].who].segment, OVERDUE] += left
             m += 1

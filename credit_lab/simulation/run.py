@@ -28,6 +28,11 @@ class Span:
                 f"simulation: {self.days} days with {self.warm_up} before them; at least one is needed"
             )
 
+    @property
+    def phase(self) -> int:
+        """Day of the year on which the warm-up begins, from 0."""
+        return int((self.start - pd.Timedelta(days=self.warm_up)).day_of_year) - 1
+
     def months(self) -> tuple[Ints, pd.DatetimeIndex, int]:
         """Month number of each day, the month ends, and how many of them belong to the warm-up."""
         begin = self.start - pd.Timedelta(days=self.warm_up)
@@ -55,39 +60,58 @@ def one(
     people, days = world.customers, span.warm_up + span.days
     months, _, _ = span.months()
     start, who, number, size = draw_orders(
-        seed, replicate, days, people.rate, people.amount, people.spread, world.season, world.trend
-    )
-    default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
-    grades = world.hazard.shape[0]
-    by_grade = np.bincount(people.grade, weights=people.default_rate, minlength=grades)
-    mean = by_grade / np.maximum(np.bincount(people.grade, minlength=grades), 1)
-    risk = np.maximum(np.rint(mean * RISK_SCALE), 1).astype(np.int64)
-    taken = np.zeros(grades) if world.discount_taken is None else world.discount_taken
-    result, expected, granted, rest, closed, level = kernel.simulate(
-        seed, replicate, days, months, start, who, number, size, default_day, people.grade, people.segment,
-        len(people.segments), people.newcomer, risk, people.default_rate, world.burn(), world.bands.astype(np.int64),
-        world.dispute_share, world.dispute_days, world.partial_share, world.partial_first, taken, world.recovery,
-        world.recovery_days, rules.term, rules.demand, rules.limit, rules.trial_first, rules.trial_factor,
-        rules.trial_step, rules.trial_steps, rules.hold_days, rules.hold_least, rules.partial_release,
-        rules.stage_from, rules.stage_minutes, rules.stage_cost, rules.capacity, rules.discount, rules.discount_days,
-        rules.write_off, rules.insured, rules.insured_share, rules.premium, rules.factored, rules.factor_cost, log,
+        seed, replicate, days, people.rate, people.amount, people.spread, world.season, world.trend,
+        span.phase,
     )  # fmt: skip
+    default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
+    inv = np.zeros(len(who), kernel.ORDER)
+    inv["who"], inv["number"], inv["size"] = who, number, size
+    cus = np.zeros(len(people.names), kernel.CUSTOMER)
+    for name in ("grade", "segment", "newcomer", "default_rate"):
+        cus[name] = getattr(people, name)
+    cus["limit"], cus["default_day"] = rules.limit, default_day
+    settings = _settings(world, rules, span, seed, replicate)
+    stages = np.zeros(len(rules.stage_from), kernel.STAGE)
+    stages["from_day"], stages["minutes"], stages["cost"] = rules.stage_from, rules.stage_minutes, rules.stage_cost
+    result, expected = kernel.simulate(
+        inv, cus, _grades(world, rules), stages, settings, world.burn(), world.bands.astype(np.int64), months, start
+    )
     orders = None
     if log:
-        day = np.repeat(np.arange(days), np.diff(start))
         table = pd.DataFrame(
             {
-                "day": day,
-                "customer": who,
-                "size": size,
-                "granted": granted,
-                "rest": rest,
-                "closed": closed,
-                "level": level,
+                "day": np.repeat(np.arange(days), np.diff(start)), "customer": who, "size": size,
+                "granted": inv["amount"], "rest": inv["rest"], "closed": inv["closed"], "level": inv["level"],
             }
-        )
+        )  # fmt: skip
         orders = Orders(table, default_day)
     return result, expected, orders
+
+
+def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
+    """One record per grade: terms, discount, transfer, take-up, and the weight of its risk in the collectors' queue."""
+    people, grades = world.customers, world.hazard.shape[0]
+    by_grade = np.bincount(people.grade, weights=people.default_rate, minlength=grades)
+    mean = by_grade / np.maximum(np.bincount(people.grade, minlength=grades), 1)
+    table = np.zeros(grades, kernel.GRADE)
+    table["risk"] = np.maximum(np.rint(mean * RISK_SCALE), 1)
+    table["taken"] = 0.0 if world.discount_taken is None else world.discount_taken
+    for name in ("term", "discount_days", "insured", "factored", "demand", "discount", "factor_cost"):
+        table[name] = getattr(rules, name)[:grades]
+    return table
+
+
+def _settings(world: World, rules: Rules, span: Span, seed: int, replicate: int) -> npt.NDArray[np.void]:
+    """The record of single numbers."""
+    record = np.zeros(1, kernel.SETTING)
+    record["seed"], record["replicate"] = seed, replicate
+    record["days"], record["segments"] = span.warm_up + span.days, len(world.customers.segments)
+    for name in ("dispute_days", "recovery_days", "dispute_share", "partial_share", "partial_first", "recovery"):
+        record[name] = getattr(world, name)
+    for name in ("trial_step", "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off",
+                 "trial_first", "trial_factor", "insured_share", "premium"):  # fmt: skip
+        record[name] = getattr(rules, name)
+    return record
 
 
 def check(world: World, rules: Rules) -> None:

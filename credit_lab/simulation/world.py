@@ -162,8 +162,11 @@ def customer_key(seed, replicate, customer):  # type: ignore[no-untyped-def] # p
 
 
 @numba.njit(cache=True, nogil=True)
-def draw_orders(seed, replicate, days, rate, amount, spread, season, trend):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Orders sorted by (day, customer): day, customer, number of the order at its customer, amount."""
+def draw_orders(seed, replicate, days, rate, amount, spread, season, trend, phase):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Orders sorted by (day, customer): first order of each day, customer, number of the order there, amount.
+
+    phase : day of the year on which day 0 falls
+    """
     number = 0
     for sweep in range(2):
         if sweep == 1:
@@ -178,7 +181,7 @@ def draw_orders(seed, replicate, days, rate, amount, spread, season, trend):  # 
             while True:
                 base = mix(key + np.uint64(n) * ODD)
                 today = int(now)
-                factor = season[(today % 365) * len(season) // 365] * (1 + trend * now / 365)
+                factor = season[((today + phase) % 365) * len(season) // 365] * (1 + trend * now / 365)
                 now += -math.log(uniform(base, GAP)) / (rate[customer] * max(factor, 1e-6))
                 if now >= days:
                     break

@@ -1,0 +1,215 @@
+"""What came out of a simulation, and how sure that is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from credit_lab.simulation import kernel
+from credit_lab.simulation.rules import Rules
+from credit_lab.simulation.run import Span, many
+from credit_lab.simulation.world import SimulationError, World
+
+Floats = npt.NDArray[np.float64]
+AT = {name: k for k, name in enumerate(kernel.MEASURES)}
+MINOR = 100.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One policy in one world, many replicates; money in currency units.
+
+    Attributes
+    ----------
+    name : of the rules
+    monthly : replicate, month, and per month: ordered, sales, refused_limit, refused_hold, collected, recovered,
+        credited (discounts), written_off, claims, premium, factoring_cost, collection_cost, actions, open, overdue,
+        open_days (money × days), defaulted (open when the customer failed), expected_loss (hazard-weighted)
+    totals : replicate, and over the reported months: sales, refused_share, collected, bad_debt (write-offs less claims
+        over sales), bad_debt_expected (hazard-weighted loss over sales), turnover (yearly sales over mean balance),
+        dso (mean open balance over daily sales), overdue_share, collection_cost, margin, funding_cost, profit (margin
+        less discounts − expected loss − collection − transfer − funding, claims added back)
+    segments : by grade, industry and region where known: segment columns, sales, bad_debt_expected, turnover
+    assumptions : sentences on what a ledger cannot say
+    """
+
+    name: str
+    monthly: pd.DataFrame
+    totals: pd.DataFrame
+    segments: pd.DataFrame
+    assumptions: tuple[str, ...]
+
+    def interval(self, level: float = 0.8) -> pd.DataFrame:
+        """measure, mean, standard_error (Monte Carlo), low and high (quantiles over replicates)."""
+        values = self.totals.drop(columns="replicate")
+        tail = (1 - level) / 2
+        return pd.DataFrame(
+            {
+                "measure": values.columns, "mean": values.mean().to_numpy(),
+                "standard_error": (values.std(ddof=1) / np.sqrt(len(values))).to_numpy(),
+                "low": values.quantile(tail).to_numpy(), "high": values.quantile(1 - tail).to_numpy(),
+            }
+        )  # fmt: skip
+
+
+def simulate(
+    world: World | list[World],
+    rules: Rules,
+    span: Span,
+    *,
+    seed: int,
+    replicates: int,
+    first: int = 0,
+    jobs: int = 1,
+    assumptions: tuple[str, ...] = (),
+) -> Outcome:
+    """Run a policy in a world.
+
+    Parameters
+    ----------
+    seed : same seed, same world; give two policies the same one
+    """
+    found, expected = many(world, rules, span, seed=seed, replicates=replicates, first=first, jobs=jobs)
+    one = world if isinstance(world, World) else world[0]
+    _, ends, before = span.months()
+    sums = found.sum(axis=2).astype(float)
+    money = sums / MINOR
+    money[:, :, AT["actions"]] = sums[:, :, AT["actions"]]
+    index = pd.MultiIndex.from_product([range(first, first + replicates), ends], names=["replicate", "month"])
+    monthly = pd.DataFrame(money.reshape(-1, len(kernel.MEASURES)), index=index, columns=list(kernel.MEASURES))
+    monthly["expected_loss"] = expected.sum(axis=2).reshape(-1) / MINOR
+    monthly = monthly.reset_index()
+    monthly = monthly[monthly["month"] >= ends[before]].reset_index(drop=True)
+    totals = _totals(monthly, rules, span)
+    segments = _segments(one, found[:, before:], expected[:, before:], span)
+    return Outcome(rules.name, monthly, totals, segments, assumptions)
+
+
+def _totals(monthly: pd.DataFrame, rules: Rules, span: Span) -> pd.DataFrame:
+    by = monthly.groupby("replicate")
+    total = by.sum(numeric_only=True)
+    years = span.days / 365
+    mean_open = total["open_days"] / span.days
+    sales = total["sales"].where(total["sales"] > 0)
+    table = pd.DataFrame(
+        {
+            "sales": total["sales"],
+            "refused_share": 1 - total["sales"] / total["ordered"].where(total["ordered"] > 0),
+            "collected": total["collected"] + total["recovered"],
+            "bad_debt": (total["written_off"] - total["claims"]) / sales,
+            "bad_debt_expected": total["expected_loss"] / sales,
+            "turnover": sales / years / mean_open.where(mean_open > 0),
+            "dso": mean_open / (sales / span.days),
+            "overdue_share": by["overdue"].mean() / by["open"].mean().where(by["open"].mean() > 0),
+            "collection_cost": total["collection_cost"],
+            "margin": rules.margin * total["sales"],
+            "funding_cost": rules.capital_cost * total["open_days"] / 365,
+        }
+    )
+    table["profit"] = (
+        table["margin"] - total["credited"] - total["expected_loss"] + total["claims"] - total["collection_cost"]
+        - total["premium"] - total["factoring_cost"] - table["funding_cost"]
+    )  # fmt: skip
+    return table.reset_index()
+
+
+def _segments(world: World, found: npt.NDArray[np.int64], expected: Floats, span: Span) -> pd.DataFrame:
+    mean = found.sum(axis=1).mean(axis=0) / MINOR
+    loss = expected.sum(axis=1).mean(axis=0) / MINOR
+    sales = mean[:, AT["sales"]]
+    owed = mean[:, AT["open_days"]] / span.days
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return world.customers.segments.assign(
+            sales=sales, ordered=mean[:, AT["ordered"]], open=owed,
+            bad_debt_expected=np.where(sales > 0, loss / sales, np.nan),
+            turnover=np.where(owed > 0, sales * 365 / span.days / owed, np.nan),
+        )  # fmt: skip
+
+
+def by_segment(outcome: Outcome, column: str) -> pd.DataFrame:
+    """Segments added up by one of their columns: sales, refused_share, bad_debt_expected, turnover."""
+    if column not in outcome.segments:
+        raise SimulationError(f"outcome: no segment column {column!r}; there are {', '.join(outcome.segments)}")
+    rows = outcome.segments.assign(loss=lambda t: t["bad_debt_expected"].fillna(0) * t["sales"])
+    total = rows.groupby(column, as_index=False)[["sales", "ordered", "open", "loss"]].sum()
+    return pd.DataFrame(
+        {
+            column: total[column], "sales": total["sales"],
+            "refused_share": 1 - total["sales"] / total["ordered"].where(total["ordered"] > 0),
+            "bad_debt_expected": total["loss"] / total["sales"].where(total["sales"] > 0),
+            "turnover": total["sales"] / total["open"].where(total["open"] > 0),
+        }
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Policy b against policy a in the same world.
+
+    Attributes
+    ----------
+    table : measure, a, b, difference, standard_error (Monte Carlo, paired), low, high (95 % of the mean difference),
+        range_low, range_high (80 % of worlds), against_independent (variance of independent runs over that of paired
+        ones: how much the common world saves), replicates_for_1_percent (of a)
+    replicates : run
+    """
+
+    table: pd.DataFrame
+    replicates: int
+
+
+def compare(a: Outcome, b: Outcome) -> Comparison:
+    """Paired differences.
+
+    Raises
+    ------
+    SimulationError
+        Other replicates on the two sides.
+    """
+    if a.totals["replicate"].tolist() != b.totals["replicate"].tolist():
+        raise SimulationError("compare: both outcomes must hold the same replicates (same seed, first and number)")
+    rows, count = [], len(a.totals)
+    for name in a.totals.columns.drop("replicate"):
+        x, y = a.totals[name].to_numpy(), b.totals[name].to_numpy()
+        gap = y - x
+        spread = gap.std(ddof=1) if count > 1 else np.nan
+        error = spread / np.sqrt(count)
+        apart = x.var(ddof=1) + y.var(ddof=1) if count > 1 else np.nan
+        wanted = 0.01 * abs(x.mean())
+        needed = np.ceil((1.96 * spread / wanted) ** 2) if wanted > 0 and np.isfinite(spread) else np.nan
+        rows.append(
+            (name, x.mean(), y.mean(), gap.mean(), error, gap.mean() - 1.96 * error, gap.mean() + 1.96 * error,
+             *np.quantile(gap, [0.1, 0.9]), apart / spread**2 if spread > 0 else np.inf, needed)
+        )  # fmt: skip
+    columns = ["measure", "a", "b", "difference", "standard_error", "low", "high", "range_low", "range_high",
+               "against_independent", "replicates_for_1_percent"]  # fmt: skip
+    return Comparison(pd.DataFrame(rows, columns=columns), count)
+
+
+def until_precise(
+    world: World, a: Rules, b: Rules, span: Span, *, seed: int, measure: str = "profit", error: float, most: int = 2000,
+    jobs: int = 1,
+) -> tuple[Comparison, bool]:  # fmt: skip
+    """Replicates in batches until the standard error of the paired difference of `measure` is below `error`, or `most`
+    are run; the comparison, and whether the wanted precision was reached."""
+    batch, outcomes = 16, ([], [])  # type: ignore[var-annotated]
+    done = 0
+    while True:
+        for rules, kept in zip((a, b), outcomes, strict=True):
+            kept.append(simulate(world, rules, span, seed=seed, replicates=batch, first=done, jobs=jobs))
+        done += batch
+        joined = [
+            Outcome(parts[0].name, pd.concat([p.monthly for p in parts], ignore_index=True),
+                    pd.concat([p.totals for p in parts], ignore_index=True), parts[0].segments, parts[0].assumptions)
+            for parts in outcomes
+        ]  # fmt: skip
+        found = compare(*joined)
+        if measure not in set(found.table["measure"]):
+            raise SimulationError(
+                f"until_precise: no measure {measure!r}; there are {', '.join(found.table['measure'])}"
+            )
+        reached = float(found.table.set_index("measure").loc[measure, "standard_error"]) <= error
+        if reached or done >= most:
+            return found, reached
+        batch = min(max(done, 16), most - done)

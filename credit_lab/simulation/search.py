@@ -1,0 +1,170 @@
+"""Looking for better policies on common random numbers: successive halving, sensitivity, frontier.
+
+References
+----------
+Jamieson, K. & Talwalkar, A. (2016). Non-stochastic best arm identification (successive halving). AISTATS.
+Saltelli, A. et al. (2010). Variance based sensitivity analysis. Computer Physics Communications 181, 259-270.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from credit_lab.simulation.outcome import simulate
+from credit_lab.simulation.rules import Rules
+from credit_lab.simulation.run import Span
+from credit_lab.simulation.world import SimulationError, World
+
+Change = Callable[[Rules, float], Rules]
+
+
+def _ladder_days(rules: Rules, factor: float) -> Rules:
+    days = np.maximum(np.rint(rules.stage_from * factor).astype(np.int64), 1)
+    return rules.with_(stage_from=np.maximum.accumulate(days + np.arange(len(days)) * (np.diff(days, prepend=0) <= 0)))
+
+
+# What can be turned, and how: a name → (rules, value) → rules.
+KNOBS: Mapping[str, Change] = {
+    "limit_multiple": lambda rules, value: rules.scaled(value),
+    "term_days": lambda rules, value: rules.with_(
+        term=np.maximum(np.rint(rules.term + value), 0).astype(np.int64) * (rules.term > 0)
+    ),
+    "hold_days": lambda rules, value: rules.with_(hold_days=round(value)),
+    "ladder_days": _ladder_days,
+    "capacity": lambda rules, value: rules.with_(capacity=round(value)),
+}
+
+
+def turned(rules: Rules, settings: Mapping[str, float]) -> Rules:
+    """Rules with knobs turned: limit_multiple (factor on all limits), term_days (added to every term), hold_days,
+    ladder_days (factor on the first days of the stages), capacity.
+
+    Raises
+    ------
+    SimulationError
+        An unknown knob.
+    """
+    for name, value in settings.items():
+        if name not in KNOBS:
+            raise SimulationError(f"search: no knob {name!r}; there are {', '.join(KNOBS)}")
+        rules = KNOBS[name](rules, value)
+    return rules
+
+
+def search(
+    world: World,
+    rules: Rules,
+    ranges: Mapping[str, tuple[float, float]],
+    span: Span,
+    *,
+    seed: int,
+    candidates: int = 32,
+    replicates: int = 4,
+    loss_cap: float = np.inf,
+    jobs: int = 1,
+) -> pd.DataFrame:
+    """Successive halving: many settings on few replicates, the better half on twice as many, and so on.
+
+    Parameters
+    ----------
+    ranges : knob -> lowest and highest value; settings are drawn evenly (scrambled Sobol points), the first is as it is
+    loss_cap : largest mean bad_debt_expected; settings above it rank behind all others
+
+    Returns
+    -------
+    DataFrame
+        knobs, replicates (it got to), profit, standard_error (of the paired difference to the rules as they are),
+        difference, bad_debt_expected, turnover, allowed; best first
+    """
+    from scipy.stats import qmc
+
+    if not ranges or any(low > high for low, high in ranges.values()):
+        raise SimulationError("search: give each knob a lowest and a highest value")
+    names = list(ranges)
+    points = qmc.Sobol(len(names), rng=np.random.default_rng(seed)).random(candidates)
+    low, high = np.array(list(ranges.values()), dtype=float).T
+    settings: list[dict[str, float]] = [{}]
+    drawn = (low + points * (high - low))[: candidates - 1]
+    settings += [dict(zip(names, row, strict=True)) for row in drawn.tolist()]
+    alive, done, runs = list(range(len(settings))), 0, {}  # type: ignore[var-annotated]
+    batch = replicates
+    while True:
+        for k in {0, *alive}:
+            made = simulate(world, turned(rules, settings[k]), span, seed=seed, replicates=batch, first=done, jobs=jobs)
+            runs[k] = pd.concat([runs[k], made.totals], ignore_index=True) if k in runs else made.totals
+        done += batch
+        table = pd.DataFrame([_row(k, settings[k], runs, names, loss_cap) for k in runs])
+        order = table.sort_values(["allowed", "replicates", "profit"], ascending=[False, False, False])
+        kept = [k for k in order["candidate"] if k in alive][: max(len(alive) // 2, 1)]
+        if len(alive) <= 1:
+            return order.drop(columns="candidate").reset_index(drop=True)
+        alive, batch = kept, done
+
+
+def _row(
+    k: int, settings: Mapping[str, float], runs: Mapping[int, pd.DataFrame], names: list[str], loss_cap: float
+) -> dict[str, object]:
+    mine = runs[k]
+    base = runs[0].head(len(mine))
+    gap = mine["profit"].to_numpy() - base["profit"].to_numpy()
+    loss = float(mine["bad_debt_expected"].mean())
+    return {
+        "candidate": k, **{name: settings.get(name, np.nan) for name in names}, "replicates": len(mine),
+        "profit": float(mine["profit"].mean()), "difference": float(gap.mean()),
+        "standard_error": float(gap.std(ddof=1) / np.sqrt(len(gap))) if len(gap) > 1 else np.nan,
+        "bad_debt_expected": loss, "turnover": float(mine["turnover"].mean()), "allowed": loss <= loss_cap,
+    }  # fmt: skip
+
+
+def one_at_a_time(
+    world: World,
+    rules: Rules,
+    ranges: Mapping[str, tuple[float, float]],
+    span: Span,
+    *,
+    seed: int,
+    replicates: int = 16,
+    jobs: int = 1,
+) -> pd.DataFrame:
+    """Each knob at its ends, the others as they are: knob, value, profit, difference, turnover, bad_debt_expected."""
+    base = simulate(world, rules, span, seed=seed, replicates=replicates, jobs=jobs).totals
+    rows = []
+    for name, ends in ranges.items():
+        for value in ends:
+            made = simulate(
+                world, turned(rules, {name: value}), span, seed=seed, replicates=replicates, jobs=jobs
+            ).totals
+            gap = made["profit"] - base["profit"]
+            rows.append(
+                (name, value, made["profit"].mean(), gap.mean(), gap.std(ddof=1) / np.sqrt(replicates),
+                 made["turnover"].mean(), made["bad_debt_expected"].mean())
+            )  # fmt: skip
+    columns = ["knob", "value", "profit", "difference", "standard_error", "turnover", "bad_debt_expected"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def sobol(
+    world: World, rules: Rules, ranges: Mapping[str, tuple[float, float]], span: Span, *, seed: int, points: int = 32,
+    measure: str = "profit", replicates: int = 4, jobs: int = 1,
+) -> pd.DataFrame:  # fmt: skip
+    """Sobol indices of a measure over the ranges: knob, first (share of variance by itself), total (with others)."""
+    from scipy.stats import sobol_indices, uniform
+
+    names = list(ranges)
+
+    def value(x: np.ndarray) -> np.ndarray:
+        settings = [turned(rules, dict(zip(names, row, strict=True))) for row in x.T.tolist()]
+        runs = (simulate(world, each, span, seed=seed, replicates=replicates, jobs=jobs) for each in settings)
+        return np.array([made.totals[measure].mean() for made in runs])
+
+    parts = [uniform(loc=low, scale=high - low) for low, high in ranges.values()]
+    indices = sobol_indices(func=value, n=points, dists=parts, rng=np.random.default_rng(seed))
+    return pd.DataFrame({"knob": names, "first": indices.first_order, "total": indices.total_order})
+
+
+def frontier(found: pd.DataFrame) -> pd.DataFrame:
+    """Settings of a search that no other beats in both turnover and bad debt, by bad debt."""
+    rows = found.sort_values(["bad_debt_expected", "turnover"], ascending=[True, False])
+    best = rows["turnover"].cummax()
+    return rows[(rows["turnover"] >= best) & ~rows["turnover"].duplicated()].reset_index(drop=True)

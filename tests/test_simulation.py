@@ -1,0 +1,422 @@
+"""The simulation: the kernel against the plain reference, money, bits, common worlds, calibration."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_lab import policy as policies
+from credit_lab.simulation import (
+    Assumptions,
+    Customers,
+    Span,
+    World,
+    calibrate,
+    compare,
+    of_policy,
+    simulate,
+)  # fmt: skip
+from credit_lab.simulation.clock import burnt, ends_on
+from credit_lab.simulation.kernel import MEASURES
+from credit_lab.simulation.outcome import AT, by_segment, until_precise
+from credit_lab.simulation.run import many, one
+from credit_lab.simulation.search import frontier, one_at_a_time, search, sobol, turned
+from credit_lab.simulation.world import SimulationError, draw_defaults, draw_orders
+from tests.reference_simulator import simulate as reference
+
+baseline = policies.load("data/policies/2025-baseline.toml")
+BANDS = np.array([-(10**6), -10, -2, 3, 11, 31, 61, 91])
+DAILY = np.array([0.001, 0.01, 0.08, 0.12, 0.06, 0.04, 0.02, 0.008])
+
+
+def made_world(number=12, seed=0, rate=0.25, **changes):
+    rng = np.random.default_rng(seed)
+    grade = rng.integers(0, 6, number).astype(np.int64)
+    people = Customers(
+        np.array([f"C{k}" for k in range(number)], dtype=object), grade, grade, pd.DataFrame({"grade": list("012345")}),
+        np.full(number, rate), rng.lognormal(13.5, 1, number), np.full(number, 0.6),
+        np.array([0.01, 0.03, 0.05, 0.15, 0.4, 1.5])[grade], rng.random(number) < 0.3,
+    )  # fmt: skip
+    hazard = np.stack([[DAILY * (1 - 0.1 * g) * (1 + 0.3 * level) for level in range(5)] for g in range(6)])
+    settings = {"discount_taken": np.full(6, 0.3), "recovery_days": 40, "partial_share": 0.3, "dispute_share": 0.2}
+    return World(people, hazard, BANDS, np.array([0.9, 1.0, 1.1, 1.0]), **{**settings, **changes})
+
+
+def risk_of(world):
+    grades = world.hazard.shape[0]
+    total = np.bincount(world.customers.grade, weights=world.customers.default_rate, minlength=grades)
+    mean = total / np.maximum(np.bincount(world.customers.grade, minlength=grades), 1)
+    return np.maximum(np.rint(mean * 100), 1).astype(int)
+
+
+# ---- the clock --------------------
+@given(
+    st.integers(1, 10**9), st.integers(-40, 90), st.integers(0, 2), st.integers(0, 40),
+    st.lists(st.integers(0, 10**8), min_size=3, max_size=3),
+)  # fmt: skip
+def test_inverting_the_clock_is_scanning_it(clock, since, due, disputed, rates):
+    bands = np.array([-(10**6), 0, 20], dtype=np.int64)
+    burn = np.array([[rates]], dtype=np.int64)
+    day, left = since, clock
+    while left > 0 and day < since + 400:
+        if not 0 <= day - due < disputed:
+            left -= rates[int(np.searchsorted(bands, day - due, side="right")) - 1]
+        day += 1
+    found = ends_on(clock, since, due, 0, 0, disputed, burn, bands)
+    if left <= 0:
+        assert found == day - 1
+        assert burnt(since, found, due, 0, 0, disputed, burn, bands) >= clock
+        assert burnt(since, found - 1, due, 0, 0, disputed, burn, bands) < clock
+    else:
+        assert found >= since + 399
+
+
+def test_mean_days_to_pay_of_a_constant_hazard():
+    """Hazard .1 a day from the day after delivery: mean 10 days; 40,000 orders, error .05."""
+    world = replace(
+        made_world(200, rate=1.0), hazard=np.full((6, 5, 8), 0.1), partial_share=0.0, dispute_share=0.0,
+        discount_taken=np.zeros(6), correlation=0.0,
+    )  # fmt: skip
+    world = replace(world, customers=replace(world.customers, default_rate=np.zeros(200), newcomer=np.zeros(200, bool)))
+    rules = of_policy(baseline, world.customers).scaled(1e6).with_(hold_days=10**6)
+    rules = rules.with_(limit=np.full(200, 2**50), term=np.full(6, 30))
+    result, _, orders = one(world, rules, Span(days=260, warm_up=0), seed=3, replicate=0, log=True)
+    table = orders.table[(orders.table["day"] < 100) & (orders.table["closed"] >= 0)]
+    assert (table["closed"] - table["day"]).mean() == pytest.approx(10, abs=0.25)
+    assert result.sum(axis=(0, 1))[AT["refused_limit"]] == 0
+
+
+# ---- kernel and reference --------------------
+RULES = [
+    {"capacity": 0, "hold_days": 10}, {"capacity": 30, "hold_days": 30, "write_off": 60},
+    {"capacity": 100, "hold_days": 90, "write_off": 120}, {"capacity": 480, "hold_days": 60},
+    {"capacity": 60, "hold_days": 0, "write_off": 90, "partial_release": False},
+    {"capacity": 20, "hold_days": 5, "write_off": 30, "trial_step": 1, "trial_steps": 2},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", range(len(RULES)))
+def test_kernel_and_reference_agree_to_the_cent(case):
+    world, span = made_world(12, seed=case), Span(days=230, warm_up=40)
+    rules = of_policy(baseline, world.customers).scaled([1, 0.3, 1, 0.5, 2, 0.2][case])
+    rules = rules.with_(
+        insured=np.array([1, 0, 1, 0, 1, 0], bool), factored=np.array([0, 0, 1, 1, 0, 0], bool),
+        discount=np.full(6, 0.02), **RULES[case],
+    )  # fmt: skip
+    found, expected, orders = one(world, rules, span, seed=case, replicate=3, log=True)
+    same, loss, invoices = reference(world, rules, span, seed=case, replicate=3, risk=risk_of(world))
+    wrong = {name: int((found - same)[:, :, k].sum()) for name, k in AT.items() if (found != same)[:, :, k].any()}
+    assert wrong == {}
+    assert np.allclose(expected, loss, rtol=1e-12)
+    fates = orders.table[orders.table["granted"] > 0].sort_index()
+    plain = pd.DataFrame(invoices).sort_values("order")
+    assert fates["rest"].tolist() == plain["rest"].tolist()
+    assert fates["closed"].tolist() == plain["closed"].tolist()
+    assert fates["level"].tolist() == plain["level"].tolist()
+
+
+def test_a_broken_rule_is_noticed():
+    world, span = made_world(12), Span(days=150, warm_up=0)
+    rules = of_policy(baseline, world.customers).with_(hold_days=20)
+    same, _, _ = reference(world, rules.with_(hold_days=21), span, seed=1, replicate=0, risk=risk_of(world))
+    assert (one(world, rules, span, seed=1, replicate=0)[0] != same).any()
+
+
+rules_ = st.fixed_dictionaries(
+    {
+        "capacity": st.integers(0, 500), "hold_days": st.integers(0, 200), "hold_least": st.integers(0, 10**6),
+        "partial_release": st.booleans(), "write_off": st.integers(1, 400), "trial_step": st.integers(1, 5),
+        "trial_steps": st.integers(0, 5), "trial_first": st.floats(0, 1e8),
+    }
+)  # fmt: skip
+
+
+@given(rules_, st.floats(0, 3), st.integers(0, 1000))
+def test_money_is_conserved(changes, limits, seed):
+    """Granted = collected + recovered + credited + written off + still open, in minor units."""
+    world = made_world(30, seed=seed % 7)
+    rules = of_policy(baseline, world.customers).scaled(limits).with_(discount=np.full(6, 0.015), **changes)
+    found, _, orders = one(world, rules, Span(days=200, warm_up=10), seed=seed, replicate=1, log=True)
+    total = dict(zip(MEASURES, found.sum(axis=(0, 1)), strict=True))
+    gone = total["collected"] + total["recovered"] + total["credited"] + total["written_off"]
+    assert total["sales"] == gone + orders.table["rest"].sum()
+    assert found[-1, :, AT["open"]].sum() == orders.table["rest"].sum()
+    assert total["ordered"] == total["sales"] + total["refused_limit"] + total["refused_hold"]
+    assert (found[:, :, AT["overdue"]] <= found[:, :, AT["open"]]).all()
+    assert (found >= 0).all()
+
+
+# ---- bits --------------------
+def test_same_bits_for_threads_and_chunks():
+    world, span = made_world(40), Span(days=120, warm_up=30)
+    rules = of_policy(baseline, world.customers)
+    base = many(world, rules, span, seed=5, replicates=10, jobs=1, chunk=10)
+    for jobs, chunk in ((1, 3), (2, 1), (8, 4)):
+        again = many(world, rules, span, seed=5, replicates=10, jobs=jobs, chunk=chunk)
+        assert (again[0] == base[0]).all()
+        assert (again[1] == base[1]).all()
+    later = many(world, rules, span, seed=5, replicates=4, first=6)
+    assert (later[0] == base[0][6:]).all()
+    assert not (many(world, rules, span, seed=6, replicates=1)[0] == base[0][:1]).all()
+
+
+def test_same_bits_on_processes():
+    import joblib
+
+    world, span = made_world(20), Span(days=60, warm_up=0)
+    rules = of_policy(baseline, world.customers)
+    base = many(world, rules, span, seed=5, replicates=4)
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        again = many(world, rules, span, seed=5, replicates=4, jobs=2, chunk=1)
+    assert (again[0] == base[0]).all()
+
+
+def test_same_bits_on_dask():
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    import joblib
+
+    world, span = made_world(20), Span(days=60, warm_up=0)
+    rules = of_policy(baseline, world.customers)
+    base = many(world, rules, span, seed=5, replicates=6)
+    client = distributed.Client(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with client, joblib.parallel_config(backend="dask"):
+        again = many(world, rules, span, seed=5, replicates=6, jobs=2, chunk=1)
+    assert (again[0] == base[0]).all()
+
+
+def test_a_customer_does_not_move_the_others():
+    """One customer more leaves the orders, clocks and defaults of all others as they were."""
+    small, large = made_world(10), made_world(11)
+    large = replace(large, customers=replace(large.customers, **{
+        name: np.append(getattr(small.customers, name), getattr(large.customers, name)[10:])
+        for name in ("grade", "segment", "rate", "amount", "spread", "default_rate", "newcomer")
+    }))  # fmt: skip
+    parts = []
+    for world in (small, large):
+        p = world.customers
+        _, who, number, size = draw_orders(1, 0, 100, p.rate, p.amount, p.spread, world.season, 0.0, 0)
+        frame = pd.DataFrame({"who": who, "number": number, "size": size})
+        parts.append(frame[frame["who"] < 10].sort_values(["who", "number"], ignore_index=True))
+        days = draw_defaults(1, 0, p.default_rate, 0.1)[:10]
+        parts.append(pd.DataFrame({"day": days}))
+    assert parts[0].equals(parts[2])
+    assert parts[1].equals(parts[3])
+
+
+def test_draws_have_the_distribution_they_should():
+    p = made_world(400, rate=0.5).customers
+    start, _, _, size = draw_orders(1, 0, 365, p.rate, np.full(400, 1e5), np.full(400, 0.5), np.ones(4), 0.0, 0)
+    assert len(size) == pytest.approx(400 * 0.5 * 365, rel=0.01)
+    assert size.mean() == pytest.approx(1e5, rel=0.01)
+    assert np.diff(start).std() == pytest.approx((400 * 0.5) ** 0.5, rel=0.15)  # Poisson by day
+    failed = np.array([draw_defaults(1, r, np.full(500, 0.2), 0.12) < 365 for r in range(200)])
+    assert failed.mean() == pytest.approx(1 - np.exp(-0.2), abs=0.02)
+    assert failed.mean(axis=1).std() > 3 * (0.18 * 0.82 / 500) ** 0.5  # they fail together
+    alone = np.array([draw_defaults(1, r, np.full(500, 0.2), 0.0) < 365 for r in range(200)])
+    assert alone.mean(axis=1).std() < 1.3 * (0.18 * 0.82 / 500) ** 0.5
+
+
+# ---- outcome --------------------
+@pytest.fixture(scope="module")
+def pair():
+    world, span = made_world(150, rate=0.1), Span(days=365, warm_up=120)
+    rules = of_policy(baseline, world.customers, capacity=20)
+    return world, rules, span, simulate(world, rules, span, seed=1, replicates=40)
+
+
+def test_no_change_is_no_difference(pair):
+    world, rules, span, base = pair
+    table = compare(base, simulate(world, rules.with_(name="again"), span, seed=1, replicates=40)).table
+    assert (table[["difference", "standard_error", "low", "high"]] == 0).all(axis=None)
+    with pytest.raises(SimulationError, match="same replicates"):
+        compare(base, simulate(world, rules, span, seed=1, replicates=2))
+
+
+def test_common_worlds_save_most_of_the_noise(pair):
+    world, rules, span, base = pair
+    for other, measure, least in (
+        (rules.scaled(0.8), "bad_debt", 30), (rules.with_(capacity=40), "bad_debt", 10),
+        (rules.with_(hold_days=15), "bad_debt_expected", 3),
+    ):  # fmt: skip
+        table = compare(base, simulate(world, other, span, seed=1, replicates=40)).table.set_index("measure")
+        assert table.loc[measure, "against_independent"] > least
+
+
+def test_hazard_weighted_loss_is_unbiased_for_what_fails(pair):
+    """Mean balance at default × loss share equals the mean expected loss, within three errors; far less noise."""
+    world, _, _, base = pair
+    by = base.monthly.groupby("replicate")[["defaulted", "expected_loss"]].sum()
+    gap = by["defaulted"] * (1 - world.recovery) - by["expected_loss"]
+    assert abs(gap.mean()) < 3 * gap.std() / len(gap) ** 0.5
+    assert by["expected_loss"].std() < by["defaulted"].std() / 4
+
+
+def test_measures_add_up(pair):
+    _, rules, span, base = pair
+    totals, monthly = base.totals.iloc[0], base.monthly[base.monthly["replicate"] == 0]
+    assert monthly["month"].iloc[0] == pd.Timestamp("2025-01-31")
+    assert len(monthly) == 12
+    assert totals["sales"] == pytest.approx(monthly["sales"].sum())
+    assert totals["margin"] == pytest.approx(rules.margin * totals["sales"])
+    assert totals["turnover"] * totals["dso"] == pytest.approx(365)
+    owed = monthly["open_days"].sum() / span.days
+    assert totals["turnover"] == pytest.approx(totals["sales"] / owed)
+    assert by_segment(base, "grade")["sales"].sum() == pytest.approx(base.totals["sales"].mean())
+    with pytest.raises(SimulationError, match="no segment column"):
+        by_segment(base, "planet")
+    assert (base.interval()["low"] <= base.interval()["high"]).all()
+
+
+def test_replicates_until_precise(pair):
+    world, rules, span, _ = pair
+    found, reached = until_precise(world, rules, rules.scaled(0.8), span, seed=1, error=1e12)
+    assert (found.replicates, reached) == (16, True)
+    found, reached = until_precise(world, rules, rules.scaled(0.8), span, seed=1, error=0, most=32)
+    assert (found.replicates, reached) == (32, False)
+
+
+# ---- search --------------------
+def test_search_finds_what_it_should(pair):
+    """Without collectors and with every order held after a day, any loosening earns more."""
+    world, rules, span, _ = pair
+    bad = rules.with_(hold_days=1, capacity=0)
+    found = search(world, bad, {"hold_days": (1, 120), "capacity": (0, 200)}, span, seed=2, candidates=8, replicates=2)
+    assert found["difference"].iloc[0] > 3 * found["standard_error"].iloc[0] > 0
+    assert found["hold_days"].iloc[0] > 20
+    assert found["replicates"].iloc[0] == found["replicates"].max()
+    capped = search(
+        world, bad, {"hold_days": (1, 120)}, span, seed=2, candidates=4, replicates=2,
+        loss_cap=float(found["bad_debt_expected"].min()) / 2,
+    )  # fmt: skip
+    assert not capped["allowed"].any()
+    front = frontier(found)
+    assert front["turnover"].is_monotonic_increasing
+    single = one_at_a_time(world, bad, {"hold_days": (1, 120)}, span, seed=2, replicates=4).set_index("value")
+    assert single.loc[1, "difference"] == 0 < single.loc[120, "difference"]
+    indices = sobol(world, bad, {"hold_days": (1, 120), "capacity": (0, 200)}, span, seed=2, points=8, replicates=1)
+    assert set(indices["knob"]) == {"hold_days", "capacity"}
+    with pytest.raises(SimulationError, match="no knob 'colour'"):
+        turned(rules, {"colour": 1})
+    with pytest.raises(SimulationError, match="lowest and a highest"):
+        search(world, rules, {}, span, seed=1)
+
+
+# ---- calibration --------------------
+def test_known_parameters_are_recovered():
+    """A ledger simulated with known hazards: at most one in ten of the 95 % intervals misses."""
+    from credit_lab.simulation.calibration import BANDS as LEARNED
+
+    rng = np.random.default_rng(4)
+    truth = np.array([0.002, 0.01, 0.05, 0.15, 0.1, 0.06, 0.04, 0.03, 0.02, 0.01, 0.005])
+    n = 4000
+    issue = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 700, n), unit="D")
+    invoices, payments = [], []
+    for k in range(n):
+        age = -30
+        while age < 400 and rng.random() >= truth[int(np.searchsorted(LEARNED, age + 1, side="right")) - 1]:
+            age += 1
+        due = issue[k] + pd.Timedelta(days=30)
+        invoices.append((f"I{k}", f"C{k % 40}", issue[k], due, 100.0, "CNY"))
+        payments.append((f"P{k}", f"C{k % 40}", due + pd.Timedelta(days=age + 1), 100.0, "CNY", f"I{k}"))
+    return_ = ["invoice_id", "customer_id", "issue_date", "due_date", "amount", "currency"]
+    paid = pd.DataFrame(
+        payments, columns=["payment_id", "customer_id", "paid_date", "amount", "currency", "invoice_id"]
+    )
+    last = pd.Timestamp("2024-12-31")
+    found = calibrated(pd.DataFrame(invoices, columns=return_), paid[paid["paid_date"] <= last], last)
+    grade = found.at_risk.sum(axis=1).argmax()
+    rows = found.parameters[found.parameters["parameter"] == "daily hazard of payment"]
+    rows = rows[rows["grade"] == rows["grade"].unique()[grade]].reset_index(drop=True)
+    pooled, error = (
+        found.paid.sum(axis=0) / found.at_risk.sum(axis=0),
+        np.sqrt(found.paid.sum(axis=0)) / found.at_risk.sum(axis=0),
+    )
+    seen = found.paid.sum(axis=0) > 20
+    inside = np.abs(pooled - truth)[seen] <= 2.6 * error[seen]
+    assert inside.mean() > 0.85
+    assert len(rows) == len(truth)
+    drawn = found.draw(30, seed=1)
+    assert np.std([w.hazard[grade, 0, 3] for w in drawn]) == pytest.approx(rows["standard_error"][3], rel=0.6)
+
+
+def calibrated(invoices, payments, last):
+    import tempfile
+    from pathlib import Path
+
+    from credit_lab import ledger
+
+    with tempfile.TemporaryDirectory() as folder:
+        invoices.to_csv(Path(folder) / "invoices.csv", index=False)
+        payments.to_csv(Path(folder) / "payments.csv", index=False)
+        pd.DataFrame({"customer_id": sorted(set(invoices["customer_id"]))}).to_csv(
+            Path(folder) / "customers.csv", index=False
+        )
+        return calibrate(ledger.read(folder), baseline, last)
+
+
+def test_the_next_year_of_the_sample_lies_in_its_intervals(sample):
+    """Learned up to the end of 2023, before the policy of 2025: open balance of the months of 2024 inside 95 %."""
+    from credit_lab import kpi
+
+    learned = calibrate(sample, baseline, pd.Timestamp("2023-12-31"))
+    rules = of_policy(baseline, learned.world.customers).with_(hold_days=10**6).scaled(100)
+    made = simulate(learned.draw(40, seed=1), rules, Span(pd.Timestamp("2024-01-01"), 366, 240), seed=1, replicates=40)
+    seen = kpi.monthly(sample, pd.Timestamp("2024-12-31")).set_index("month")
+    by = made.monthly.groupby("month")["open"]
+    low, high = by.quantile(0.025), by.quantile(0.975)
+    owed = seen["open"].reindex(low.index)
+    assert ((owed >= 0.9 * low) & (owed <= 1.1 * high)).mean() >= 0.5
+
+
+def test_bad_input_is_named(sample):
+    world = made_world(5)
+    rules = of_policy(baseline, world.customers)
+    span = Span(days=30, warm_up=0)
+    with pytest.raises(SimulationError, match="hazards must lie"):
+        replace(world, hazard=-world.hazard)
+    with pytest.raises(SimulationError, match="bands must rise"):
+        replace(world, bands=world.bands[::-1].copy())
+    with pytest.raises(SimulationError, match="no customers"):
+        made_world(0)
+    with pytest.raises(SimulationError, match="at least one is needed"):
+        Span(days=0)
+    with pytest.raises(SimulationError, match="0 replicates"):
+        many(world, rules, span, seed=1, replicates=0)
+    with pytest.raises(SimulationError, match="4 limits for 5 customers"):
+        many(world, rules.with_(limit=rules.limit[:4]), span, seed=1, replicates=1)
+    with pytest.raises(SimulationError, match="hazards are known for 1 levels only"):
+        many(replace(world, hazard=world.hazard[:, :2]), rules, span, seed=1, replicates=1)
+    with pytest.raises(SimulationError, match="stages must rise"):
+        rules.with_(stage_from=rules.stage_from[::-1].copy())
+    with pytest.raises(SimulationError, match="not negative"):
+        rules.with_(capacity=-1)
+    with pytest.raises(SimulationError, match="no customer has bought"):
+        calibrate(sample, baseline, pd.Timestamp("2035-12-31"))
+    none = rules.with_(
+        stage_from=rules.stage_from[:0], stage_minutes=rules.stage_minutes[:0], stage_cost=rules.stage_cost[:0]
+    )
+    quiet = simulate(world, none.with_(capacity=0), span, seed=1, replicates=2)  # a policy without a ladder runs
+    assert quiet.totals["collection_cost"].sum() == 0
+    idle = replace(world, customers=replace(world.customers, rate=np.zeros(5)))
+    assert simulate(idle, rules, span, seed=1, replicates=2).totals["sales"].sum() == 0
+
+
+def test_record_of_the_notebook(sample):
+    from credit_lab.report import figures_twin, twin
+
+    tighter = policies.load("data/policies/2025-tighter.toml")
+    made = twin.twin(sample, [baseline, tighter], pd.Timestamp("2025-12-31"), replicates=10, candidates=4, seed=1)
+    table = made.comparison.table.set_index("measure")
+    assert table.loc["refused_share", "low"] > 0  # the tighter policy refuses more
+    assert len(twin.headline(made, "CNY")) == 4
+    assert all(line.startswith("ASSUMED") for line in Assumptions().sentences())
+    for figure, panels in (
+        (figures_twin.futures_chart(made.monthly, currency="CNY", source="s"), 2),
+        (figures_twin.difference_chart(made.first.totals, made.second.totals, source="s"), 3),
+        (figures_twin.sensitivity_chart(made.sensitivity, currency="CNY", source="s"), 1),
+        (figures_twin.search_chart(made.found, made.front, source="s"), 1),
+    ):
+        assert len(figure.axes) == panels
