@@ -12,7 +12,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-WANTED = [Requirement(text) for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]]
+EXTRAS = PROJECT["optional-dependencies"]
+OWN = next(Requirement(text) for text in EXTRAS["dev"] if text.startswith("credit_lab["))
+TEXTS = [*PROJECT["dependencies"], *EXTRAS["dev"], *(text for extra in OWN.extras for text in EXTRAS[extra])]
+WANTED = [Requirement(text) for text in TEXTS]
 PINS = [
     Requirement(re.split(r"\s\\|\s--hash", line)[0])
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()

@@ -6,7 +6,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # Names that differ on conda-forge; what has extras on the package index is split there.
-NAMES = {"matplotlib": ["matplotlib-base"], "duckdb": ["python-duckdb"], "ibis-framework": ["ibis-duckdb"]}
+NAMES = {
+    "matplotlib": ["matplotlib-base"], "duckdb": ["python-duckdb"], "ibis-framework": ["ibis-duckdb"],
+    "playwright": ["playwright-python"],
+}  # fmt: skip
 POSTGRES = ["ibis-postgres", "postgresql"]
 
 
@@ -14,7 +17,11 @@ def environment() -> str:
     """Text of environment.yml: everything needed to use, test and develop the project."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [f"python {project['requires-python']}", "pip", "make"]
-    for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+    extras = project["optional-dependencies"]
+    own = next(item for item in extras["dev"] if item.startswith("credit_lab["))
+    named = [extra for extra in own.split("[")[1].rstrip("]").split(",") if extra != "postgres"]
+    wanted = [*project["dependencies"], *extras["dev"], *(item for extra in named for item in extras[extra])]
+    for requirement in wanted:
         name = requirement.split("[")[0].split(">")[0]
         if name == "credit_lab":
             continue

@@ -23,8 +23,8 @@ END, STAGED, FAIL, BACK = range(4)  # lists of a day's events
 
 _INT, _FLOAT = np.int64, np.float64
 # One record per order: what was drawn, then its invoice: rest still open, closed on (−1 not; −2, −3 refused), state
-# (1 open, 2 in part), clock left as of since, ends (day it ends by itself), ready (day of the next stage), pending (clock
-# of a second part; −1 takes the discount), following (next of the customer), stage_next (next in its list).
+# (1 open, 2 in part), clock left as of since, ends (day it ends by itself), ready (day of the next stage), pending
+# (clock of a second part; −1 takes the discount), following (next of the customer), stage_next (next in its list).
 ORDER = np.dtype(
     [(name, _INT) for name in ("size", "amount", "rest", "clock", "pending", "part_paid", "key")]
     + [(name, np.int32) for name in (
