@@ -8,11 +8,12 @@ import math
 
 import numpy as np
 
-from credit_lab.simulation.kernel import MEASURES
+from credit_lab.simulation.records import MEASURES
 from credit_lab.simulation.world import (
     CLOCK,
     DISCOUNT,
     DISPUTE,
+    LEAVE,
     ODD,
     ONE,
     PARTIAL,
@@ -31,14 +32,18 @@ def simulate(world, rules, span, *, seed, replicate, risk):
     people, days = world.customers, span.warm_up + span.days
     month_of, _, _ = span.months()
     start, who, number, size = draw_orders(
-        seed, replicate, days, people.rate, people.amount, people.spread, world.season, world.trend, span.phase
-    )
+        seed, replicate, days, people.rate, people.amount, people.spread, people.joins, world.season, world.trend,
+        span.warm_up, span.phase,
+    )  # fmt: skip
     default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
+    default_day = np.where(people.failed_days > 0, -people.failed_days, default_day)
     burn, taken = world.burn(), world.discount_taken
     result = np.zeros((month_of[-1] + 1, len(people.segments), len(MEASURES)), dtype=np.int64)
-    expected = np.zeros(result.shape[:2])
+    expected = np.zeros((*result.shape[:2], 2))
     books = [[] for _ in people.names]  # every invoice of each customer, in order
-    queue, paid_well = [], [0] * len(people.names)
+    queue, paid_well, gone = [], [0] * len(people.names), [False] * len(people.names)
+    carried = world.opening if span.warm_up == 0 else None
+    opening = 0 if carried is None else len(carried.customer)
 
     def owed(c):
         return sum(one["rest"] for one in books[c])
@@ -46,44 +51,68 @@ def simulate(world, rules, span, *, seed, replicate, risk):
     def note(day, c, name, value):
         result[month_of[day], people.segment[c], AT[name]] += value
 
-    def insured_loss(day, c, lost):
-        note(day, c, "written_off", lost)
-        if rules.insured[people.grade[c]]:
-            note(day, c, "claims", int(lost * rules.insured_share))
+    def advance(c, rest):
+        return rest * round(rules.advance * 10000) // 10000
 
+    def settled(day, c, one, part):
+        """The factor gets back what it had paid on this part."""
+        if rules.factored[people.grade[c]]:
+            note(day, c, "repaid", advance(c, one["rest"]) - advance(c, one["rest"] - part))
+
+    def lose(day, c, one, lost, aged):
+        own, g = lost, people.grade[c]
+        note(day, c, "written_off", lost)
+        if one["issued"] >= 0:
+            result[month_of[one["issued"]], people.segment[c], AT["vintage_lost"]] += lost
+        if rules.factored[g]:
+            note(day, c, "repaid" if rules.recourse else "borne", advance(c, lost))
+            own -= 0 if rules.recourse else advance(c, lost)
+        if rules.insured[g]:
+            note(day, c, "claims", int(own * rules.insured_share))
+            own -= int(own * rules.insured_share)
+        if aged:
+            note(day, c, "aged_off", own)
+
+    if carried is not None:
+        for k in range(opening):
+            c, amount = int(carried.customer[k]), int(carried.amount[k])
+            note(0, c, "opening", amount)
+            if rules.factored[people.grade[c]]:
+                note(0, c, "factoring_cost", int(amount * rules.factor_cost[people.grade[c]] + 0.5))
+                note(0, c, "advanced", advance(c, amount))
+            base = draws(seed, replicate, c, -1 - sum(carried.customer[:k] == c))
+            due, level = int(carried.due[k]), int(min(carried.level[k], len(rules.stage_from)))
+            disputed = int(carried.disputed[k])
+            ready = -1
+            if level < len(rules.stage_from):
+                ready = max(due + max(int(rules.stage_from[level]), disputed), 0)
+            books[c].append(invoice(k, c, amount, -1, due, disputed, level, ready, base, world))
+    start = start + opening
+    who, number = np.append(np.zeros(opening, int), who), np.append(np.zeros(opening, int), number)
+    size = np.append(np.zeros(opening, int), size)
     for day in range(days):
         dead = default_day <= day
         for c in np.flatnonzero(default_day == day):
             note(day, c, "defaulted", owed(c))
-        for c in np.flatnonzero(default_day + world.recovery_days == day):
+        back_on = np.where(
+            default_day < 0, np.maximum(default_day + world.recovery_days, 0), default_day + world.recovery_days
+        )
+        for c in np.flatnonzero(back_on == day):
             for one in books[c]:
                 if one["rest"]:
                     back = int(one["rest"] * world.recovery + 0.5)
                     note(day, c, "recovered", back)
-                    insured_loss(day, c, one["rest"] - back)
+                    settled(day, c, one, back)
+                    lose(day, c, one, one["rest"] - back, aged=False)
                     one.update(rest=0, closed=day)
         for c in np.flatnonzero(~dead):
             for one in books[c]:
                 if one["rest"]:
-                    pay(day, c, one, world, rules, burn, paid_well, note, insured_loss)
+                    pay(day, c, one, world, rules, burn, paid_well, note, settled, lose)
         for k in range(start[day], start[day + 1]):
             if not dead[who[k]]:
-                order(
-                    day,
-                    k,
-                    who[k],
-                    number[k],
-                    size[k],
-                    world,
-                    rules,
-                    books,
-                    owed,
-                    paid_well,
-                    note,
-                    seed,
-                    replicate,
-                    taken,
-                )
+                order(day, k, int(who[k]), number[k], size[k], world, rules, books, owed, paid_well, gone, note, seed,
+                      replicate, taken, advance)  # fmt: skip
         for c in range(len(books)):
             for one in books[c]:
                 stage = one["level"]
@@ -107,9 +136,14 @@ def simulate(world, rules, span, *, seed, replicate, risk):
                 one["ready"] = max(one["due"] + rules.stage_from[one["level"]], day + 1)
         for c in range(len(books)):
             note(day, c, "open_days", owed(c))
+            g, place = people.grade[c], (month_of[day], people.segment[c])
+            financed = 1 - rules.advance if rules.factored[g] else 1.0
+            expected[place][1] += financed * owed(c)
             if not dead[c]:
                 weight = people.default_rate[c] / 365 * (1 - world.recovery)
-                expected[month_of[day], people.segment[c]] += weight * owed(c)
+                weight *= financed if not rules.recourse else 1.0
+                weight *= 1 - rules.insured_share if rules.insured[g] else 1.0
+                expected[place][0] += weight * owed(c)
         if day == days - 1 or month_of[day + 1] != month_of[day]:
             for c in range(len(books)):
                 note(day, c, "open", owed(c))
@@ -117,7 +151,23 @@ def simulate(world, rules, span, *, seed, replicate, risk):
     return result, expected, [one for book in books for one in book]
 
 
-def pay(day, c, one, world, rules, burn, paid_well, note, insured_loss):
+def draws(seed, replicate, c, number):
+    """Key of one order's draws."""
+    return np.uint64(mix(np.uint64((int(customer_key(seed, replicate, c)) + int(number) * int(ODD)) % 2**64)))
+
+
+def invoice(k, c, amount, issued, due, disputed, level, ready, base, world):
+    second = 0
+    if uniform(base, PARTIAL) < world.partial_share:
+        second = max(int(-math.log(uniform(base, SECOND)) * ONE), 1)
+    return {
+        "order": k, "customer": c, "amount": amount, "rest": amount, "issued": issued, "due": due, "from": issued + 1,
+        "level": level, "clock": max(int(-math.log(uniform(base, CLOCK)) * ONE), 1), "second": second,
+        "disputed": disputed, "quick": False, "quick_on": -1, "closed": -1, "ready": ready, "key": 0,
+    }  # fmt: skip
+
+
+def pay(day, c, one, world, rules, burn, paid_well, note, settled, lose):
     """An invoice's day: the discount, the clock, the second part, the write-off."""
     age = day - one["due"]
     if one["quick"]:
@@ -125,6 +175,7 @@ def pay(day, c, one, world, rules, burn, paid_well, note, insured_loss):
             off = int(one["rest"] * rules.discount[world.customers.grade[c]] + 0.5)
             note(day, c, "credited", off)
             note(day, c, "collected", one["rest"] - off)
+            settled(day, c, one, one["rest"])
             paid_well[c] += day <= one["due"]
             one.update(rest=0, closed=day)
         return
@@ -137,26 +188,52 @@ def pay(day, c, one, world, rules, burn, paid_well, note, insured_loss):
             if one["second"] > 0:
                 part = int(one["rest"] * world.partial_first + 0.5)
                 note(day, c, "collected", part)
+                settled(day, c, one, part)
                 one.update(rest=one["rest"] - part, clock=one["second"], second=0)
             else:
                 note(day, c, "collected", one["rest"])
+                settled(day, c, one, one["rest"])
                 paid_well[c] += age <= 0
                 one.update(rest=0, closed=day)
             return
     if age > rules.write_off:
-        insured_loss(day, c, one["rest"])
+        lose(day, c, one, one["rest"], aged=True)
         one.update(rest=0, closed=day)
 
 
-def order(day, k, c, number, size, world, rules, books, owed, paid_well, note, seed, replicate, taken):
+def order(day, k, c, number, size, world, rules, books, owed, paid_well, gone, note, seed, replicate, taken, advance):
     """Granted, in part, or refused."""
     g = world.customers.grade[c]
     asked = int(size * rules.demand[g] + 0.5)
     note(day, c, "ordered", asked)
+    if gone[c]:
+        note(day, c, "lost", asked)
+        return
+    base = draws(seed, replicate, c, number)
+    granted = granted_part(day, c, asked, world, rules, books, owed, paid_well, note)
+    if granted == 0:
+        gone[c] = uniform(base, LEAVE) < world.leave_share
+        return
+    note(day, c, "sales", granted)
+    note(day, c, "premium", int(granted * rules.premium + 0.5) if rules.insured[g] else 0)
+    if rules.factored[g]:
+        note(day, c, "factoring_cost", int(granted * rules.factor_cost[g] + 0.5))
+        note(day, c, "advanced", advance(c, granted))
+    disputed = world.dispute_days if uniform(base, DISPUTE) < world.dispute_share else 0
+    due = day + int(rules.term[c])
+    ready = due + max(int(rules.stage_from[0]), disputed) if len(rules.stage_from) else -1
+    made = invoice(k, c, granted, day, due, disputed, 0, ready, base, world)
+    if rules.discount[g] > 0 and not disputed and uniform(base, DISCOUNT) < taken[g]:
+        made.update(quick=True, quick_on=day + max(int(rules.discount_days[g]), 1), second=0)
+    books[c].append(made)
+
+
+def granted_part(day, c, asked, world, rules, books, owed, paid_well, note):
+    """How much of an order is granted."""
     still = [one for one in books[c] if one["rest"]]
     if still and day - still[0]["due"] > rules.hold_days and still[0]["rest"] >= rules.hold_least:
         note(day, c, "refused_hold", asked)
-        return
+        return 0
     allowed = rules.limit[c]
     if world.customers.newcomer[c]:
         steps = min(paid_well[c] // rules.trial_step, rules.trial_steps)
@@ -166,24 +243,4 @@ def order(day, k, c, number, size, world, rules, books, owed, paid_well, note, s
     if asked > room:
         granted = room if rules.partial_release and room > 0 else 0
         note(day, c, "refused_limit", asked - granted)
-        if granted == 0:
-            return
-    base = np.uint64(mix(np.uint64((int(customer_key(seed, replicate, c)) + int(number) * int(ODD)) % 2**64)))
-    note(day, c, "sales", granted)
-    note(day, c, "premium", int(granted * rules.premium + 0.5) if rules.insured[g] else 0)
-    note(day, c, "factoring_cost", int(granted * rules.factor_cost[g] + 0.5) if rules.factored[g] else 0)
-    disputed = world.dispute_days if uniform(base, DISPUTE) < world.dispute_share else 0
-    quick = rules.discount[g] > 0 and not disputed and uniform(base, DISCOUNT) < taken[g]
-    second = 0
-    if not quick and uniform(base, PARTIAL) < world.partial_share:
-        second = max(int(-math.log(uniform(base, SECOND)) * ONE), 1)
-    due = day + int(rules.term[g])
-    ready = due + max(int(rules.stage_from[0]), disputed) if len(rules.stage_from) else -1
-    books[c].append(
-        {
-            "order": k, "customer": c, "amount": granted, "rest": granted, "due": due, "from": day + 1, "level": 0,
-            "clock": max(int(-math.log(uniform(base, CLOCK)) * ONE), 1), "second": second, "disputed": disputed,
-            "quick": bool(quick), "quick_on": day + max(int(rules.discount_days[g]), 1), "closed": -1, "ready": ready,
-            "key": 0,
-        }
-    )  # fmt: skip
+    return granted

@@ -8,9 +8,9 @@ from credit_lab.simulation.calibration import Assumptions, Calibration, calibrat
 from credit_lab.simulation.outcome import Comparison, Outcome, compare, simulate
 from credit_lab.simulation.rules import Rules, of_policy
 from credit_lab.simulation.run import Span
-from credit_lab.simulation.world import Customers, SimulationError, World
+from credit_lab.simulation.world import Customers, Opening, SimulationError, World
 
 __all__ = [
-    "Assumptions", "Calibration", "Comparison", "Customers", "Outcome", "Rules", "SimulationError", "Span", "World",
-    "calibrate", "compare", "of_policy", "simulate",
+    "Assumptions", "Calibration", "Comparison", "Customers", "Opening", "Outcome", "Rules", "SimulationError", "Span",
+    "World", "calibrate", "compare", "of_policy", "simulate",
 ]  # fmt: skip

@@ -1,39 +1,53 @@
-"""A world from a ledger: demand, payment hazards, defaults, disputes, recoveries, each with its standard error.
+"""A world from a ledger: demand, payment hazards, failures, disputes, recoveries, each with its standard error.
 
-What a ledger cannot say is an assumption with a range: how collection changes the hazard, and how orders answer to
-terms. Payment hazards are counted per grade and age band: payments over days at risk, which is the maximum-likelihood
-estimate of a piecewise-constant hazard; parameters are drawn from their (approximate) posterior for replicates.
+What a ledger cannot say is an assumption with a range: how collection changes the hazard, how orders answer to terms
+and refusals, who takes a discount, how failures hang together. Payment hazards are payments over days at risk by grade
+and age band, each day weighted by the assumed effect of the collection stage the invoice was in: the maximum-likelihood
+estimate of a piecewise-constant hazard. Parameters are drawn from their (approximate) posterior for replicates.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from credit_lab import history
-from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy, grade_of
-from credit_lab.simulation.world import Customers, Floats, SimulationError, World
+from credit_lab.simulation import evidence
+from credit_lab.simulation.rules import Rules, of_policy
+from credit_lab.simulation.world import Customers, Floats, Ints, SimulationError, World
 
 BANDS = np.array([-(10**6), -15, -5, -1, 2, 6, 16, 31, 61, 91, 181], dtype=np.int64)
+NEVER = 10**7
+PRIOR = 1.0  # customers' order rates lean on the mean with the weight of one order
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What the ledger cannot identify.
+    """What the ledger cannot identify; each with a range for scans.
 
     Attributes
     ----------
     level_effect : factor on the hazard after each stage of collection, in order; `level_range` multiplies its excess
-        over one in a scan
-    elasticity : change of orders per day of term; `elasticity_range` for a scan
+        over one
+    elasticity : change of orders per day of term
+    leave_share : chance that a customer leaves for good when an order is refused
+    discount_taken : share of invoices that take a discount where one is offered
+    correlation : of default times with one common factor
     """
 
     level_effect: tuple[float, ...] = (1.3, 1.6, 1.8, 2.0)
     level_range: tuple[float, float] = (0.0, 2.0)
     elasticity: float = 0.0
     elasticity_range: tuple[float, float] = (0.0, 0.004)
+    leave_share: float = 0.0
+    leave_range: tuple[float, float] = (0.0, 0.2)
+    discount_taken: float = 0.3
+    discount_range: tuple[float, float] = (0.1, 0.6)
+    correlation: float = 0.12
+    correlation_range: tuple[float, float] = (0.0, 0.25)
 
     def sentences(self) -> tuple[str, ...]:
         """To be printed beside every result."""
@@ -43,8 +57,29 @@ class Assumptions:
             f"{self.level_range[0]:g} to {self.level_range[1]:g} times the excess over one.",
             f"ASSUMED: orders change by {self.elasticity:.2%} per day of term; scanned from "
             f"{self.elasticity_range[0]:.2%} to {self.elasticity_range[1]:.2%}.",
-            "ASSUMED: an order refused is lost; customers do not come back with it and do not leave for good.",
+            f"ASSUMED: an order refused is lost, and {self.leave_share:.0%} of the customers then leave for good; "
+            f"scanned from {self.leave_range[0]:.0%} to {self.leave_range[1]:.0%}.",
+            f"ASSUMED: {self.discount_taken:.0%} of invoices take a discount if there is one; scanned from "
+            f"{self.discount_range[0]:.0%} to {self.discount_range[1]:.0%}.",
+            f"ASSUMED: default times are correlated by {self.correlation:g} through one common factor; scanned from "
+            f"{self.correlation_range[0]:g} to {self.correlation_range[1]:g}.",
         )
+
+    def cases(self) -> dict[str, "Assumptions"]:
+        """The ends of each range, one at a time: label -> assumptions."""
+        found: dict[str, Assumptions] = {}
+        for factor in self.level_range:
+            effect = tuple(1 + (value - 1) * factor for value in self.level_effect)
+            found[f"collection effect × {factor:g}"] = replace(self, level_effect=effect)
+        for name, words, form in (
+            ("elasticity", "orders per day of term", "+.2%"), ("leave_share", "leave after a refusal", ".0%"),
+            ("discount_taken", "take a discount", ".0%"), ("correlation", "correlation of defaults", "g"),
+        ):  # fmt: skip
+            ends = getattr(self, {"leave_share": "leave", "discount_taken": "discount"}.get(name, name) + "_range")
+            for value in ends:
+                if value != getattr(self, name):
+                    found[f"{words} {value:{form}}"] = replace(self, **{name: value})
+        return found
 
 
 @dataclass(frozen=True)
@@ -53,49 +88,124 @@ class Calibration:
 
     Attributes
     ----------
-    world : at the estimates
-    parameters : parameter, grade, band, estimate, standard_error, source (events and days or customers it rests on)
-    paid, at_risk : payments and days at risk by grade and band
-    defaults, years : default events and customer-years by grade
-    orders, span_days : orders of each customer and days it was seen
-    disputed, invoices : counts
+    world : at the estimates, with the invoices open at the as-of date
+    parameters : parameter, grade, band, estimate, standard_error, source (what it rests on)
+    term : as invoiced, by customer
+    newcomers : how many customers are expected to come within the year ahead
     assumptions : `Assumptions`
     """
 
     world: World
     parameters: pd.DataFrame
+    term: Ints
+    newcomers: float
+    assumptions: Assumptions
+    evidence: "Counts"
+
+    def draw(self, number: int, *, seed: int) -> list[World]:
+        """Worlds with parameters drawn from their uncertainty: gamma for rates of payment, default and orders, normal
+        for growth, season and mean order, beta for disputes and recoveries, Poisson for customers to come."""
+        rng = np.random.default_rng(seed)
+        return [self.evidence.world(self.world, self.assumptions, rng) for _ in range(number)]
+
+    def under(self, assumptions: Assumptions) -> "Calibration":
+        """The same evidence read under other assumptions."""
+        world = self.evidence.world(self.world, assumptions, None)
+        return replace(self, world=world, assumptions=assumptions)
+
+    def as_it_was(self, policy: Policy) -> Rules:
+        """Rules that let the past go on: terms as invoiced, nothing refused, the policy's ladder with all the time it
+        needs. What this forecasts can be held against what came (`backtest`)."""
+        rules = of_policy(policy, self.world.customers, capacity=10**7)
+        return rules.with_(
+            name="as it was", term=self.term, limit=np.full(len(self.term), 2**50), trial_steps=0, hold_days=10**6,
+            discount=np.zeros_like(rules.discount), demand=np.ones_like(rules.demand),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted, enough to draw a world from.
+
+    paid (grade, band), at_risk (grade, level, band), defaults and years by grade, orders and days by customer, log_sd,
+    trend and season with errors, disputed of invoices, recovery share of so many customers, expected newcomers.
+    """
+
     paid: Floats
     at_risk: Floats
     defaults: Floats
     years: Floats
     orders: Floats
-    span_days: Floats
+    days: Floats
+    log_sd: Floats
+    amount: Floats
+    trend: tuple[float, float]
+    season: tuple[Floats, Floats]
     disputed: int
     invoices: int
-    assumptions: Assumptions
+    recovery: tuple[float, int]
+    newcomers: float
 
-    def draw(self, number: int, *, seed: int) -> list[World]:
-        """Worlds with parameters drawn from their uncertainty: gamma for rates of payment, default and orders, beta for
-        disputes (conjugate, with half an event as prior)."""
-        rng = np.random.default_rng(seed)
-        found = []
-        for _ in range(number):
-            hazard = rng.gamma(self.paid + 0.5) / (self.at_risk + 0.5 / np.maximum(self.base(), 1e-9))
-            default = rng.gamma(self.defaults + 0.5) / np.maximum(self.years, 1e-9)
-            people = self.world.customers
-            rate = rng.gamma(self.orders + 0.5) / np.maximum(self.span_days, 1.0)
-            moved = replace(people, rate=rate, default_rate=default[people.grade])
+    def world(self, base: World, assumptions: Assumptions, rng: np.random.Generator | None) -> World:
+        """The world at the estimates, or with parameters drawn."""
+        people = base.customers
+        weighted = self.weighted(assumptions)
+        prior = self.pooled(weighted)
+        events, days = self.paid + 0.5, weighted + 0.5 / np.maximum(prior, 1e-9)
+        buying = people.failed_days == 0
+        usual = self.orders[buying].sum() / self.days[buying].sum()
+        shape, span = np.where(buying, self.orders + PRIOR, 0.0), self.days + PRIOR / max(usual, 1e-12)
+        trend, season, back = self.trend[0], self.season[0], self.recovery[0]
+        dispute = self.disputed / max(self.invoices, 1)
+        amount, joins, defaults = self.amount, people.joins, self.defaults + 0.5
+        if rng is not None:
+            events, shape, defaults = rng.gamma(events), rng.gamma(shape), rng.gamma(defaults)
+            trend = float(np.clip(trend + self.trend[1] * rng.standard_normal(), -0.5, 1.0))
+            season = np.maximum(season + self.season[1] * rng.standard_normal(12), 0.0)
+            season = season / max(season.mean(), 1e-9)
             dispute = float(rng.beta(self.disputed + 0.5, self.invoices - self.disputed + 0.5))
-            found.append(
-                replace(self.world, customers=moved, hazard=_levels(hazard, self.assumptions), dispute_share=dispute)
-            )
-        return found
-
-    def base(self) -> Floats:
-        """Hazard of all grades together by band, towards which small cells lean."""
-        return np.broadcast_to(
-            self.paid.sum(axis=0) / np.maximum(self.at_risk.sum(axis=0), 1.0), self.paid.shape
+            weight = max(self.recovery[1], 1)
+            back = float(rng.beta(back * weight + 0.5, (1 - back) * weight + 0.5))
+            error = self.log_sd / np.sqrt(np.maximum(self.orders, 1.0))
+            amount = amount * np.exp(error * rng.standard_normal(len(amount)) - error**2 / 2)
+            joins = _joins(people.joins, int(rng.poisson(self.newcomers)))
+        else:
+            joins = _joins(people.joins, round(self.newcomers))
+        moved = replace(
+            people, rate=shape / span * (1 + trend / 2), amount=amount * 100.0, joins=joins,
+            default_rate=(defaults / np.maximum(self.years, 1e-9))[people.grade],
         )  # fmt: skip
+        return replace(
+            base, customers=moved, hazard=_levels(events / days, assumptions), season=season, trend=trend,
+            dispute_share=dispute, recovery=back, correlation=assumptions.correlation,
+            leave_share=assumptions.leave_share,
+            discount_taken=np.full(self.paid.shape[0], assumptions.discount_taken),
+        )  # fmt: skip
+
+    def weighted(self, assumptions: Assumptions) -> Floats:
+        """Days at risk by grade and band, as many times as their stage of collection multiplies the hazard."""
+        factors = np.array([1.0, *assumptions.level_effect])[: self.at_risk.shape[1]]
+        return np.einsum("glb,l->gb", self.at_risk, factors)
+
+    def pooled(self, weighted: Floats) -> Floats:
+        """Hazard of all grades together by band, towards which small cells lean."""
+        return np.broadcast_to(self.paid.sum(axis=0) / np.maximum(weighted.sum(axis=0), 1.0), self.paid.shape)
+
+
+def _joins(joins: Ints | None, number: int) -> Ints:
+    """Of the customers to come, which have places on the calendar, only so many come; evenly over the time."""
+    found = np.array(joins)
+    places = np.flatnonzero(found > 0)
+    number = min(number, len(places))
+    found[places] = NEVER
+    found[places[:number]] = np.floor((np.arange(number) + 0.5) * 365 / max(number, 1)).astype(np.int64) + 1
+    return found
+
+
+def _levels(hazard: Floats, assumptions: Assumptions) -> Floats:
+    """Hazard by grade, level and band."""
+    factors = np.array([1.0, *assumptions.level_effect])
+    return np.clip(hazard[:, None, :] * factors[None, :, None], 0.0, 0.97)
 
 
 def calibrate(
@@ -105,8 +215,8 @@ def calibrate(
 
     Parameters
     ----------
-    policy : grades customers as of the day (by payment behaviour)
-    months : of the past that are looked at
+    policy : grades customers as of the day (by payment behaviour); its ladder names the stages of collection
+    months : of the past that payments are counted in
 
     Raises
     ------
@@ -114,156 +224,143 @@ def calibrate(
         Fewer than 50 settled invoices, or no customer with orders in the last twelve months.
     """
     assumptions = assumptions or Assumptions()
-    past = history.build(ledger, as_of)
-    last = past[past["month"] == past["month"].max()].reset_index(drop=True)
-    grades = [grade.grade for grade in policy.grades.scale]
-    number = {name: k for k, name in enumerate(grades)}
-    active = last[last["sales_12m"] > 0].reset_index(drop=True)
-    if active.empty:
+    failed = evidence.failures(ledger, as_of)
+    bought = evidence.orders(ledger, as_of, failed)
+    if bought.empty:
         raise SimulationError(f"{ledger.source}: no customer has bought in the twelve months up to {as_of.date()}")
-    grade = grade_of(policy, active["payment_index"], active["months_on_book"]).map(number).to_numpy(dtype=np.int64)
-    code = pd.Series(grade, index=active["customer_id"])
+    past = history.build(ledger, as_of)
+    grades = [grade.grade for grade in policy.grades.scale]
+    last = past[past["month"] == past["month"].max()].set_index("customer_id")
+    everyone = _graded(policy, last, grades)
     begin = as_of - pd.DateOffset(months=months)
-    paid, at_risk, settled = _payments(ledger, as_of, begin, code, len(grades))
-    if settled < 50:
-        raise SimulationError(f"{ledger.source}: {settled} invoices settled in {months} months; at least 50 are needed")
-    base = paid.sum(axis=0) / np.maximum(at_risk.sum(axis=0), 1.0)
-    hazard = (paid + 0.5) / (at_risk + 0.5 / np.maximum(base, 1e-9))
-    defaults, years = _defaults(past, policy, len(grades))
-    default_rate = (defaults + 0.5) / np.maximum(years, 1e-9)
-    invoices = ledger.invoices
-    recent = invoices[
-        (invoices["amount"] > 0)
-        & (invoices["issue_date"] > as_of - pd.DateOffset(months=12))
-        & (invoices["issue_date"] <= as_of)
-    ]
-    orders = active["customer_id"].map(recent.groupby("customer_id").size()).fillna(0).to_numpy(dtype=float)
-    span = np.clip((active["months_on_book"].to_numpy() + 1) * 30.4, 30.0, 365.0)
-    size = np.log(recent["amount"]).groupby(recent["customer_id"])
-    pooled = float(size.std().median()) if len(recent) else 0.5
-    spread = active["customer_id"].map(size.std()).fillna(pooled).clip(0.05, 2.0).to_numpy()
-    mean = active["customer_id"].map(recent.groupby("customer_id")["amount"].mean()).fillna(recent["amount"].mean())
-    facts = ledger.customers.set_index("customer_id")
-    keys = pd.DataFrame({"grade": [grades[g] for g in grade]})
-    for column in ("industry", "region"):
-        keys[column] = active["customer_id"].map(facts[column]).fillna("").to_numpy() if column in facts else ""
-    segments = keys.drop_duplicates(ignore_index=True)
-    place = keys.merge(segments.assign(segment=range(len(segments))), how="left")["segment"].to_numpy(dtype=np.int64)
-    disputed, count = _disputes(ledger, begin, as_of)
-    people = Customers(
-        active["customer_id"].to_numpy(dtype=object), grade, place, segments, (orders + 0.5) / span,
-        mean.to_numpy(dtype=float) * 100, spread, default_rate[grade],
-        (active["months_on_book"] < policy.grades.min_months).to_numpy(),
+    stages = [stage.action for stage in policy.ladder.stages]
+    stage_from = np.array([stage.from_days for stage in policy.ladder.stages], dtype=np.int64)
+    waits = evidence.spells(ledger, as_of, begin, failed, stages, stage_from)
+    known = pd.Series(waits.customer).map(everyone.to_dict()).fillna(0).to_numpy(dtype=np.int64)
+    paid, at_risk = evidence.exposure(waits, known, len(grades), BANDS)
+    if waits.invoices < 50:
+        raise SimulationError(
+            f"{ledger.source}: {waits.invoices} invoices settled in {months} months; at least 50 are needed"
+        )
+    defaults, years = _defaults(past, policy, failed, as_of, grades)
+    trend = evidence.growth(ledger, as_of, bought["customer_id"])
+    season = evidence.season(ledger, as_of, trend[0])
+    disputed, count, dispute_days = evidence.disputes(ledger, begin, as_of)
+    lost, waited = evidence.exits(ledger, as_of, failed)
+    people, extra, term, expected = _people(ledger, policy, bought, last, failed, as_of, grades)
+    sizes = extra["log_sd"].to_numpy(dtype=float)
+    counts = Counts(
+        paid, at_risk, defaults, years, extra["count"].to_numpy(dtype=float), extra["days"].to_numpy(dtype=float),
+        sizes, extra["mean"].to_numpy(dtype=float), trend, season, disputed, count, evidence.recovery(ledger, as_of),
+        expected,
     )  # fmt: skip
-    world = World(
-        people, _levels(hazard, assumptions), BANDS, _season(past, as_of), dispute_share=disputed / max(count, 1),
-        dispute_days=_dispute_days(ledger, as_of), recovery=_recovery(ledger, as_of),
-        discount_taken=np.full(len(grades), 0.3),
+    number = pd.Series(np.arange(len(people.names)), index=people.names)
+    base = World(
+        people, np.zeros((len(grades), len(assumptions.level_effect) + 1, len(BANDS))), BANDS, np.ones(12),
+        dispute_days=dispute_days, partial_share=min(waits.in_parts / max(waits.invoices, 1), 1.0),
+        partial_first=waits.first_part, recovery_days=int(np.clip(round(waited / lost), 60, 720)) if lost >= 5 else 270,
+        opening=evidence.opening(ledger, as_of, number, dispute_days, stages, stage_from),
     )  # fmt: skip
-    parameters = _table(grades, paid, at_risk, hazard, defaults, years, default_rate, disputed, count)
-    return Calibration(world, parameters, paid, at_risk, defaults, years, orders, span, disputed, count, assumptions)
+    world = counts.world(base, assumptions, None)
+    return Calibration(world, _table(counts, world, grades, waits, assumptions), term, expected, assumptions, counts)
 
 
-def _levels(hazard: Floats, assumptions: Assumptions) -> Floats:
-    """Hazard by grade, level and band."""
-    factors = np.array([1.0, *assumptions.level_effect])
-    return np.clip(hazard[:, None, :] * factors[None, :, None], 0.0, 0.97)
+def _graded(policy: Policy, rows: pd.DataFrame, grades: list[str]) -> pd.Series:
+    """Number of the grade of each row, by its index."""
+    number = {name: k for k, name in enumerate(grades)}
+    found = grade_of(policy, rows["payment_index"], rows["months_on_book"]).map(number)
+    return pd.Series(found.to_numpy(dtype=np.int64), index=rows.index)
 
 
-def _payments(
-    ledger: Ledger, as_of: pd.Timestamp, begin: pd.Timestamp, grade: pd.Series, grades: int
-) -> tuple[Floats, Floats, int]:
-    """Payments and days at risk by grade and age band; an invoice written off counts until then, unpaid."""
-    rows = settlement(ledger, as_of)
-    rows = rows[rows["customer_id"].isin(grade.index) & (rows["issue_date"] >= begin)]
-    g = rows["customer_id"].map(grade).to_numpy(dtype=np.int64)
-    due = rows["due_date"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    start = rows["issue_date"].to_numpy().astype("datetime64[D]").astype(np.int64) + 1 - due
-    over = rows["settled_on"].notna().to_numpy()
-    stop = rows["settled_on"].fillna(rows["censored_on"]).to_numpy().astype("datetime64[D]").astype(np.int64) - due
-    paid, at_risk = np.zeros((grades, len(BANDS))), np.zeros((grades, len(BANDS)))
-    edges = np.append(BANDS, 10**6)
-    for band in range(len(BANDS)):
-        days = np.minimum(stop + 1, edges[band + 1]) - np.maximum(start, edges[band])
-        np.add.at(at_risk[:, band], g, np.maximum(days, 0).astype(float))
-        inside = over & (stop >= edges[band]) & (stop < edges[band + 1])
-        np.add.at(paid[:, band], g[inside], 1.0)
-    return paid, at_risk, int(over.sum())
-
-
-def _defaults(past: pd.DataFrame, policy: Policy, grades: int) -> tuple[Floats, Floats]:
-    """Default events (first month with a write-off) by the grade half a year before, and customer-years by grade.
+def _defaults(
+    past: pd.DataFrame, policy: Policy, failed: pd.Series, as_of: pd.Timestamp, grades: list[str]
+) -> tuple[Floats, Floats]:
+    """Failures by the grade half a year before, and customer-years by grade, up to the day from which failures can be
+    seen (a term and 90 silent days back).
 
     Customers slide down before they fail; the grade at which orders were still granted is the one that counts.
     """
-    number = {item.grade: k for k, item in enumerate(policy.grades.scale)}
-    events, years = np.zeros(grades), np.zeros(grades)
-    rows = past.assign(
-        then=grade_of(policy, past["payment_index"], past["months_on_book"]).map(number).to_numpy(dtype=np.int64)
-    )
-    first = rows[rows["written_off_12m"] > 0].groupby("customer_id")["month"].min().rename("failed")
-    rows = rows.join(first, on="customer_id")
-    alive = rows["failed"].isna() | (rows["month"] < rows["failed"])
-    np.add.at(years, rows.loc[alive, "then"].to_numpy(), 1 / 12)
-    before = rows[alive & rows["failed"].notna()]
-    early = before[before["month"] <= before["failed"] - pd.DateOffset(months=6)]
+    seen = as_of - pd.Timedelta(days=150)
+    rows = past[past["month"] <= seen].assign(failed=lambda t: t["customer_id"].map(failed.to_dict()))
+    rows = rows.assign(then=_graded(policy, rows, grades).to_numpy())
+    rows = rows[rows["failed"].isna() | (rows["month"] < rows["failed"])]
+    events, years = np.zeros(len(grades)), np.zeros(len(grades))
+    np.add.at(years, rows["then"].to_numpy(), 1 / 12)
+    before = rows[rows["failed"].notna() & (pd.to_datetime(rows["failed"]) <= seen)]
+    early = before[before["month"] <= pd.to_datetime(before["failed"]) - pd.DateOffset(months=6)]
     known = early.groupby("customer_id")["then"].last()
     young = before[~before["customer_id"].isin(known.index)].groupby("customer_id")["then"].first()
     np.add.at(events, np.concatenate([known.to_numpy(), young.to_numpy()]).astype(np.int64), 1.0)
     return events, np.maximum(years, 0.5)
 
 
-def _season(past: pd.DataFrame, as_of: pd.Timestamp) -> Floats:
-    """Factor on orders by calendar month over the last whole years, mean one; flat with less than a year."""
-    months = past[past["month"] > as_of - pd.DateOffset(months=24)].groupby("month")["sales"].sum()
-    if len(months) < 12:
-        return np.ones(12)
-    by = months.groupby(months.index.month).mean().reindex(range(1, 13)).ffill().bfill()
-    return (by / by.mean()).to_numpy(dtype=float)
-
-
-def _disputes(ledger: Ledger, begin: pd.Timestamp, as_of: pd.Timestamp) -> tuple[int, int]:
-    invoices = ledger.invoices
-    rows = invoices[(invoices["amount"] > 0) & invoices["issue_date"].between(begin, as_of)]
-    if not ledger.has("disputes"):
-        return 0, len(rows)
-    known = ledger.tables["disputes"]
-    return int(rows["invoice_id"].isin(known.loc[known["opened_on"] <= as_of, "invoice_id"]).sum()), len(rows)
-
-
-def _dispute_days(ledger: Ledger, as_of: pd.Timestamp) -> int:
-    if not ledger.has("disputes"):
-        return 30
-    known = ledger.tables["disputes"]
-    closed = known[known["closed_on"] <= as_of]
-    return max(round(float((closed["closed_on"] - closed["opened_on"]).dt.days.mean())), 1) if len(closed) else 30
-
-
-def _recovery(ledger: Ledger, as_of: pd.Timestamp) -> float:
-    """Recovered over written off so far; 0.2 where nothing was written off."""
-    if not ledger.has("write_offs"):
-        return 0.2
-    rows = ledger.tables["write_offs"]
-    rows = rows[rows["written_off_on"] <= as_of]
-    gross = float(rows.loc[rows["amount"] > 0, "amount"].sum())
-    return min(float(-rows.loc[rows["amount"] < 0, "amount"].sum()) / gross, 1.0) if gross > 0 else 0.2
+def _people(
+    ledger: Ledger, policy: Policy, bought: pd.DataFrame, last: pd.DataFrame, failed: pd.Series, as_of: pd.Timestamp,
+    grades: list[str],
+) -> tuple[Customers, pd.DataFrame, Ints, float]:  # fmt: skip
+    """Customers that buy, those that have failed and still owe, and places for those to come."""
+    begin = ledger.invoices["issue_date"].min()
+    lookback = as_of - pd.DateOffset(months=24)
+    young = bought[(bought["first"] > lookback) & (bought["first"] > begin + pd.Timedelta(days=120))]
+    span = max((as_of - max(lookback, begin + pd.Timedelta(days=120))).days, 90)
+    expected = len(young) * 365 / span
+    places = int(np.ceil(expected + 3 * np.sqrt(expected))) if expected > 0 else 0
+    donors = young.iloc[np.arange(places) % max(len(young), 1)] if places else young
+    dead = pd.DataFrame({"customer_id": failed.index, "failed_on": failed.to_numpy()})
+    dead = dead.assign(count=0.0, days=365.0, mean=0.0, log_sd=0.0, term=30.0)
+    rows = pd.concat([bought, dead, donors], ignore_index=True)
+    kind = np.repeat([0, 1, 2], [len(bought), len(dead), len(donors)])
+    names = rows["customer_id"].astype(str).to_numpy(dtype=object)
+    names[kind == 2] = [f"newcomer {k + 1}" for k in range(places)]
+    code = _graded(policy, last.reindex(rows["customer_id"]), grades).to_numpy()
+    facts = ledger.customers.set_index("customer_id")
+    keys = pd.DataFrame({"grade": [grades[g] for g in code]})
+    for column in ("industry", "region"):
+        keys[column] = rows["customer_id"].map(facts[column].to_dict()).fillna("").to_numpy() if column in facts else ""
+    segments = keys.drop_duplicates(ignore_index=True)
+    place = keys.merge(segments.assign(segment=range(len(segments))), how="left")["segment"].to_numpy(dtype=np.int64)
+    spread = rows["log_sd"].fillna(float(bought["log_sd"].median()) if bought["log_sd"].notna().any() else 0.5)
+    extra = rows.assign(log_sd=spread.clip(0.05, 2.0))
+    months = last["months_on_book"].reindex(rows["customer_id"]).fillna(0).to_numpy()
+    gone = np.zeros(len(rows), dtype=np.int64)
+    gone[kind == 1] = np.maximum((as_of - pd.to_datetime(dead["failed_on"])).dt.days.to_numpy(), 1)
+    zero = np.zeros(len(rows))
+    people = Customers(
+        names, code, place, segments, zero, zero, extra["log_sd"].to_numpy(dtype=float), zero,
+        (months < policy.grades.min_months) | (kind == 2), (kind == 2).astype(np.int64), gone,
+    )  # fmt: skip
+    return people, extra, np.rint(rows["term"]).clip(0).to_numpy(dtype=np.int64), expected
 
 
 def _table(
-    grades: list[str], paid: Floats, at_risk: Floats, hazard: Floats, defaults: Floats, years: Floats,
-    default_rate: Floats, disputed: int, count: int,
-) -> pd.DataFrame:  # fmt: skip
-    rows: list[tuple[str, str, str, float, float, str]] = []
+    counts: Counts, world: World, grades: list[str], waits: evidence.Spells, assumptions: Assumptions
+) -> pd.DataFrame:
+    rows: list[tuple[Any, ...]] = []
+    weighted = counts.weighted(assumptions)
     for g, name in enumerate(grades):
         for band in range(len(BANDS)):
-            error = float(np.sqrt(paid[g, band] + 0.5) / max(at_risk[g, band], 1.0))
-            source = f"{paid[g, band]:.0f} payments in {at_risk[g, band]:,.0f} days"
+            days = max(float(weighted[g, band]), 1.0)
+            source = f"{counts.paid[g, band]:.0f} payments in {counts.at_risk[g, :, band].sum():,.0f} days"
             label = "earlier" if band == 0 else f"from {BANDS[band]}"
-            rows.append(("daily hazard of payment", name, label, float(hazard[g, band]), error, source))
-        error = float(np.sqrt(defaults[g] + 0.5) / years[g])
-        source = f"{defaults[g]:.0f} defaults in {years[g]:,.0f} customer-years"
-        rows.append(("yearly default rate", name, "", float(default_rate[g]), error, source))
-    share = disputed / max(count, 1)
-    error = float(np.sqrt(share * (1 - share) / max(count, 1)))
-    rows.append(("share disputed", "", "", share, error, f"{disputed:,} of {count:,} invoices"))
+            error = float(np.sqrt(counts.paid[g, band] + 0.5) / days)
+            rows.append(("daily hazard of payment", name, label, float(world.hazard[g, 0, band]), error, source))
+        rate = (counts.defaults[g] + 0.5) / counts.years[g]
+        source = f"{counts.defaults[g]:.0f} failures in {counts.years[g]:,.0f} customer-years"
+        rows.append(
+            ("yearly default rate", name, "", rate, np.sqrt(counts.defaults[g] + 0.5) / counts.years[g], source)
+        )
+    for parameter, share, n, what in (
+        ("share disputed", world.dispute_share, counts.invoices, "invoices"),
+        ("share paid in parts", world.partial_share, waits.invoices, "settled invoices"),
+        ("share recovered", world.recovery, counts.recovery[1], "customers with a write-off"),
+    ):
+        error = float(np.sqrt(share * (1 - share) / n)) if n else np.nan
+        rows.append((parameter, "", "", share, error, f"{n:,} {what}"))
+    orders = float(counts.orders.sum())
+    rows.append(("orders a day", "", "", float(world.customers.rate[world.customers.joins == 0].sum()),
+                 np.sqrt(orders) / 365, f"{orders:,.0f} orders of twelve months"))  # fmt: skip
+    rows.append(("growth of orders a year", "", "", *counts.trend, "customers known for two years"))
+    rows.append(("customers to come in a year", "", "", counts.newcomers, np.sqrt(counts.newcomers), "two years"))
+    for month, (factor, error) in enumerate(zip(*counts.season, strict=True)):
+        rows.append(("season", "", f"month {month + 1}", factor, error, "orders of up to three years"))
     return pd.DataFrame(rows, columns=["parameter", "grade", "band", "estimate", "standard_error", "source"])

@@ -10,48 +10,51 @@ import numba
 import numpy as np
 
 from credit_lab.simulation.clock import burnt, ends_on
-from credit_lab.simulation.world import CLOCK, DISCOUNT, DISPUTE, ODD, ONE, PARTIAL, SECOND, customer_key, mix, uniform
-
-MEASURES = (
-    "ordered", "sales", "refused_limit", "refused_hold", "collected", "recovered", "credited", "written_off", "claims",
-    "premium", "factoring_cost", "collection_cost", "actions", "open", "overdue", "open_days", "defaulted",
+from credit_lab.simulation.records import (
+    ACTIONS,
+    ADVANCED,
+    AGED_OFF,
+    BORNE,
+    CLAIMS,
+    COLLECTED,
+    COST,
+    CREDITED,
+    DEFAULTED,
+    EXPECTED,
+    FACTORING,
+    LOST,
+    MEASURES,
+    OPEN,
+    OPEN_DAYS,
+    OPENING,
+    ORDERED,
+    OVERDUE,
+    OWN_DAYS,
+    PREMIUM,
+    RECOVERED,
+    REFUSED_HOLD,
+    REFUSED_LIMIT,
+    REPAID,
+    SALES,
+    VINTAGE_LOST,
+    WRITTEN_OFF,
 )  # fmt: skip
-(ORDERED, SALES, REFUSED_LIMIT, REFUSED_HOLD, COLLECTED, RECOVERED, CREDITED, WRITTEN_OFF, CLAIMS, PREMIUM, FACTORING,
- COST, ACTIONS, OPEN, OVERDUE, OPEN_DAYS, DEFAULTED) = range(len(MEASURES))  # fmt: skip
+from credit_lab.simulation.world import (
+    CLOCK,
+    DISCOUNT,
+    DISPUTE,
+    LEAVE,
+    ODD,
+    ONE,
+    PARTIAL,
+    SECOND,
+    customer_key,
+    mix,
+    uniform,
+)  # fmt: skip
+
 LATER = 2**30
 END, STAGED, FAIL, BACK = range(4)  # lists of a day's events
-
-_INT, _FLOAT = np.int64, np.float64
-# One record per order: what was drawn, then its invoice: rest still open, closed on (−1 not; −2, −3 refused), state
-# (1 open, 2 in part), clock left as of since, ends (day it ends by itself), ready (day of the next stage), pending
-# (clock of a second part; −1 takes the discount), following (next of the customer), stage_next (next in its list).
-ORDER = np.dtype(
-    [(name, _INT) for name in ("size", "amount", "rest", "clock", "pending", "part_paid", "key")]
-    + [(name, np.int32) for name in (
-        "who", "number", "closed", "since", "due", "ends", "ready", "disputed", "following", "part_on", "stage_next",
-        "state", "level",
-    )]
-)  # fmt: skip
-# One record per customer; first and newest are its open invoices, moved the last day accrued.
-CUSTOMER = np.dtype(
-    [(name, _INT) for name in ("grade", "segment", "newcomer", "limit", "default_day")] + [("default_rate", _FLOAT)]
-    + [(name, _INT) for name in ("owed", "moved", "paid_well", "dead", "first", "newest", "fail_next", "back_next")]
-)  # fmt: skip
-GRADE = np.dtype(
-    [(name, _INT) for name in ("term", "discount_days", "insured", "factored", "risk")]
-    + [(name, _FLOAT) for name in ("demand", "discount", "factor_cost", "taken")]
-)
-STAGE = np.dtype([("from_day", _INT), ("minutes", _INT), ("cost", _INT)])
-SETTING = np.dtype(
-    [(name, _INT) for name in (
-        "seed", "replicate", "days", "segments", "dispute_days", "recovery_days", "trial_step", "trial_steps",
-        "hold_days", "hold_least", "partial_release", "capacity", "write_off",
-    )]
-    + [(name, _FLOAT) for name in (
-        "dispute_share", "partial_share", "partial_first", "recovery", "trial_first", "trial_factor", "insured_share",
-        "premium",
-    )]
-)  # fmt: skip
 
 
 @numba.njit(cache=True, nogil=True)
@@ -94,13 +97,13 @@ def _pop(heap, size, inv):  # type: ignore[no-untyped-def] # pragma: no cover
 def simulate(inv, cus, pol, stages, settings, burn, bands, month_of, start):  # type: ignore[no-untyped-def] # pragma: no cover
     """Run a replicate on records of orders, customers, grades, stages and one record of settings.
 
-    Orders and customers are changed in place; returned are measures by month and segment (minor units) and the
-    hazard-weighted loss.
+    Orders and customers are changed in place; returned are measures by month and segment (minor units), and by the
+    same the hazard-weighted loss and the money-days the seller finances.
     """
     r = settings[0]
     months = month_of[r.days - 1] + 1
     result = np.zeros((months, r.segments, len(MEASURES)), np.int64)
-    expected = np.zeros((months, r.segments))
+    expected = np.zeros((months, r.segments, 2))
     heads = np.full((4, r.days), -1, np.int64)
     pool = np.empty((len(inv) * (len(stages) + 2) + 1, 2), np.int64)
     heap, used = np.empty(len(inv) + 1, np.int64), np.zeros(2, np.int64)
@@ -109,14 +112,22 @@ def simulate(inv, cus, pol, stages, settings, burn, bands, month_of, start):  # 
         inv[i].following, inv[i].part_on, inv[i].stage_next = -1, -1, -1
     for c in range(len(cus) - 1, -1, -1):
         cus[c].first, cus[c].newest = -1, -1
-        if cus[c].default_day < r.days:
+        if cus[c].default_day < 0:  # failed before the first day
+            cus[c].dead = 1
+            back = max(cus[c].default_day + r.recovery_days, 0)
+            if back < r.days:
+                cus[c].back_next = heads[BACK, back]
+                heads[BACK, back] = c
+        elif cus[c].default_day < r.days:
             cus[c].fail_next = heads[FAIL, cus[c].default_day]
             heads[FAIL, cus[c].default_day] = c
+    for k in range(r.opening):
+        _take_over(k, inv, cus, pol, stages, r, burn, bands, heads, pool, used, result)
     for day in range(r.days):
         lines = result[month_of[day]]
         c = heads[FAIL, day]
         while c >= 0:
-            _fail(day, c, cus, r, month_of, heads, result, expected)
+            _fail(day, c, cus, pol, r, month_of, heads, result, expected)
             c = cus[c].fail_next
         c = heads[BACK, day]
         while c >= 0:
@@ -133,17 +144,15 @@ def simulate(inv, cus, pol, stages, settings, burn, bands, month_of, start):  # 
                 _order(day, k, inv, cus, pol, stages, r, burn, bands, month_of, heads, pool, used, result, expected)
         _collect(day, inv, cus, pol, stages, r, burn, bands, heads, pool, heap, used, lines)
     for c in range(len(cus)):
-        weight = 0.0 if cus[c].dead else cus[c].default_rate / 365 * (1 - r.recovery)
-        _accrue(result, expected, month_of, c, r.days, cus, weight)
+        _accrue(result, expected, month_of, c, r.days, cus, pol, r)
     _balances(result, month_of, r.days, inv, cus)
     return result, expected
 
 
 @numba.njit(cache=True, nogil=True)
-def _fail(day, c, cus, r, month_of, heads, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+def _fail(day, c, cus, pol, r, month_of, heads, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A customer defaults: nothing is paid or ordered any more; what comes back comes later."""
-    weight = cus[c].default_rate / 365 * (1 - r.recovery)
-    _accrue(result, expected, month_of, c, day, cus, weight)
+    _accrue(result, expected, month_of, c, day, cus, pol, r)
     cus[c].dead = 1
     result[month_of[day], cus[c].segment, DEFAULTED] += cus[c].owed
     back = day + r.recovery_days
@@ -155,14 +164,15 @@ def _fail(day, c, cus, r, month_of, heads, result, expected):  # type: ignore[no
 @numba.njit(cache=True, nogil=True)
 def _recover(day, c, inv, cus, pol, r, month_of, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A share of each open invoice comes back, the rest is written off."""
-    _accrue(result, expected, month_of, c, day, cus, 0.0)
+    _accrue(result, expected, month_of, c, day, cus, pol, r)
     line = result[month_of[day], cus[c].segment]
     i = cus[c].first
     while i >= 0:
         if inv[i].state > 0:
             back = int(inv[i].rest * r.recovery + 0.5)
             line[RECOVERED] += back
-            _lose(line, inv[i].rest - back, cus[c].grade, pol, r)
+            _repay(line, inv[i].rest, back, cus[c].grade, pol)
+            _lose(day, i, inv[i].rest - back, inv, cus, pol, r, month_of, result)
             cus[c].owed -= inv[i].rest
             inv[i].rest, inv[i].state, inv[i].closed = 0, 0, day
         i = inv[i].following
@@ -170,11 +180,39 @@ def _recover(day, c, inv, cus, pol, r, month_of, result, expected):  # type: ign
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _lose(line, amount, g, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
-    """A write-off, and what the insurer pays of it."""
+def _advance(rest, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
+    """What the factor has paid on an invoice of which so much is open."""
+    return rest // 10000 * pol[g].advance + rest % 10000 * pol[g].advance // 10000
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _repay(line, rest, part, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
+    """The factor gets back what it paid on the part of the rest that is settled."""
+    if pol[g].factored:
+        line[REPAID] += _advance(rest, g, pol) - _advance(rest - part, g, pol)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no-untyped-def] # pragma: no cover
+    """A write-off of the last of an invoice: what the factor bears of it, what the insurer pays, what is left."""
+    c = inv[i].who
+    g, line = cus[c].grade, result[month_of[day], cus[c].segment]
     line[WRITTEN_OFF] += amount
+    if inv[i].issued >= 0:
+        result[month_of[inv[i].issued], cus[c].segment, VINTAGE_LOST] += amount
+    own = amount
+    if pol[g].factored:
+        moved = _advance(amount, g, pol)
+        if r.recourse:
+            line[REPAID] += moved
+        else:
+            line[BORNE] += moved
+            own -= moved
     if pol[g].insured:
-        line[CLAIMS] += int(amount * r.insured_share)
+        paid = int(own * r.insured_share)
+        line[CLAIMS] += paid
+        own -= paid
+    return own
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -211,15 +249,17 @@ def _end(day, i, inv, cus, pol, r, burn, bands, month_of, heads, pool, used, res
     g, line = cus[c].grade, result[month_of[day], cus[c].segment]
     part, closed = inv[i].rest, True
     if day > inv[i].due + r.write_off:
-        _lose(line, part, g, pol, r)
+        line[AGED_OFF] += _lose(day, i, part, inv, cus, pol, r, month_of, result)
     elif inv[i].pending < 0:  # the discount is taken
         off = int(part * pol[g].discount + 0.5)
         line[CREDITED] += off
         line[COLLECTED] += part - off
+        _repay(line, part, part, g, pol)
         cus[c].paid_well += day <= inv[i].due
     elif inv[i].state == 1 and inv[i].pending > 0:  # first of two parts
         part, closed = int(part * r.partial_first + 0.5), False
         line[COLLECTED] += part
+        _repay(line, inv[i].rest, part, g, pol)
         inv[i].state, inv[i].clock = 2, inv[i].pending
         inv[i].part_on, inv[i].part_paid = day, part
         _await(i, day, inv, cus, r, burn, bands, heads, pool, used)
@@ -227,9 +267,9 @@ def _end(day, i, inv, cus, pol, r, burn, bands, month_of, heads, pool, used, res
             _list_stage(i, r.days, inv, heads)
     else:
         line[COLLECTED] += part
+        _repay(line, part, part, g, pol)
         cus[c].paid_well += day <= inv[i].due
-    weight = cus[c].default_rate / 365 * (1 - r.recovery)
-    _accrue(result, expected, month_of, c, day, cus, weight)
+    _accrue(result, expected, month_of, c, day, cus, pol, r)
     cus[c].owed -= part
     inv[i].rest -= part
     if closed:
@@ -269,34 +309,74 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     g, line = cus[c].grade, result[month_of[day], cus[c].segment]
     asked = int(inv[k].size * pol[g].demand + 0.5)
     line[ORDERED] += asked
-    granted = _granted(day, k, c, asked, inv, cus, r, line)
-    if granted == 0:
+    if cus[c].gone:
+        line[LOST] += asked
+        inv[k].closed = -4
         return
+    granted = _granted(day, k, c, asked, inv, cus, r, line)
     base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(inv[k].number) * ODD)
+    if granted == 0:
+        if r.leave_share > 0 and uniform(base, LEAVE) < r.leave_share:
+            cus[c].gone = 1
+        return
     line[SALES] += granted
     line[PREMIUM] += int(granted * r.premium + 0.5) if pol[g].insured else 0
-    line[FACTORING] += int(granted * pol[g].factor_cost + 0.5) if pol[g].factored else 0
-    weight = cus[c].default_rate / 365 * (1 - r.recovery)
-    _accrue(result, expected, month_of, c, day, cus, weight)
+    if pol[g].factored:
+        line[FACTORING] += int(granted * pol[g].factor_cost + 0.5)
+        line[ADVANCED] += _advance(granted, g, pol)
+    _accrue(result, expected, month_of, c, day, cus, pol, r)
     cus[c].owed += granted
-    inv[k].amount, inv[k].rest, inv[k].due, inv[k].state = granted, granted, day + pol[g].term, 1
-    inv[k].clock = max(int(-np.log(uniform(base, CLOCK)) * ONE), 1)
+    inv[k].amount, inv[k].rest, inv[k].issued, inv[k].due = granted, granted, day, day + cus[c].term
     inv[k].disputed = r.dispute_days if uniform(base, DISPUTE) < r.dispute_share else 0
     if pol[g].discount > 0 and inv[k].disputed == 0 and uniform(base, DISCOUNT) < pol[g].taken:
-        inv[k].pending = -1
+        inv[k].state, inv[k].pending = 1, -1
         inv[k].ends = day + max(pol[g].discount_days, 1)
         _list_end(k, r.days, inv, heads, pool, used)
+        _chain(k, c, inv, cus)
     else:
-        if uniform(base, PARTIAL) < r.partial_share:
-            inv[k].pending = max(int(-np.log(uniform(base, SECOND)) * ONE), 1)
-        _await(k, day, inv, cus, r, burn, bands, heads, pool, used)
+        _open(day, k, base, inv, cus, r, burn, bands, heads, pool, used)
+    if len(stages) > 0:
+        inv[k].ready = inv[k].due + max(stages[0].from_day, inv[k].disputed)
+        _list_stage(k, r.days, inv, heads)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _open(day, k, base, inv, cus, r, burn, bands, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
+    """An invoice begins to wait for its payment."""
+    inv[k].state, inv[k].pending = 1, 0
+    inv[k].clock = max(int(-np.log(uniform(base, CLOCK)) * ONE), 1)
+    if uniform(base, PARTIAL) < r.partial_share:
+        inv[k].pending = max(int(-np.log(uniform(base, SECOND)) * ONE), 1)
+    _await(k, day, inv, cus, r, burn, bands, heads, pool, used)
+    _chain(k, inv[k].who, inv, cus)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _chain(k, c, inv, cus):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Behind the customer's other open invoices."""
     if cus[c].newest >= 0 and cus[c].first >= 0:
         inv[cus[c].newest].following = k
     else:
         cus[c].first = k
     cus[c].newest = k
-    if len(stages) > 0:
-        inv[k].ready = inv[k].due + max(stages[0].from_day, inv[k].disputed)
+
+
+@numba.njit(cache=True, nogil=True)
+def _take_over(k, inv, cus, pol, stages, r, burn, bands, heads, pool, used, result):  # type: ignore[no-untyped-def] # pragma: no cover
+    """An invoice that is open on the first day: its size, due date, stage and dispute are known, the rest is drawn."""
+    c = inv[k].who
+    inv[k].amount, inv[k].rest = inv[k].size, inv[k].size
+    cus[c].owed += inv[k].size
+    line = result[0, cus[c].segment]
+    line[OPENING] += inv[k].size
+    g = cus[c].grade
+    if pol[g].factored:
+        line[FACTORING] += int(inv[k].size * pol[g].factor_cost + 0.5)
+        line[ADVANCED] += _advance(inv[k].size, g, pol)
+    base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(inv[k].number) * ODD)
+    _open(-1, k, base, inv, cus, r, burn, bands, heads, pool, used)
+    if inv[k].level < len(stages):
+        inv[k].ready = max(inv[k].due + max(stages[inv[k].level].from_day, inv[k].disputed), 0)
         _list_stage(k, r.days, inv, heads)
 
 
@@ -334,10 +414,18 @@ def _collect(day, inv, cus, pol, stages, r, burn, bands, heads, pool, heap, used
 
 
 @numba.njit(cache=True, nogil=True)
-def _accrue(result, expected, month_of, c, day, cus, weight):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Money-days owed since the last move, by month, and the loss they stand for."""
-    at, owed, place = cus[c].moved, cus[c].owed, cus[c].segment
+def _accrue(result, expected, month_of, c, day, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances."""
+    at, owed, place, g = cus[c].moved, cus[c].owed, cus[c].segment, cus[c].grade
     if owed != 0:
+        financed = 1 - pol[g].advance / 10000 if pol[g].factored else 1.0
+        weight = 0.0
+        if not cus[c].dead:
+            weight = cus[c].default_rate / 365 * (1 - r.recovery)
+            if pol[g].factored and not r.recourse:
+                weight *= financed
+            if pol[g].insured:
+                weight *= 1 - r.insured_share
         while at < day:
             month, until = month_of[at], at + 1
             if month_of[day - 1] == month:
@@ -347,7 +435,8 @@ def _accrue(result, expected, month_of, c, day, cus, weight):  # type: ignore[no
                     until += 1
             carried = owed * (until - at)
             result[month, place, OPEN_DAYS] += carried
-            expected[month, place] += weight * carried
+            expected[month, place, EXPECTED] += weight * carried
+            expected[month, place, OWN_DAYS] += financed * carried
             at = until
     cus[c].moved = day
 
@@ -360,7 +449,9 @@ def _balances(result, month_of, days, inv, cus):  # type: ignore[no-untyped-def]
         balance = 0
         for m in range(last):
             line = result[m, place]
-            balance += line[SALES] - line[COLLECTED] - line[RECOVERED] - line[CREDITED] - line[WRITTEN_OFF]
+            balance += (
+                line[OPENING] + line[SALES] - line[COLLECTED] - line[RECOVERED] - line[CREDITED] - line[WRITTEN_OFF]
+            )
             line[OPEN] = balance
     month_end = np.zeros(last, np.int64)
     for day in range(days):
@@ -369,7 +460,7 @@ def _balances(result, month_of, days, inv, cus):  # type: ignore[no-untyped-def]
         if inv[k].amount == 0 or inv[k].due + 1 >= days:
             continue
         until = inv[k].closed if inv[k].closed >= 0 else days
-        m = month_of[inv[k].due + 1]
+        m = month_of[max(inv[k].due + 1, 0)]
         while m < last and month_end[m] < until:
             left = inv[k].amount - (inv[k].part_paid if 0 <= inv[k].part_on <= month_end[m] else 0)
             result[m, cus[inv[k].who].segment, OVERDUE] += left

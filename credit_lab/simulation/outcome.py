@@ -6,14 +6,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab.simulation import kernel
+from credit_lab.kpi.formulas import countback
+from credit_lab.simulation import records
 from credit_lab.simulation.rules import Rules
 from credit_lab.simulation.run import Span, many
 from credit_lab.simulation.world import SimulationError, World
 
 Floats = npt.NDArray[np.float64]
-AT = {name: k for k, name in enumerate(kernel.MEASURES)}
+AT = {name: k for k, name in enumerate(records.MEASURES)}
 MINOR = 100.0
+CASH_IN = ("collected", "recovered", "claims", "advanced")
+CASH_OUT = ("repaid", "premium", "factoring_cost", "collection_cost")
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,19 @@ class Outcome:
     Attributes
     ----------
     name : of the rules
-    monthly : replicate, month, and per month: ordered, sales, refused_limit, refused_hold, collected, recovered,
-        credited (discounts), written_off, claims, premium, factoring_cost, collection_cost, actions, open, overdue,
-        open_days (money × days), defaulted (open when the customer failed), expected_loss (hazard-weighted)
-    totals : replicate, and over the reported months: sales, refused_share, collected, bad_debt (write-offs less claims
-        over sales), bad_debt_expected (hazard-weighted loss over sales), turnover (yearly sales over mean balance),
-        dso (mean open balance over daily sales), overdue_share, collection_cost, margin, funding_cost, profit (margin
-        less discounts − expected loss − collection − transfer − funding, claims added back)
+    monthly : replicate, month, and per month what `records.MEASURES` names: opening, ordered, sales, refused_limit,
+        refused_hold, lost (orders of customers who left), collected, recovered, credited (discounts), written_off,
+        aged_off (net, for age alone), vintage_lost (written off since, of this month's invoices), claims, premium,
+        factoring_cost, advanced, repaid and borne (by the factor), collection_cost, actions, open, overdue, open_days
+        (money × days), defaulted (open when the customer failed); also expected_loss (hazard-weighted, after cover),
+        own_days (open_days less what a factor has advanced) and cash (all that came in less all that went out)
+    totals : replicate, and over the reported months: sales, refused_share (of orders; with those lost since), lost,
+        collected, cash, bad_debt (write-offs less claims and what a factor bears, over sales), bad_debt_vintage
+        (written off so far of the invoices of these months, over their sales), bad_debt_expected (hazard-weighted loss and
+        write-offs for age, after cover, over sales), turnover (yearly sales over mean balance), dso (mean open balance
+        over daily sales), dso_period_end, dso_countback, overdue_share, collection_cost, margin, funding_cost, profit
+        (margin less discounts, expected losses, collection, transfer and funding: risk-adjusted, since losses weigh by
+        their probability), profit_realised (with the losses that happened)
     segments : by grade, industry and region where known: segment columns, sales, bad_debt_expected, turnover
     assumptions : sentences on what a ledger cannot say
     """
@@ -77,8 +86,10 @@ def simulate(
     money = sums / MINOR
     money[:, :, AT["actions"]] = sums[:, :, AT["actions"]]
     index = pd.MultiIndex.from_product([range(first, first + replicates), ends], names=["replicate", "month"])
-    monthly = pd.DataFrame(money.reshape(-1, len(kernel.MEASURES)), index=index, columns=list(kernel.MEASURES))
-    monthly["expected_loss"] = expected.sum(axis=2).reshape(-1) / MINOR
+    monthly = pd.DataFrame(money.reshape(-1, len(records.MEASURES)), index=index, columns=list(records.MEASURES))
+    by_month = expected.sum(axis=2).reshape(-1, expected.shape[-1]) / MINOR
+    monthly["expected_loss"], monthly["own_days"] = by_month[:, records.EXPECTED], by_month[:, records.OWN_DAYS]
+    monthly["cash"] = monthly[list(CASH_IN)].sum(axis=1) - monthly[list(CASH_OUT)].sum(axis=1)
     monthly = monthly.reset_index()
     monthly = monthly[monthly["month"] >= ends[before]].reset_index(drop=True)
     totals = _totals(monthly, rules, span)
@@ -89,34 +100,52 @@ def simulate(
 def _totals(monthly: pd.DataFrame, rules: Rules, span: Span) -> pd.DataFrame:
     by = monthly.groupby("replicate")
     total = by.sum(numeric_only=True)
-    years = span.days / 365
     mean_open = total["open_days"] / span.days
     sales = total["sales"].where(total["sales"] > 0)
+    lost = total["written_off"] - total["claims"] - total["borne"]
+    expected = total["expected_loss"] + total["aged_off"]
     table = pd.DataFrame(
         {
             "sales": total["sales"],
             "refused_share": 1 - total["sales"] / total["ordered"].where(total["ordered"] > 0),
+            "lost": total["lost"],
             "collected": total["collected"] + total["recovered"],
-            "bad_debt": (total["written_off"] - total["claims"]) / sales,
-            "bad_debt_expected": total["expected_loss"] / sales,
-            "turnover": sales / years / mean_open.where(mean_open > 0),
+            "cash": total["cash"],
+            "bad_debt": lost / sales,
+            "bad_debt_vintage": total["vintage_lost"] / sales,
+            "bad_debt_expected": expected / sales,
+            "turnover": sales * 365 / span.days / mean_open.where(mean_open > 0),
             "dso": mean_open / (sales / span.days),
+            "dso_period_end": by["open"].last() / (sales / span.days),
+            "dso_countback": _countback(monthly, span),
             "overdue_share": by["overdue"].mean() / by["open"].mean().where(by["open"].mean() > 0),
             "collection_cost": total["collection_cost"],
             "margin": rules.margin * total["sales"],
-            "funding_cost": rules.capital_cost * total["open_days"] / 365,
+            "funding_cost": rules.capital_cost * total["own_days"] / 365,
         }
     )
-    table["profit"] = (
-        table["margin"] - total["credited"] - total["expected_loss"] + total["claims"] - total["collection_cost"]
-        - total["premium"] - total["factoring_cost"] - table["funding_cost"]
+    before = (
+        table["margin"] - total["credited"] - total["collection_cost"] - total["premium"] - total["factoring_cost"]
+        - table["funding_cost"]
     )  # fmt: skip
-    return table.reset_index()
+    return table.assign(profit=before - expected, profit_realised=before - lost).reset_index()
+
+
+def _countback(monthly: pd.DataFrame, span: Span) -> pd.Series:
+    """`dso.countback` at the end of the last month, of each replicate."""
+    ends = pd.DatetimeIndex(monthly["month"].unique())
+    last = span.start + pd.Timedelta(days=span.days - 1)
+    first = ends[0].replace(day=1) if ends[0].replace(day=1) >= span.start else span.start
+    edges = pd.DatetimeIndex([first - pd.Timedelta(days=1), *ends[:-1], last])
+    days = np.diff(edges) / pd.Timedelta(days=1)
+    return pd.Series(
+        {number: countback(part["open"].iloc[-1], part["sales"], days) for number, part in monthly.groupby("replicate")}
+    )
 
 
 def _segments(world: World, found: npt.NDArray[np.int64], expected: Floats, span: Span) -> pd.DataFrame:
     mean = found.sum(axis=1).mean(axis=0) / MINOR
-    loss = expected.sum(axis=1).mean(axis=0) / MINOR
+    loss = expected[..., records.EXPECTED].sum(axis=1).mean(axis=0) / MINOR + mean[:, AT["aged_off"]]
     sales = mean[:, AT["sales"]]
     owed = mean[:, AT["open_days"]] / span.days
     with np.errstate(divide="ignore", invalid="ignore"):

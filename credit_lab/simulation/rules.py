@@ -16,7 +16,8 @@ class Rules:
     Attributes
     ----------
     name : of the policy
-    term : days, by grade; discount, discount_days : by grade
+    grade : of each customer, for knobs that turn on grades
+    term : days, by customer; discount, discount_days : by grade
     limit : by customer; trial_* : first limit of a newcomer, factor per step, invoices paid in time per step, steps
     hold_days : an order is refused when the oldest open invoice is more days past due than this and at least hold_least
         large; partial_release : whether the part of an order that fits the limit is granted
@@ -25,10 +26,12 @@ class Rules:
     write_off : days past due after which an invoice is written off
     demand : factor on orders by grade (response to terms)
     insured, factored : by grade; insured_share of a loss, premium and factor_cost on sales
+    advance : share of an invoice the factor pays at once; recourse : whether it gets that back when nobody pays
     margin, capital_cost : for profit: share of sales, per year
     """
 
     name: str
+    grade: Ints
     term: Ints
     discount: Floats
     discount_days: Ints
@@ -51,6 +54,8 @@ class Rules:
     insured_share: float
     premium: float
     factor_cost: Floats
+    advance: float = 0.8
+    recourse: bool = True
     margin: float = 0.25
     capital_cost: float = 0.06
 
@@ -64,6 +69,8 @@ class Rules:
             raise SimulationError(f"rules {self.name}: limits, terms and capacity are not negative, write_off above 0")
         if (self.stage_minutes < 0).any() or self.trial_step < 1 or (self.demand < 0).any():
             raise SimulationError(f"rules {self.name}: minutes and demand are not negative, trial_step at least 1")
+        if not 0 <= self.advance <= 1 or not 0 <= self.insured_share <= 1:
+            raise SimulationError(f"rules {self.name}: advance and insured_share must lie in [0, 1]")
 
     def with_(self, **changes: object) -> "Rules":
         """The same rules with some of them changed."""
@@ -72,6 +79,10 @@ class Rules:
     def scaled(self, factor: float) -> "Rules":
         """The same rules with all limits multiplied."""
         return replace(self, limit=np.rint(self.limit * factor).astype(np.int64))
+
+    def served(self, grades: int) -> "Rules":
+        """The same rules, with credit only for the best so many grades."""
+        return replace(self, limit=np.where(self.grade < grades, self.limit, 0))
 
 
 # Minutes of a collector per contact by action.
@@ -115,11 +126,12 @@ def of_policy(
     cap = policy.limits.max_share_of_sales * yearly.sum()
     step = policy.limits.rounding * minor
     limit = np.floor(np.minimum(limit, cap) / step) * step if step > 0 else np.minimum(limit, cap)
-    usual = float(term.mean()) if base_term is None else base_term
+    usual = float(term[customers.grade].mean()) if base_term is None else base_term
     stages, grades = policy.ladder.stages, len(scale)
     return Rules(
         name=policy.meta.id,
-        term=term,
+        grade=customers.grade,
+        term=term[customers.grade],
         discount=np.array([grade.discount_rate for grade in scale]),
         discount_days=np.array([grade.discount_days for grade in scale], dtype=np.int64),
         limit=limit.astype(np.int64),
@@ -141,6 +153,8 @@ def of_policy(
         insured_share=policy.transfer.cover_share,
         premium=policy.transfer.insurance_premium,
         factor_cost=np.full(grades, policy.transfer.factoring_fee),
+        advance=policy.transfer.factoring_advance,
+        recourse=policy.transfer.recourse,
         margin=1 - policy.economics.variable_cost_ratio,
         capital_cost=policy.economics.capital_cost,
     )

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab.simulation import kernel
+from credit_lab.simulation import kernel, records
 from credit_lab.simulation.rules import Rules
 from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders
 
@@ -46,8 +46,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Orders:
-    """Fate of each order of one replicate: day, customer, size, granted, rest (still open), closed (day; −1 open, −2
-    refused by hold, −3 refused by limit), level of collection reached."""
+    """Fate of each order of one replicate: day (−1: open when it began), customer, size, granted, rest (still open),
+    closed (day; −1 open, −2 refused by hold, −3 refused by limit, −4 the customer had left), level of collection
+    reached."""
 
     table: pd.DataFrame
     default_day: Ints
@@ -56,31 +57,50 @@ class Orders:
 def one(
     world: World, rules: Rules, span: Span, *, seed: int, replicate: int, log: bool = False
 ) -> tuple[Ints, npt.NDArray[np.float64], Orders | None]:
-    """One replicate: measures by month and segment (`kernel.MEASURES`, minor units), hazard-weighted loss, orders."""
+    """One replicate: measures by month and segment (`records.MEASURES`, minor units), expected amounts by
+    the same (`records.EXPECTED`, `OWN_DAYS`), orders."""
     people, days = world.customers, span.warm_up + span.days
     months, _, _ = span.months()
     start, who, number, size = draw_orders(
-        seed, replicate, days, people.rate, people.amount, people.spread, world.season, world.trend,
-        span.phase,
+        seed, replicate, days, people.rate, people.amount, people.spread, people.joins, world.season, world.trend,
+        span.warm_up, span.phase,
     )  # fmt: skip
     default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
-    inv = np.zeros(len(who), kernel.ORDER)
-    inv["who"], inv["number"], inv["size"] = who, number, size
-    cus = np.zeros(len(people.names), kernel.CUSTOMER)
+    default_day = np.where(people.failed_days > 0, -people.failed_days, default_day)
+    carried = world.opening if world.opening is not None and span.warm_up == 0 else None
+    opening = 0 if carried is None else len(carried.customer)
+    inv = np.zeros(opening + len(who), records.ORDER)
+    if carried is not None:
+        first = inv[:opening]
+        first["who"], first["number"], first["size"] = carried.customer, carried.numbers(), carried.amount
+        first["due"], first["issued"], first["disputed"] = carried.due, -1, carried.disputed
+        first["level"] = carried.within(len(rules.stage_from))
+    rest = inv[opening:]
+    rest["who"], rest["number"], rest["size"] = who, number, size
+    cus = np.zeros(len(people.names), records.CUSTOMER)
     for name in ("grade", "segment", "newcomer", "default_rate"):
         cus[name] = getattr(people, name)
-    cus["limit"], cus["default_day"] = rules.limit, default_day
-    settings = _settings(world, rules, span, seed, replicate)
-    stages = np.zeros(len(rules.stage_from), kernel.STAGE)
+    cus["limit"], cus["term"], cus["default_day"] = rules.limit, rules.term, default_day
+    settings = _settings(world, rules, span, seed, replicate, opening)
+    stages = np.zeros(len(rules.stage_from), records.STAGE)
     stages["from_day"], stages["minutes"], stages["cost"] = rules.stage_from, rules.stage_minutes, rules.stage_cost
     result, expected = kernel.simulate(
-        inv, cus, _grades(world, rules), stages, settings, world.burn(), world.bands.astype(np.int64), months, start
+        inv,
+        cus,
+        _grades(world, rules),
+        stages,
+        settings,
+        world.burn(),
+        world.bands.astype(np.int64),
+        months,
+        start + opening,
     )
     orders = None
     if log:
         table = pd.DataFrame(
             {
-                "day": np.repeat(np.arange(days), np.diff(start)), "customer": who, "size": size,
+                "day": np.append(np.full(opening, -1), np.repeat(np.arange(days), np.diff(start))),
+                "customer": inv["who"], "size": inv["size"],
                 "granted": inv["amount"], "rest": inv["rest"], "closed": inv["closed"], "level": inv["level"],
             }
         )  # fmt: skip
@@ -93,23 +113,25 @@ def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
     people, grades = world.customers, world.hazard.shape[0]
     by_grade = np.bincount(people.grade, weights=people.default_rate, minlength=grades)
     mean = by_grade / np.maximum(np.bincount(people.grade, minlength=grades), 1)
-    table = np.zeros(grades, kernel.GRADE)
+    table = np.zeros(grades, records.GRADE)
     table["risk"] = np.maximum(np.rint(mean * RISK_SCALE), 1)
     table["taken"] = 0.0 if world.discount_taken is None else world.discount_taken
-    for name in ("term", "discount_days", "insured", "factored", "demand", "discount", "factor_cost"):
+    table["advance"] = round(rules.advance * 10000)
+    for name in ("discount_days", "insured", "factored", "demand", "discount", "factor_cost"):
         table[name] = getattr(rules, name)[:grades]
     return table
 
 
-def _settings(world: World, rules: Rules, span: Span, seed: int, replicate: int) -> npt.NDArray[np.void]:
+def _settings(world: World, rules: Rules, span: Span, seed: int, replicate: int, opening: int) -> npt.NDArray[np.void]:
     """The record of single numbers."""
-    record = np.zeros(1, kernel.SETTING)
-    record["seed"], record["replicate"] = seed, replicate
+    record = np.zeros(1, records.SETTING)
+    record["seed"], record["replicate"], record["opening"] = seed, replicate, opening
     record["days"], record["segments"] = span.warm_up + span.days, len(world.customers.segments)
-    for name in ("dispute_days", "recovery_days", "dispute_share", "partial_share", "partial_first", "recovery"):
+    for name in ("dispute_days", "recovery_days", "dispute_share", "partial_share", "partial_first", "leave_share",
+                 "recovery"):  # fmt: skip
         record[name] = getattr(world, name)
     for name in ("trial_step", "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off",
-                 "trial_first", "trial_factor", "insured_share", "premium"):  # fmt: skip
+                 "trial_first", "trial_factor", "insured_share", "premium", "recourse"):  # fmt: skip
         record[name] = getattr(rules, name)
     return record
 
@@ -122,13 +144,14 @@ def check(world: World, rules: Rules) -> None:
     SimulationError
         Limits for other customers, grades or levels the world does not have.
     """
-    if len(rules.limit) != len(world.customers.names):
-        raise SimulationError(
-            f"rules {rules.name}: {len(rules.limit)} limits for {len(world.customers.names)} customers"
-        )
+    for name in ("limit", "term"):
+        if len(getattr(rules, name)) != len(world.customers.names):
+            raise SimulationError(
+                f"rules {rules.name}: {len(getattr(rules, name))} {name}s for {len(world.customers.names)} customers"
+            )
     grades, levels = world.hazard.shape[:2]
-    if len(rules.term) < grades:
-        raise SimulationError(f"rules {rules.name}: terms for {len(rules.term)} grades, the world has {grades}")
+    if len(rules.discount) < grades:
+        raise SimulationError(f"rules {rules.name}: rules for {len(rules.discount)} grades, the world has {grades}")
     if len(rules.stage_from) > levels - 1:
         raise SimulationError(
             f"rules {rules.name}: {len(rules.stage_from)} stages, but hazards are known for {levels - 1} levels only"
@@ -146,7 +169,7 @@ def many(
     jobs: int = 1,
     chunk: int = 8,
 ) -> tuple[Ints, npt.NDArray[np.float64]]:
-    """Measures (replicate, month, segment, measure) and hazard-weighted loss (replicate, month, segment).
+    """Measures (replicate, month, segment, measure) and expected amounts (replicate, month, segment, 2).
 
     Replicates run in chunks through joblib, by threads unless another backend is set around the call
     (`joblib.parallel_config(backend="dask")`); a chunk is computed again wherever it is asked for, with the same bits.

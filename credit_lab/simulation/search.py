@@ -26,6 +26,7 @@ def _ladder_days(rules: Rules, factor: float) -> Rules:
 
 # What can be turned, and how: a name → (rules, value) → rules.
 KNOBS: Mapping[str, Change] = {
+    "cut_off": lambda rules, value: rules.served(round(value)),
     "limit_multiple": lambda rules, value: rules.scaled(value),
     "term_days": lambda rules, value: rules.with_(
         term=np.maximum(np.rint(rules.term + value), 0).astype(np.int64) * (rules.term > 0)
@@ -37,8 +38,8 @@ KNOBS: Mapping[str, Change] = {
 
 
 def turned(rules: Rules, settings: Mapping[str, float]) -> Rules:
-    """Rules with knobs turned: limit_multiple (factor on all limits), term_days (added to every term), hold_days,
-    ladder_days (factor on the first days of the stages), capacity.
+    """Rules with knobs turned: cut_off (only the best so many grades get credit), limit_multiple (factor on all
+    limits), term_days (added to every term), hold_days, ladder_days (factor on the first days of the stages), capacity.
 
     Raises
     ------

@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 ONE = 2.0**32
 ODD, STEP = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03)
 # purposes of draws
-GAP, SIZE, CLOCK, SECOND, DISPUTE, PARTIAL, DISCOUNT = (np.uint64(k) for k in range(1, 8))
+GAP, SIZE, CLOCK, SECOND, DISPUTE, PARTIAL, DISCOUNT, LEAVE = (np.uint64(k) for k in range(1, 9))
 DEFAULT, FACTOR = np.uint64(101), np.uint64(102)
 
 
@@ -44,6 +44,8 @@ class Customers:
     rate : orders per day; amount : mean order, minor units; spread : standard deviation of ln(amount)
     default_rate : yearly default intensity
     newcomer : starts on a trial limit
+    joins : day of the first possible order; 0: a customer already, later ones are customers still to come
+    failed_days : days since the customer failed; 0: it has not
     """
 
     names: npt.NDArray[np.object_]
@@ -55,18 +57,54 @@ class Customers:
     spread: Floats
     default_rate: Floats
     newcomer: npt.NDArray[np.bool_]
+    joins: Ints = None  # type: ignore[assignment]
+    failed_days: Ints = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         size = len(self.names)
         if size == 0:
             raise SimulationError("simulation: no customers")
-        for name in ("grade", "segment", "rate", "amount", "spread", "default_rate", "newcomer"):
+        for name in ("joins", "failed_days"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, np.zeros(size, dtype=np.int64))
+        for name in ("grade", "segment", "rate", "amount", "spread", "default_rate", "newcomer", "joins",
+                     "failed_days"):  # fmt: skip
             if len(getattr(self, name)) != size:
                 raise SimulationError(f"simulation: {len(getattr(self, name))} values of {name} for {size} customers")
         for name in ("rate", "amount", "spread", "default_rate"):
             values = getattr(self, name)
             if not (np.isfinite(values) & (values >= 0)).all():
                 raise SimulationError(f"simulation: {name} must be known and not negative for every customer")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Invoices open when the simulation begins, one entry each, in the order of customers.
+
+    Attributes
+    ----------
+    customer : number; amount : open, minor units; due : day relative to the first simulated day (below 0: overdue)
+    level : stages of collection behind it; disputed : days from the due date on which nothing is paid
+    """
+
+    customer: Ints
+    amount: Ints
+    due: Ints
+    level: Ints
+    disputed: Ints
+
+    def __post_init__(self) -> None:
+        if (np.diff(self.customer) < 0).any() or (self.amount <= 0).any() or (self.disputed < 0).any():
+            raise SimulationError("simulation: opening items must be sorted by customer, with amounts above zero")
+
+    def within(self, stages: int) -> Ints:
+        """Levels, none above the number of stages of a policy."""
+        return np.minimum(self.level, stages)
+
+    def numbers(self) -> Ints:
+        """Keys of their draws: −1, −2, ... for each customer, which no order has."""
+        first = np.searchsorted(self.customer, self.customer)
+        return first - np.arange(len(self.customer)) - 1
 
 
 @dataclass(frozen=True)
@@ -79,11 +117,14 @@ class World:
     hazard : daily hazard of payment by grade, level of collection (0: none so far) and age band
     bands : first day past due of each band; the first one holds everything younger
     season : factor on order rates by day of year / 365 × len(season), mean one; trend : growth of rates per year
+        from the first reported day
     dispute_share, dispute_days : share of invoices disputed from the due date on, and for how long nothing is paid
     partial_share, partial_first : share of invoices paid in two parts, and the first part
     discount_taken : share that takes a discount if one is offered, by grade
     recovery, recovery_days : share of a defaulter's balance that comes back, and after how long
+    leave_share : chance that a customer whose order is refused leaves for good
     correlation : of default times with one common factor
+    opening : invoices open on the first day; None: the books fill during a warm-up
     """
 
     customers: Customers
@@ -98,7 +139,9 @@ class World:
     discount_taken: Floats | None = None
     recovery: float = 0.3
     recovery_days: int = 180
+    leave_share: float = 0.0
     correlation: float = 0.12
+    opening: Opening | None = None
 
     def __post_init__(self) -> None:
         grades = self.hazard.shape[0] if self.hazard.ndim == 3 else 0
@@ -110,11 +153,16 @@ class World:
             raise SimulationError("simulation: age bands must rise")
         if (self.customers.grade < 0).any() or (self.customers.grade >= grades).any():
             raise SimulationError(f"simulation: grades run from 0 to {grades - 1}")
-        shares = (self.dispute_share, self.partial_share, self.partial_first, self.recovery, self.correlation)
+        shares = (self.dispute_share, self.partial_share, self.partial_first, self.recovery, self.leave_share,
+                  self.correlation)  # fmt: skip
         if not all(0 <= share <= 1 for share in shares) or self.correlation == 1 or self.recovery_days < 1:
             raise SimulationError("simulation: shares must lie in [0, 1] and recovery take at least a day")
         if (self.season < 0).any() or len(self.season) == 0:
             raise SimulationError("simulation: the season needs at least one factor, none negative")
+        if self.opening is not None and (
+            (self.opening.customer < 0).any() or (self.opening.customer >= len(self.customers.names)).any()
+        ):
+            raise SimulationError(f"simulation: opening items of customers beyond {len(self.customers.names)}")
 
     def burn(self) -> Ints:
         """Clock burnt per day by grade, level and band."""
@@ -162,9 +210,12 @@ def customer_key(seed, replicate, customer):  # type: ignore[no-untyped-def] # p
 
 
 @numba.njit(cache=True, nogil=True)
-def draw_orders(seed, replicate, days, rate, amount, spread, season, trend, phase):  # type: ignore[no-untyped-def] # pragma: no cover
+def draw_orders(  # type: ignore[no-untyped-def] # pragma: no cover
+    seed, replicate, days, rate, amount, spread, joins, season, trend, origin, phase
+):
     """Orders sorted by (day, customer): first order of each day, customer, number of the order there, amount.
 
+    origin : day at which rates are as given, before they were and later they will be another with the trend
     phase : day of the year on which day 0 falls
     """
     number = 0
@@ -177,11 +228,11 @@ def draw_orders(seed, replicate, days, rate, amount, spread, season, trend, phas
             if rate[customer] <= 0:
                 continue
             key = customer_key(seed, replicate, customer)
-            now, n = 0.0, 0
-            while True:
+            now, n = float(joins[customer]), 0
+            while now < days:
                 base = mix(key + np.uint64(n) * ODD)
                 today = int(now)
-                factor = season[((today + phase) % 365) * len(season) // 365] * (1 + trend * now / 365)
+                factor = season[((today + phase) % 365) * len(season) // 365] * (1 + trend * (now - origin) / 365)
                 now += -math.log(uniform(base, GAP)) / (rate[customer] * max(factor, 1e-6))
                 if now >= days:
                     break
