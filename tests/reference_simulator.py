@@ -31,10 +31,11 @@ AT = {name: k for k, name in enumerate(MEASURES)}
 def simulate(world, rules, span, *, seed, replicate, risk):
     people, days = world.customers, span.warm_up + span.days
     month_of, _, _ = span.months()
+    dates = span.dates()
+    open_day = world.paydays[dates.day_of_week]
     start, who, number, size = draw_orders(
-        seed, replicate, days, people.rate, people.amount, people.spread, people.joins, world.season, world.trend,
-        span.warm_up, span.phase,
-    )  # fmt: skip
+        seed, replicate, people.rate, people.amount, people.spread, people.joins, world.pace(dates, span.warm_up)
+    )
     default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
     default_day = np.where(people.failed_days > 0, -people.failed_days, default_day)
     burn, taken = world.burn(), world.discount_taken
@@ -108,7 +109,7 @@ def simulate(world, rules, span, *, seed, replicate, risk):
         for c in np.flatnonzero(~dead):
             for one in books[c]:
                 if one["rest"]:
-                    pay(day, c, one, world, rules, burn, paid_well, note, settled, lose)
+                    pay(day, c, one, world, rules, burn, open_day[day], paid_well, note, settled, lose)
         for k in range(start[day], start[day + 1]):
             if not dead[who[k]]:
                 order(day, k, int(who[k]), number[k], size[k], world, rules, books, owed, paid_well, gone, note, seed,
@@ -157,17 +158,17 @@ def draws(seed, replicate, c, number):
 
 
 def invoice(k, c, amount, issued, due, disputed, level, ready, base, world):
-    second = 0
+    second, unit = 0, ONE / world.customers.habit[c]
     if uniform(base, PARTIAL) < world.partial_share:
-        second = max(int(-math.log(uniform(base, SECOND)) * ONE), 1)
+        second = max(int(-math.log(uniform(base, SECOND)) * unit), 1)
     return {
         "order": k, "customer": c, "amount": amount, "rest": amount, "issued": issued, "due": due, "from": issued + 1,
-        "level": level, "clock": max(int(-math.log(uniform(base, CLOCK)) * ONE), 1), "second": second,
+        "level": level, "clock": max(int(-math.log(uniform(base, CLOCK)) * unit), 1), "second": second,
         "disputed": disputed, "quick": False, "quick_on": -1, "closed": -1, "ready": ready, "key": 0,
     }  # fmt: skip
 
 
-def pay(day, c, one, world, rules, burn, paid_well, note, settled, lose):
+def pay(day, c, one, world, rules, burn, money_moves, paid_well, note, settled, lose):
     """An invoice's day: the discount, the clock, the second part, the write-off."""
     age = day - one["due"]
     if one["quick"]:
@@ -184,18 +185,18 @@ def pay(day, c, one, world, rules, burn, paid_well, note, settled, lose):
     if not 0 <= age < one["disputed"]:
         band = int(np.searchsorted(world.bands, age, side="right")) - 1
         one["clock"] -= int(burn[world.customers.grade[c], one["level"], max(band, 0)])
-        if one["clock"] <= 0 and age <= rules.write_off:
-            if one["second"] > 0:
-                part = int(one["rest"] * world.partial_first + 0.5)
-                note(day, c, "collected", part)
-                settled(day, c, one, part)
-                one.update(rest=one["rest"] - part, clock=one["second"], second=0)
-            else:
-                note(day, c, "collected", one["rest"])
-                settled(day, c, one, one["rest"])
-                paid_well[c] += age <= 0
-                one.update(rest=0, closed=day)
-            return
+    if one["clock"] <= 0 and money_moves and age <= rules.write_off:
+        if one["second"] > 0:
+            part = int(one["rest"] * world.partial_first + 0.5)
+            note(day, c, "collected", part)
+            settled(day, c, one, part)
+            one.update(rest=one["rest"] - part, clock=one["second"], second=0)
+        else:
+            note(day, c, "collected", one["rest"])
+            settled(day, c, one, one["rest"])
+            paid_well[c] += age <= 0
+            one.update(rest=0, closed=day)
+        return
     if age > rules.write_off:
         lose(day, c, one, one["rest"], aged=True)
         one.update(rest=0, closed=day)

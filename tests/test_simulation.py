@@ -42,7 +42,9 @@ def made_world(number=12, seed=0, rate=0.25, **changes):
         np.array([0.01, 0.03, 0.05, 0.15, 0.4, 1.5])[grade], rng.random(number) < 0.3,
     )  # fmt: skip
     hazard = np.stack([[DAILY * (1 - 0.1 * g) * (1 + 0.3 * level) for level in range(5)] for g in range(6)])
-    settings = {"discount_taken": np.full(6, 0.3), "recovery_days": 40, "partial_share": 0.3, "dispute_share": 0.2}
+    settings = {"discount_taken": np.full(6, 0.3), "recovery_days": 40, "partial_share": 0.3, "dispute_share": 0.2,
+                "paydays": np.array([1, 1, 1, 1, 1, 0, 0], bool),
+                "weekday": np.array([2, 1, 1, 1, 1, 1, 0.0])}  # fmt: skip
     return World(people, hazard, BANDS, np.array([0.9, 1.0, 1.1, 1.0]), **{**settings, **changes})
 
 
@@ -56,7 +58,12 @@ def with_books(world, seed):
         rng.choice([0, 0, 25], len(who)),
     )  # fmt: skip
     joins = np.where(np.arange(number) % 4 == 0, rng.integers(1, 90, number), 0)
-    people = replace(world.customers, joins=joins, failed_days=np.where(np.arange(number) % 5 == 1, 20, 0))
+    people = replace(
+        world.customers,
+        joins=joins,
+        failed_days=np.where(np.arange(number) % 5 == 1, 20, 0),
+        habit=rng.gamma(5, 0.2, number),
+    )
     return replace(world, customers=people, opening=opening, leave_share=0.3)
 
 
@@ -93,7 +100,7 @@ def test_mean_days_to_pay_of_a_constant_hazard():
     """Hazard .1 a day from the day after delivery: mean 10 days; 40,000 orders, error .05."""
     world = replace(
         made_world(200, rate=1.0), hazard=np.full((6, 5, 8), 0.1), partial_share=0.0, dispute_share=0.0,
-        discount_taken=np.zeros(6), correlation=0.0,
+        discount_taken=np.zeros(6), correlation=0.0, paydays=np.ones(7, bool),
     )  # fmt: skip
     world = replace(world, customers=replace(world.customers, default_rate=np.zeros(200), newcomer=np.zeros(200, bool)))
     rules = of_policy(baseline, world.customers).scaled(1e6).with_(hold_days=10**6)
@@ -225,7 +232,7 @@ def test_a_customer_does_not_move_the_others():
     parts = []
     for world in (small, large):
         p = world.customers
-        _, who, number, size = draw_orders(1, 0, 100, p.rate, p.amount, p.spread, p.joins, world.season, 0.0, 0, 0)
+        _, who, number, size = draw_orders(1, 0, p.rate, p.amount, p.spread, p.joins, np.ones(100))
         frame = pd.DataFrame({"who": who, "number": number, "size": size})
         parts.append(frame[frame["who"] < 10].sort_values(["who", "number"], ignore_index=True))
         days = draw_defaults(1, 0, p.default_rate, 0.1)[:10]
@@ -236,12 +243,14 @@ def test_a_customer_does_not_move_the_others():
 
 def test_draws_have_the_distribution_they_should():
     p = made_world(400, rate=0.5).customers
-    start, _, _, size = draw_orders(
-        1, 0, 365, p.rate, np.full(400, 1e5), np.full(400, 0.5), np.zeros(400, np.int64), np.ones(4), 0.0, 0, 0
-    )
-    assert len(size) == pytest.approx(400 * 0.5 * 365, rel=0.01)
+    pace = np.where(np.arange(365) % 7 < 5, 1.4, 0.0)  # five days of seven
+    none = np.zeros(400, np.int64)
+    start, _, _, size = draw_orders(1, 0, p.rate, np.full(400, 1e5), np.full(400, 0.5), none, pace)
+    assert len(size) == pytest.approx(400 * 0.5 * pace.sum(), rel=0.01)
     assert size.mean() == pytest.approx(1e5, rel=0.01)
-    assert np.diff(start).std() == pytest.approx((400 * 0.5) ** 0.5, rel=0.15)  # Poisson by day
+    by_day = np.diff(start)
+    assert (by_day[pace == 0] == 0).all()
+    assert by_day[pace > 0].std() == pytest.approx((400 * 0.7) ** 0.5, rel=0.15)  # Poisson by day
     failed = np.array([draw_defaults(1, r, np.full(500, 0.2), 0.12) < 365 for r in range(200)])
     assert failed.mean() == pytest.approx(1 - np.exp(-0.2), abs=0.02)
     assert failed.mean(axis=1).std() > 3 * (0.18 * 0.82 / 500) ** 0.5  # they fail together

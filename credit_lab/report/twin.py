@@ -1,7 +1,7 @@
 """Two policies in the same simulated world, as a record for the notebook and the command."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,10 @@ from credit_lab.simulation import (
     Calibration,
     Comparison,
     Outcome,
+    Rules,
+    SimulationError,
     Span,
+    World,
     calibrate,
     compare,
     of_policy,
@@ -23,6 +26,11 @@ from credit_lab.simulation import (
 from credit_lab.simulation.outcome import by_segment
 from credit_lab.simulation.search import frontier, one_at_a_time, search
 
+SCANNED = ["profit", "turnover", "bad_debt_expected"]
+SHOWN = [
+    "sales", "refused_share", "cash", "turnover", "dso_period_end", "dso_countback", "overdue_share",
+    "bad_debt_expected", "collection_cost", "funding_cost", "profit",
+]  # fmt: skip
 RANGES = {
     "limit_multiple": (0.5, 2.0), "term_days": (-20.0, 20.0), "hold_days": (10.0, 120.0), "ladder_days": (0.3, 1.5),
     "capacity": (0.0, 960.0),
@@ -39,7 +47,7 @@ class Twin:
     first, second : outcomes of the two policies
     comparison : paired differences; `monthly` medians and 80 % of both by month
     scan : the difference of profit, turnover and bad debt under other values of what the ledger cannot say
-    segments : by grade, both policies
+    segments : by grade, industry and region, both policies
     sensitivity : one knob at a time on the first policy; `found` and `front` from the search, empty without one
     """
 
@@ -78,6 +86,7 @@ def twin(
     assumptions: Assumptions | None = None,
     seed: int = 0,
     jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
 ) -> Twin:
     """Calibrate on what was known at `as_of`, then run both policies for the time after.
 
@@ -86,111 +95,186 @@ def twin(
     capacity : collector minutes a day
     candidates : settings tried by the search for a better version of the first policy; 0: no search
     parameters_drawn : replicates draw the world's parameters with their uncertainty
+    progress : told how many replicates have been run since it was last called
 
     Raises
     ------
     SimulationError
         Too little past to learn from.
     """
-    assumptions = assumptions or Assumptions()
     learned = calibrate(ledger, policies[0], as_of, assumptions=assumptions)
     worlds = learned.draw(replicates, seed=seed + 1) if parameters_drawn else learned.world
-    people = learned.world.customers
-    span = Span(as_of + pd.Timedelta(days=1), days, 240)
-    usual = float(of_policy(policies[0], people).term.mean())
-
-    def rules(policy: Policy, elasticity: float = assumptions.elasticity):  # type: ignore[no-untyped-def]
-        return of_policy(policy, people, capacity=capacity, elasticity=elasticity, base_term=usual)
-
-    first, second = (
-        simulate(
-            worlds,
-            rules(policy),
-            span,
-            seed=seed,
-            replicates=replicates,
-            jobs=jobs,
-            assumptions=assumptions.sentences(),
-        )
-        for policy in policies
+    span = Span(as_of + pd.Timedelta(days=1), days, 0)
+    run = _Runs(policies, span, seed, jobs, capacity, float(learned.term.mean()), progress)
+    first, second = run.both(learned, worlds, replicates)
+    scan = _scan(learned, run, min(replicates, 30))
+    rules = run.rules(policies[0], learned)
+    sensitivity = one_at_a_time(
+        learned.world, rules, ranges(rules), span, seed=seed, replicates=min(replicates, 16), jobs=jobs
     )
-    fewer = min(replicates, 30)
-    scan = _scan(learned, policies, rules, span, fewer, seed, jobs, assumptions)
-    some = min(replicates, 16)
-    sensitivity = one_at_a_time(learned.world, rules(policies[0]), RANGES, span, seed=seed, replicates=some, jobs=jobs)
     found = (
-        search(learned.world, rules(policies[0]), RANGES, span, seed=seed, candidates=candidates, loss_cap=loss_cap,
-               jobs=jobs)
+        search(
+            learned.world, rules, ranges(rules), span, seed=seed, candidates=candidates, loss_cap=loss_cap, jobs=jobs
+        )
         if candidates
         else pd.DataFrame()
-    )  # fmt: skip
-    monthly = pd.concat([_months(made) for made in (first, second)], ignore_index=True)
-    segments = pd.concat([by_segment(made, "grade").assign(policy=made.name) for made in (first, second)])
+    )
+    monthly = pd.concat([months(made) for made in (first, second)], ignore_index=True)
+    segments = pd.concat(
+        [
+            by_segment(made, column).rename(columns={column: "segment"}).assign(by=column, policy=made.name)
+            for made in (first, second)
+            for column in first.segments.columns.intersection(["grade", "industry", "region"])
+        ]
+    )
     return Twin(
-        learned, first, second, compare(first, second), monthly, scan, segments.reset_index(drop=True), sensitivity,
-        found, frontier(found) if len(found) else pd.DataFrame(),
+        learned, first, second, compare(first, second), monthly, scan,
+        segments[["by", "segment", "policy", *segments.columns[1:-2]]].reset_index(drop=True), sensitivity, found,
+        frontier(found) if len(found) else pd.DataFrame(),
     )  # fmt: skip
 
 
-def _months(made: Outcome) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Runs:
+    """Both policies in the same worlds, as often as needed."""
+
+    policies: Sequence[Policy]
+    span: Span
+    seed: int
+    jobs: int
+    capacity: int
+    usual_term: float
+    progress: Callable[[int], None] | None
+
+    def rules(self, policy: Policy, learned: Calibration) -> Rules:
+        people, assumed = learned.world.customers, learned.assumptions
+        return of_policy(
+            policy, people, capacity=self.capacity, elasticity=assumed.elasticity, base_term=self.usual_term
+        )
+
+    def both(self, learned: Calibration, worlds: World | list[World], replicates: int) -> list[Outcome]:
+        return [
+            simulate(
+                worlds, self.rules(policy, learned), self.span, seed=self.seed, replicates=replicates, jobs=self.jobs,
+                assumptions=learned.assumptions.sentences(), progress=self.progress,
+            )
+            for policy in self.policies
+        ]  # fmt: skip
+
+
+def ranges(rules: Rules) -> dict[str, tuple[float, float]]:
+    """Ends of the knobs for sensitivity and search."""
+    grades = len(rules.discount)
+    return {"cut_off": (max(grades - 2.4, 0.6), grades + 0.4), **RANGES}
+
+
+def months(made: Outcome) -> pd.DataFrame:
+    """Medians and 80 % of the worlds by month: sales, cash, open, overdue and expected_loss, each with _low,
+    _median, _high; policy."""
     grouped = made.monthly.groupby("month")
-    parts = {"policy": made.name}
     table = pd.DataFrame(index=sorted(made.monthly["month"].unique()))
-    for name in ("sales", "collected", "open", "overdue", "expected_loss"):
+    for name in ("sales", "cash", "open", "overdue", "expected_loss"):
         for label, level in (("low", 0.1), ("median", 0.5), ("high", 0.9)):
             table[f"{name}_{label}"] = grouped[name].quantile(level)
-    return table.rename_axis("month").reset_index().assign(**parts)
+    return table.rename_axis("month").reset_index().assign(policy=made.name)
 
 
-def _scan(learned, policies, rules, span, replicates, seed, jobs, assumptions):  # type: ignore[no-untyped-def]
+def _scan(learned: Calibration, run: _Runs, replicates: int) -> pd.DataFrame:
     """Differences under the ends of the assumed ranges."""
     rows = []
-    cases = [
-        (f"collection effect × {factor:g}", factor, assumptions.elasticity)
-        for factor in (*assumptions.level_range, 1.0)
-    ] + [(f"orders {value:+.2%} per day of term", 1.0, value) for value in assumptions.elasticity_range]
-    for name, factor, elasticity in dict.fromkeys(cases):
-        effects = tuple(1 + (effect - 1) * factor for effect in assumptions.level_effect)
-        base = learned.world.hazard[:, :1, :]
-        hazard = np.clip(base * np.array([1.0, *effects])[None, :, None], 0, 0.97)
-        world = replace(learned.world, hazard=hazard)
-        made = [
-            simulate(world, rules(policy, elasticity), span, seed=seed, replicates=replicates, jobs=jobs)
-            for policy in policies
-        ]
-        table = compare(*made).table.set_index("measure")
-        rows.append(
-            (name, *(table.loc[measure, "difference"] for measure in ("profit", "turnover", "bad_debt_expected")))
-        )
-    return pd.DataFrame(rows, columns=["assumption", "profit", "turnover", "bad_debt_expected"])
+    for name, assumed in {"as assumed": learned.assumptions, **learned.assumptions.cases()}.items():
+        again = learned.under(assumed)
+        table = compare(*run.both(again, again.world, replicates)).table.set_index("measure")
+        rows.append((name, *(table.loc[measure, "difference"] for measure in SCANNED)))
+    return pd.DataFrame(rows, columns=["assumption", *SCANNED])
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The year ahead as it would go on, and under the policy as it is written.
+
+    Attributes
+    ----------
+    lines : what to know first, or why nothing can be said
+    monthly : as `months`, both ways; empty where nothing can be said
+    table : measure, a (as it was), b (policy as written), difference, low, high (95 % of the mean)
+    """
+
+    lines: list[str]
+    monthly: pd.DataFrame
+    table: pd.DataFrame
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return {"outlook_monthly": self.monthly, "outlook_table": self.table}
+
+
+def outlook(
+    ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, replicates: int = 60, seed: int = 0, capacity: int = 480
+) -> Outlook:
+    """Simulate the year after `as_of`; a ledger that is too young says so."""
+    try:
+        learned = calibrate(ledger, policy, as_of)
+    except SimulationError as error:
+        return Outlook([f"No outlook: {error}."], pd.DataFrame(), pd.DataFrame())
+    worlds, span = learned.draw(replicates, seed=seed + 1), Span(as_of + pd.Timedelta(days=1), 365, 0)
+    written = of_policy(policy, learned.world.customers, capacity=capacity)
+    past, then = (
+        simulate(worlds, rules, span, seed=seed, replicates=replicates)
+        for rules in (learned.as_it_was(policy), written)
+    )
+    compared = compare(past, then)
+    monthly = pd.concat([months(past), months(then)], ignore_index=True)
+    kept = compared.table[compared.table["measure"].isin(SHOWN)]
+    columns = ["measure", "a", "b", "difference", "low", "high"]
+    lines = _forecast(past, ledger.currency) + _against(compared, past.name, then.name, ledger.currency)
+    return Outlook(lines, monthly, kept[columns].reset_index(drop=True))
+
+
+def _forecast(made: Outcome, currency: str) -> list[str]:
+    """Where things go if nothing changes, with 80 % of the worlds."""
+    table = made.interval().set_index("measure")
+    lost, dso = table.loc["bad_debt_expected"], table.loc["dso_period_end"]
+    cash = table.loc["cash"]
+    return [
+        f"If things go on as they were: {money_text(cash['low'], currency)} to {money_text(cash['high'], currency)} of "
+        f"cash within a year, DSO at its end {dso['low']:.0f} to {dso['high']:.0f} days, expected bad debt "
+        f"{lost['low']:.2%} to {lost['high']:.2%} of sales (80 % of simulated worlds)."
+    ]
 
 
 def headline(made: Twin, currency: str) -> list[str]:
     """What management should know first."""
-    table = made.comparison.table.set_index("measure")
-    lines = []
-    for name, words, fine in (
-        ("profit", "profit of the year", False), ("turnover", "receivables turnover", True),
-        ("bad_debt_expected", "expected bad debt over sales", True),
-    ):  # fmt: skip
-        row = table.loc[name]
-        sure = "more" if row["low"] > 0 else "less" if row["high"] < 0 else "no clear difference in"
-        size = abs(row["difference"])
-        said = (
-            (f"{size:.2%} points of" if name.startswith("bad") else f"{size:.2f}")
-            if fine
-            else money_text(size, currency)
-        )
-        lines.append(
-            f"{made.second.name} against {made.first.name}: {sure} {words}"
-            + (f" by {said} on average" if sure in ("more", "less") else "")
-            + f" ({row['a']:,.4g} to {row['b']:,.4g})."
-        )
-    names = ("profit", "turnover", "bad_debt_expected")
-    shaky = [name.replace("_", " ") for name in names if len(set(np.sign(made.scan[name]))) > 1]
+    lines = _against(made.comparison, made.first.name, made.second.name, currency)
+    shaky = [name.replace("_", " ") for name in SCANNED if len(set(np.sign(made.scan[name]))) > 1]
     lines.append(
         f"The sign of the difference in {', '.join(shaky)} turns within the ranges of what the ledger cannot say."
         if shaky
         else "The signs hold over the ranges of what the ledger cannot say."
     )
+    return lines
+
+
+def _against(compared: Comparison, a: str, b: str, currency: str) -> list[str]:
+    """One sentence per measure: more, less, or no clear difference."""
+    table = compared.table.set_index("measure")
+    lines = []
+    for name, words in (
+        ("profit", "profit of the year"), ("turnover", "receivables turnover"),
+        ("bad_debt_expected", "expected bad debt over sales"),
+    ):  # fmt: skip
+        row = table.loc[name]
+        size, shown = abs(row["difference"]), f"{row['a']:,.4g} to {row['b']:,.4g}"
+        if name == "profit":
+            said, shown = money_text(size, currency), " to ".join(money_text(row[side], currency) for side in "ab")
+        elif name == "turnover":
+            said = f"{size:.2f}"
+        else:
+            said, shown = f"{100 * size:.2f} points", f"{row['a']:.2%} to {row['b']:.2%}"
+        if row["low"] > 0 or row["high"] < 0:
+            lines.append(
+                f"{b} against {a}: {'more' if row['low'] > 0 else 'less'} {words}, by {said} on average ({shown})."
+            )
+        else:
+            lines.append(f"{b} against {a}: no clear difference in {words} ({shown}).")
     return lines

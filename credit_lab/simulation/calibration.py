@@ -145,21 +145,22 @@ class Counts:
     invoices: int
     recovery: tuple[float, int]
     newcomers: float
+    habit: tuple[Floats, Floats, float]
 
     def world(self, base: World, assumptions: Assumptions, rng: np.random.Generator | None) -> World:
         """The world at the estimates, or with parameters drawn."""
         people = base.customers
-        weighted = self.weighted(assumptions)
-        prior = self.pooled(weighted)
-        events, days = self.paid + 0.5, weighted + 0.5 / np.maximum(prior, 1e-9)
+        events, days = _rates(self.paid, self.at_risk, assumptions)
         buying = people.failed_days == 0
         usual = self.orders[buying].sum() / self.days[buying].sum()
         shape, span = np.where(buying, self.orders + PRIOR, 0.0), self.days + PRIOR / max(usual, 1e-12)
         trend, season, back = self.trend[0], self.season[0], self.recovery[0]
         dispute = self.disputed / max(self.invoices, 1)
+        habits, usually = self.habit[0] + self.habit[2], self.habit[1] + self.habit[2]
         amount, joins, defaults = self.amount, people.joins, self.defaults + 0.5
         if rng is not None:
             events, shape, defaults = rng.gamma(events), rng.gamma(shape), rng.gamma(defaults)
+            habits = rng.gamma(habits)
             trend = float(np.clip(trend + self.trend[1] * rng.standard_normal(), -0.5, 1.0))
             season = np.maximum(season + self.season[1] * rng.standard_normal(12), 0.0)
             season = season / max(season.mean(), 1e-9)
@@ -173,6 +174,7 @@ class Counts:
             joins = _joins(people.joins, round(self.newcomers))
         moved = replace(
             people, rate=shape / span * (1 + trend / 2), amount=amount * 100.0, joins=joins,
+            habit=habits / usually,
             default_rate=(defaults / np.maximum(self.years, 1e-9))[people.grade],
         )  # fmt: skip
         return replace(
@@ -182,14 +184,23 @@ class Counts:
             discount_taken=np.full(self.paid.shape[0], assumptions.discount_taken),
         )  # fmt: skip
 
-    def weighted(self, assumptions: Assumptions) -> Floats:
-        """Days at risk by grade and band, as many times as their stage of collection multiplies the hazard."""
-        factors = np.array([1.0, *assumptions.level_effect])[: self.at_risk.shape[1]]
-        return np.einsum("glb,l->gb", self.at_risk, factors)
 
-    def pooled(self, weighted: Floats) -> Floats:
-        """Hazard of all grades together by band, towards which small cells lean."""
-        return np.broadcast_to(self.paid.sum(axis=0) / np.maximum(weighted.sum(axis=0), 1.0), self.paid.shape)
+def _rates(paid: Floats, at_risk: Floats, assumptions: Assumptions) -> tuple[Floats, Floats]:
+    """Payments and days at risk by grade and band, each day as many times as its stage of collection multiplies the
+    hazard; with half a payment at the hazard of all grades together, so that small cells lean on it."""
+    factors = np.array([1.0, *assumptions.level_effect])[: at_risk.shape[1]]
+    days = np.einsum("glb,l->gb", at_risk, factors)
+    pooled = paid.sum(axis=0) / np.maximum(days.sum(axis=0), 1.0)
+    return paid + 0.5, days + 0.5 / np.maximum(pooled, 1e-9)
+
+
+def _habit(found: pd.DataFrame, names: Any) -> tuple[Floats, Floats, float]:
+    """Payments of each customer, what its grade would have paid, and the weight of the prior by moments: the variance
+    of payments beyond that of chance is h + v h², the prior weighs 1 / v payments."""
+    n, h = found["paid"].to_numpy(), found["expected"].to_numpy()
+    beyond = float((((n - h) ** 2) - h).sum() / max((h**2).sum(), 1e-9))
+    mine = found.reindex(names).fillna(0.0)
+    return mine["paid"].to_numpy(), mine["expected"].to_numpy(), 1 / max(beyond, 0.005)
 
 
 def _joins(joins: Ints | None, number: int) -> Ints:
@@ -249,15 +260,20 @@ def calibrate(
     lost, waited = evidence.exits(ledger, as_of, failed)
     people, extra, term, expected = _people(ledger, policy, bought, last, failed, as_of, grades)
     sizes = extra["log_sd"].to_numpy(dtype=float)
+    events, exposed = _rates(paid, at_risk, assumptions)
+    habit = _habit(evidence.habits(waits, known, _levels(events / exposed, assumptions), BANDS), people.names)
     counts = Counts(
         paid, at_risk, defaults, years, extra["count"].to_numpy(dtype=float), extra["days"].to_numpy(dtype=float),
         sizes, extra["mean"].to_numpy(dtype=float), trend, season, disputed, count, evidence.recovery(ledger, as_of),
-        expected,
+        expected, habit,
     )  # fmt: skip
     number = pd.Series(np.arange(len(people.names)), index=people.names)
+    issued = ledger.invoices.loc[ledger.invoices["amount"] > 0, "issue_date"]
+    recent = issued[(issued > begin) & (issued <= as_of)]
     base = World(
         people, np.zeros((len(grades), len(assumptions.level_effect) + 1, len(BANDS))), BANDS, np.ones(12),
-        dispute_days=dispute_days, partial_share=min(waits.in_parts / max(waits.invoices, 1), 1.0),
+        weekday=evidence.weekdays(recent), paydays=evidence.paydays(ledger, as_of), dispute_days=dispute_days,
+        partial_share=min(waits.in_parts / max(waits.invoices, 1), 1.0),
         partial_first=waits.first_part, recovery_days=int(np.clip(round(waited / lost), 60, 720)) if lost >= 5 else 270,
         opening=evidence.opening(ledger, as_of, number, dispute_days, stages, stage_from),
     )  # fmt: skip
@@ -336,7 +352,7 @@ def _table(
     counts: Counts, world: World, grades: list[str], waits: evidence.Spells, assumptions: Assumptions
 ) -> pd.DataFrame:
     rows: list[tuple[Any, ...]] = []
-    weighted = counts.weighted(assumptions)
+    _, weighted = _rates(counts.paid, counts.at_risk, assumptions)
     for g, name in enumerate(grades):
         for band in range(len(BANDS)):
             days = max(float(weighted[g, band]), 1.0)

@@ -3,6 +3,7 @@
 Counts only; `calibration` turns them into a world. Nothing dated after `as_of` is looked at.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,7 @@ class Spells:
 
 
 def spells(
-    ledger: Ledger, as_of: pd.Timestamp, begin: pd.Timestamp, failed: pd.Series, stages: list[str], stage_from: Ints
+    ledger: Ledger, as_of: pd.Timestamp, begin: pd.Timestamp, failed: pd.Series, stages: Sequence[str], stage_from: Ints
 ) -> Spells:
     """Waits of invoices issued since `begin`: until the first payment, and from there until the last.
 
@@ -91,7 +92,7 @@ def _first_payment(ledger: Ledger, as_of: pd.Timestamp, rows: pd.DataFrame) -> t
 
 
 def _stages(
-    ledger: Ledger, rows: pd.DataFrame, as_of: pd.Timestamp, due: Ints, stages: list[str], stage_from: Ints
+    ledger: Ledger, rows: pd.DataFrame, as_of: pd.Timestamp, due: Ints, stages: Sequence[str], stage_from: Ints
 ) -> Ints:
     """Day past due on which each invoice reached each stage; NOT_YET where it never did."""
     reached = np.full((len(stages), len(rows)), NOT_YET, dtype=np.int64)
@@ -110,18 +111,33 @@ def _stages(
 
 def exposure(found: Spells, grade: Ints, grades: int, bands: Ints) -> tuple[Floats, Floats]:
     """Payments by grade and band, and days at risk by grade, level and band."""
-    levels = len(found.stages) + 1
-    paid, at_risk = np.zeros((grades, len(bands))), np.zeros((grades, levels, len(bands)))
-    edges = np.append(bands, NOT_YET)
-    from_day = np.vstack([np.full((1, len(grade)), -NOT_YET), found.stages, np.full((1, len(grade)), NOT_YET)])
+    paid, at_risk = np.zeros((grades, len(bands))), np.zeros((grades, len(found.stages) + 1, len(bands)))
+    for band, level, days in _days(found, bands):
+        np.add.at(at_risk[:, level, band], grade, days)
+    band_of = np.searchsorted(bands, found.stop, side="right") - 1
+    ended = found.paid > 0
+    np.add.at(paid, (grade[ended], np.maximum(band_of[ended], 0)), 1.0)
+    return paid, at_risk
+
+
+def habits(found: Spells, grade: Ints, hazard: Floats, bands: Ints) -> pd.DataFrame:
+    """Per customer: payments, and how many a customer of its grade would have made in the same days."""
+    wanted = np.zeros(len(grade))
+    for band, level, days in _days(found, bands):
+        wanted += days * hazard[grade, level, band]
+    rows = pd.DataFrame({"customer": found.customer, "paid": found.paid.astype(float), "expected": wanted})
+    return rows.groupby("customer")[["paid", "expected"]].sum()
+
+
+def _days(found: Spells, bands: Ints) -> Iterator[tuple[int, int, Floats]]:
+    """Days of each spell in each band and level of collection."""
+    edges, size = np.append(bands, NOT_YET), len(found.start)
+    from_day = np.vstack([np.full((1, size), -NOT_YET), found.stages, np.full((1, size), NOT_YET)])
     for band in range(len(bands)):
         low, high = np.maximum(found.start, edges[band]), np.minimum(found.stop + 1, edges[band + 1])
-        for level in range(levels):
+        for level in range(len(found.stages) + 1):
             days = np.minimum(high, from_day[level + 1]) - np.maximum(low, from_day[level])
-            np.add.at(at_risk[:, level, band], grade, np.maximum(days, 0).astype(float))
-        inside = (found.paid > 0) & (found.stop >= edges[band]) & (found.stop < edges[band + 1])
-        np.add.at(paid[:, band], grade[inside], 1.0)
-    return paid, at_risk
+            yield band, level, np.maximum(days, 0).astype(float)
 
 
 def failures(ledger: Ledger, as_of: pd.Timestamp) -> pd.Series:
@@ -218,25 +234,39 @@ def growth(ledger: Ledger, as_of: pd.Timestamp, customers: pd.Series) -> tuple[f
 
 
 def season(ledger: Ledger, as_of: pd.Timestamp, trend: float) -> tuple[Floats, Floats]:
-    """Factor on orders by calendar month over up to three whole years, mean one, with standard errors; shrunk towards
-    one by what chance alone would do (flat with less than a year)."""
+    """Factor on orders by calendar month over up to three whole years, mean one, with standard errors, per working
+    day of the firm; shrunk towards one by what chance alone would do (flat with less than a year)."""
     invoices = ledger.invoices
     known = invoices[(invoices["amount"] > 0) & (invoices["issue_date"] <= as_of)]
-    span = int((as_of - known["issue_date"].min()).days // 365)
-    years = min(span, 3)
+    years = min(int((as_of - known["issue_date"].min()).days // 365), 3)
     if years < 1:
         return np.ones(12), np.zeros(12)
-    known = known[known["issue_date"] > as_of - pd.DateOffset(years=years)]
+    begin = as_of - pd.DateOffset(years=years)
+    known = known[known["issue_date"] > begin]
     ago = (as_of - known["issue_date"]).dt.days.to_numpy() / 365
     weight = np.exp(np.log1p(trend) * ago)  # as if all were of today's size
     month = known["issue_date"].dt.month.to_numpy() - 1
-    length = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+    days = pd.date_range(begin + pd.Timedelta(days=1), as_of)
+    length = np.bincount(days.month - 1, weights=weekdays(known["issue_date"])[days.day_of_week], minlength=12)
     count = np.bincount(month, weights=weight, minlength=12) / length
     chance = np.sqrt(np.bincount(month, weights=weight**2, minlength=12)) / length / count.mean()
     factor = count / count.mean()
     noise, seen = float((chance**2).mean()), float(factor.var(ddof=1))
     kept = max(1 - noise / seen, 0.0) if seen > 0 else 0.0
     return 1 + kept * (factor - 1), np.sqrt(kept) * chance
+
+
+def weekdays(dates: pd.Series) -> Floats:
+    """Factor on orders by day of the week, mean one; even with fewer than 70 dates."""
+    count = np.bincount(dates.dt.day_of_week, minlength=7).astype(float)
+    return count / count.mean() if count.sum() >= 70 else np.ones(7)
+
+
+def paydays(ledger: Ledger, as_of: pd.Timestamp) -> npt.NDArray[np.bool_]:
+    """Days of the week with at least 2 % of the receipts; all of them with fewer than 70 receipts."""
+    dates = ledger.payments.loc[ledger.payments["paid_date"] <= as_of, "paid_date"]
+    count = np.bincount(dates.dt.day_of_week, minlength=7)
+    return count >= 0.02 * count.sum() if count.sum() >= 70 else np.ones(7, dtype=bool)
 
 
 def disputes(ledger: Ledger, begin: pd.Timestamp, as_of: pd.Timestamp) -> tuple[int, int, int]:
@@ -253,7 +283,7 @@ def disputes(ledger: Ledger, begin: pd.Timestamp, as_of: pd.Timestamp) -> tuple[
 
 
 def opening(
-    ledger: Ledger, as_of: pd.Timestamp, number: pd.Series, dispute_days: int, stages: list[str], stage_from: Ints
+    ledger: Ledger, as_of: pd.Timestamp, number: pd.Series, dispute_days: int, stages: Sequence[str], stage_from: Ints
 ) -> Opening:
     """Invoices open at `as_of` of the customers numbered; unapplied cash and credit notes take from the oldest."""
     items = aging.open_items(ledger, as_of)

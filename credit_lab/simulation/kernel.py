@@ -94,7 +94,7 @@ def _pop(heap, size, inv):  # type: ignore[no-untyped-def] # pragma: no cover
 
 
 @numba.njit(cache=True, nogil=True)
-def simulate(inv, cus, pol, stages, settings, burn, bands, month_of, start):  # type: ignore[no-untyped-def] # pragma: no cover
+def simulate(inv, cus, pol, stages, settings, burn, bands, month_of, start, payday):  # type: ignore[no-untyped-def] # pragma: no cover
     """Run a replicate on records of orders, customers, grades, stages and one record of settings.
 
     Orders and customers are changed in place; returned are measures by month and segment (minor units), and by the
@@ -122,7 +122,7 @@ def simulate(inv, cus, pol, stages, settings, burn, bands, month_of, start):  # 
             cus[c].fail_next = heads[FAIL, cus[c].default_day]
             heads[FAIL, cus[c].default_day] = c
     for k in range(r.opening):
-        _take_over(k, inv, cus, pol, stages, r, burn, bands, heads, pool, used, result)
+        _take_over(k, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result)
     for day in range(r.days):
         lines = result[month_of[day]]
         c = heads[FAIL, day]
@@ -138,11 +138,13 @@ def simulate(inv, cus, pol, stages, settings, burn, bands, month_of, start):  # 
             i = pool[e, 0]
             e = pool[e, 1]
             if inv[i].state > 0 and inv[i].ends == day and not cus[inv[i].who].dead:
-                _end(day, i, inv, cus, pol, r, burn, bands, month_of, heads, pool, used, result, expected)
+                _end(day, i, inv, cus, pol, r, burn, bands, payday, month_of, heads, pool, used, result, expected)
         for k in range(start[day], start[day + 1]):
             if not cus[inv[k].who].dead:
-                _order(day, k, inv, cus, pol, stages, r, burn, bands, month_of, heads, pool, used, result, expected)
-        _collect(day, inv, cus, pol, stages, r, burn, bands, heads, pool, heap, used, lines)
+                _order(
+                    day, k, inv, cus, pol, stages, r, burn, bands, payday, month_of, heads, pool, used, result, expected
+                )
+        _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, heap, used, lines)
     for c in range(len(cus)):
         _accrue(result, expected, month_of, c, r.days, cus, pol, r)
     _balances(result, month_of, r.days, inv, cus)
@@ -216,10 +218,14 @@ def _lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[n
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _await(i, day, inv, cus, r, burn, bands, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
+def _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """Put the day on which the invoice ends by itself into its list: paid, or written off before."""
     g = cus[inv[i].who].grade
-    paid = ends_on(max(inv[i].clock, 1), day + 1, inv[i].due, g, inv[i].level, inv[i].disputed, burn, bands)
+    paid = day + 1  # a clock that was used up on a day without payments
+    if inv[i].clock > 0:
+        paid = ends_on(inv[i].clock, day + 1, inv[i].due, g, inv[i].level, inv[i].disputed, burn, bands)
+    if paid < r.days:
+        paid = payday[paid]
     inv[i].since = day + 1
     inv[i].ends = min(paid, max(inv[i].due + r.write_off + 1, day + 1))
     _list_end(i, r.days, inv, heads, pool, used)
@@ -243,7 +249,7 @@ def _list_stage(i, horizon, inv, heads):  # type: ignore[no-untyped-def] # pragm
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _end(day, i, inv, cus, pol, r, burn, bands, month_of, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+def _end(day, i, inv, cus, pol, r, burn, bands, payday, month_of, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """An invoice is paid, in whole or first part, or written off."""
     c = inv[i].who
     g, line = cus[c].grade, result[month_of[day], cus[c].segment]
@@ -262,7 +268,7 @@ def _end(day, i, inv, cus, pol, r, burn, bands, month_of, heads, pool, used, res
         _repay(line, inv[i].rest, part, g, pol)
         inv[i].state, inv[i].clock = 2, inv[i].pending
         inv[i].part_on, inv[i].part_paid = day, part
-        _await(i, day, inv, cus, r, burn, bands, heads, pool, used)
+        _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)
         if inv[i].ready > day:  # it would have been paid before; not any more
             _list_stage(i, r.days, inv, heads)
     else:
@@ -302,7 +308,7 @@ def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-de
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _order(  # type: ignore[no-untyped-def] # pragma: no cover
-    day, k, inv, cus, pol, stages, r, burn, bands, month_of, heads, pool, used, result, expected
+    day, k, inv, cus, pol, stages, r, burn, bands, payday, month_of, heads, pool, used, result, expected
 ):
     """An order comes in; what is granted becomes an invoice with its own draws."""
     c = inv[k].who
@@ -334,20 +340,21 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         _list_end(k, r.days, inv, heads, pool, used)
         _chain(k, c, inv, cus)
     else:
-        _open(day, k, base, inv, cus, r, burn, bands, heads, pool, used)
+        _open(day, k, base, inv, cus, r, burn, bands, payday, heads, pool, used)
     if len(stages) > 0:
         inv[k].ready = inv[k].due + max(stages[0].from_day, inv[k].disputed)
         _list_stage(k, r.days, inv, heads)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _open(day, k, base, inv, cus, r, burn, bands, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
+def _open(day, k, base, inv, cus, r, burn, bands, payday, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """An invoice begins to wait for its payment."""
     inv[k].state, inv[k].pending = 1, 0
-    inv[k].clock = max(int(-np.log(uniform(base, CLOCK)) * ONE), 1)
+    unit = ONE / cus[inv[k].who].habit
+    inv[k].clock = max(int(-np.log(uniform(base, CLOCK)) * unit), 1)
     if uniform(base, PARTIAL) < r.partial_share:
-        inv[k].pending = max(int(-np.log(uniform(base, SECOND)) * ONE), 1)
-    _await(k, day, inv, cus, r, burn, bands, heads, pool, used)
+        inv[k].pending = max(int(-np.log(uniform(base, SECOND)) * unit), 1)
+    _await(k, day, inv, cus, r, burn, bands, payday, heads, pool, used)
     _chain(k, inv[k].who, inv, cus)
 
 
@@ -362,7 +369,7 @@ def _chain(k, c, inv, cus):  # type: ignore[no-untyped-def] # pragma: no cover
 
 
 @numba.njit(cache=True, nogil=True)
-def _take_over(k, inv, cus, pol, stages, r, burn, bands, heads, pool, used, result):  # type: ignore[no-untyped-def] # pragma: no cover
+def _take_over(k, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result):  # type: ignore[no-untyped-def] # pragma: no cover
     """An invoice that is open on the first day: its size, due date, stage and dispute are known, the rest is drawn."""
     c = inv[k].who
     inv[k].amount, inv[k].rest = inv[k].size, inv[k].size
@@ -374,14 +381,14 @@ def _take_over(k, inv, cus, pol, stages, r, burn, bands, heads, pool, used, resu
         line[FACTORING] += int(inv[k].size * pol[g].factor_cost + 0.5)
         line[ADVANCED] += _advance(inv[k].size, g, pol)
     base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(inv[k].number) * ODD)
-    _open(-1, k, base, inv, cus, r, burn, bands, heads, pool, used)
+    _open(-1, k, base, inv, cus, r, burn, bands, payday, heads, pool, used)
     if inv[k].level < len(stages):
         inv[k].ready = max(inv[k].due + max(stages[inv[k].level].from_day, inv[k].disputed), 0)
         _list_stage(k, r.days, inv, heads)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _collect(day, inv, cus, pol, stages, r, burn, bands, heads, pool, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
+def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
     """Collectors contact whoever waits, by amount × risk, until the day's minutes are used up."""
     i = heads[STAGED, day]
     while i >= 0:
@@ -406,7 +413,7 @@ def _collect(day, inv, cus, pol, stages, r, burn, bands, heads, pool, heap, used
         line[ACTIONS] += 1
         inv[i].clock -= burnt(inv[i].since, day, inv[i].due, g, stage, inv[i].disputed, burn, bands)
         inv[i].level = stage + 1
-        _await(i, day, inv, cus, r, burn, bands, heads, pool, used)
+        _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)
         inv[i].ready = LATER
         if stage + 1 < len(stages):
             inv[i].ready = max(inv[i].due + stages[stage + 1].from_day, day + 1)

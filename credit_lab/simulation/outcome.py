@@ -1,5 +1,6 @@
 """What came out of a simulation, and how sure that is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +35,11 @@ class Outcome:
         own_days (open_days less what a factor has advanced) and cash (all that came in less all that went out)
     totals : replicate, and over the reported months: sales, refused_share (of orders; with those lost since), lost,
         collected, cash, bad_debt (write-offs less claims and what a factor bears, over sales), bad_debt_vintage
-        (written off so far of the invoices of these months, over their sales), bad_debt_expected (hazard-weighted loss and
-        write-offs for age, after cover, over sales), turnover (yearly sales over mean balance), dso (mean open balance
-        over daily sales), dso_period_end, dso_countback, overdue_share, collection_cost, margin, funding_cost, profit
-        (margin less discounts, expected losses, collection, transfer and funding: risk-adjusted, since losses weigh by
-        their probability), profit_realised (with the losses that happened)
+        (written off so far of the invoices of these months, over their sales), bad_debt_expected (hazard-weighted
+        loss and write-offs for age, after cover, over sales), turnover (yearly sales over mean balance), dso (mean
+        open balance over daily sales), dso_period_end, dso_countback, overdue_share, collection_cost, margin,
+        funding_cost, profit (margin less discounts, expected losses, collection, transfer and funding: risk-adjusted,
+        since losses weigh by their probability), profit_realised (with the losses that happened)
     segments : by grade, industry and region where known: segment columns, sales, bad_debt_expected, turnover
     assumptions : sentences on what a ledger cannot say
     """
@@ -72,6 +73,7 @@ def simulate(
     first: int = 0,
     jobs: int = 1,
     assumptions: tuple[str, ...] = (),
+    progress: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Run a policy in a world.
 
@@ -79,7 +81,9 @@ def simulate(
     ----------
     seed : same seed, same world; give two policies the same one
     """
-    found, expected = many(world, rules, span, seed=seed, replicates=replicates, first=first, jobs=jobs)
+    found, expected = many(
+        world, rules, span, seed=seed, replicates=replicates, first=first, jobs=jobs, progress=progress
+    )
     one = world if isinstance(world, World) else world[0]
     _, ends, before = span.months()
     sums = found.sum(axis=2).astype(float)

@@ -42,7 +42,7 @@ ORDER = np.dtype(
 # One record per customer; first and newest are its open invoices, moved the last day accrued.
 CUSTOMER = np.dtype(
     [(name, _INT) for name in ("grade", "segment", "newcomer", "term", "limit", "default_day")]
-    + [("default_rate", _FLOAT)]
+    + [(name, _FLOAT) for name in ("default_rate", "habit")]
     + [(name, _INT) for name in ("owed", "moved", "paid_well", "dead", "gone", "first", "newest", "fail_next",
                                  "back_next")]
 )  # fmt: skip

@@ -1,7 +1,9 @@
 """Replicates of a world under one or several policies, on threads, processes or a cluster: the same bits everywhere."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ from credit_lab.simulation.rules import Rules
 from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders
 
 RISK_SCALE = 100
+log_ = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,15 +31,14 @@ class Span:
                 f"simulation: {self.days} days with {self.warm_up} before them; at least one is needed"
             )
 
-    @property
-    def phase(self) -> int:
-        """Day of the year on which the warm-up begins, from 0."""
-        return int((self.start - pd.Timedelta(days=self.warm_up)).day_of_year) - 1
+    def dates(self) -> pd.DatetimeIndex:
+        """All days, those of the warm-up first."""
+        return pd.date_range(self.start - pd.Timedelta(days=self.warm_up), periods=self.warm_up + self.days)
 
     def months(self) -> tuple[Ints, pd.DatetimeIndex, int]:
         """Month number of each day, the month ends, and how many of them belong to the warm-up."""
-        begin = self.start - pd.Timedelta(days=self.warm_up)
-        dates = pd.date_range(begin, periods=self.warm_up + self.days)
+        dates = self.dates()
+        begin = dates[0]
         code = dates.year * 12 + dates.month
         number = (code - code[0]).to_numpy().astype(np.int64)
         ends = pd.date_range(begin + pd.offsets.MonthEnd(0), periods=int(number[-1]) + 1, freq="ME").normalize()
@@ -61,10 +63,10 @@ def one(
     the same (`records.EXPECTED`, `OWN_DAYS`), orders."""
     people, days = world.customers, span.warm_up + span.days
     months, _, _ = span.months()
+    dates = span.dates()
     start, who, number, size = draw_orders(
-        seed, replicate, days, people.rate, people.amount, people.spread, people.joins, world.season, world.trend,
-        span.warm_up, span.phase,
-    )  # fmt: skip
+        seed, replicate, people.rate, people.amount, people.spread, people.joins, world.pace(dates, span.warm_up)
+    )
     default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
     default_day = np.where(people.failed_days > 0, -people.failed_days, default_day)
     carried = world.opening if world.opening is not None and span.warm_up == 0 else None
@@ -78,7 +80,7 @@ def one(
     rest = inv[opening:]
     rest["who"], rest["number"], rest["size"] = who, number, size
     cus = np.zeros(len(people.names), records.CUSTOMER)
-    for name in ("grade", "segment", "newcomer", "default_rate"):
+    for name in ("grade", "segment", "newcomer", "default_rate", "habit"):
         cus[name] = getattr(people, name)
     cus["limit"], cus["term"], cus["default_day"] = rules.limit, rules.term, default_day
     settings = _settings(world, rules, span, seed, replicate, opening)
@@ -93,8 +95,8 @@ def one(
         world.burn(),
         world.bands.astype(np.int64),
         months,
-        start + opening,
-    )
+        start + opening, world.next_payday(dates),
+    )  # fmt: skip
     orders = None
     if log:
         table = pd.DataFrame(
@@ -168,6 +170,7 @@ def many(
     first: int = 0,
     jobs: int = 1,
     chunk: int = 8,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[Ints, npt.NDArray[np.float64]]:
     """Measures (replicate, month, segment, measure) and expected amounts (replicate, month, segment, 2).
 
@@ -177,6 +180,7 @@ def many(
     Parameters
     ----------
     world : one world, or one per replicate (parameters drawn with their uncertainty)
+    progress : told the number of replicates of each piece that is done
     """
     import joblib
 
@@ -188,10 +192,26 @@ def many(
     pieces = [range(first + k, first + min(k + chunk, replicates)) for k in range(0, replicates, chunk)]
     backend = joblib.parallel.get_active_backend()[0]
     prefer = "threads" if type(backend).__name__ in ("LokyBackend", "ThreadingBackend") else None
-    done = joblib.Parallel(n_jobs=jobs, prefer=prefer)(
+    if not compiled():
+        log_.warning("compiling the simulation once, which takes about half a minute; later runs start at once")
+    as_done = backend.supports_return_generator and progress is not None
+    running = joblib.Parallel(n_jobs=jobs, prefer=prefer, return_as="generator" if as_done else "list")(
         joblib.delayed(_piece)([worlds[r % len(worlds)] for r in piece], rules, span, seed, piece) for piece in pieces
     )
+    done = []
+    for piece, part in zip(pieces, running, strict=True):
+        done.append(part)
+        if progress is not None:
+            progress(len(piece))
     return np.concatenate([part[0] for part in done]), np.concatenate([part[1] for part in done])
+
+
+def compiled() -> bool:
+    """Whether the kernel is in memory or on disk already."""
+    if kernel.simulate.signatures:
+        return True
+    line = kernel.simulate.py_func.__code__.co_firstlineno
+    return any(Path(kernel.simulate.stats.cache_path or "").glob(f"kernel.simulate-{line}.*.nbc"))
 
 
 def _piece(

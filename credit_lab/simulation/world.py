@@ -10,7 +10,7 @@ order, so the kernel and the plain reference agree to the cent.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numba
 import numpy as np
@@ -45,6 +45,7 @@ class Customers:
     default_rate : yearly default intensity
     newcomer : starts on a trial limit
     joins : day of the first possible order; 0: a customer already, later ones are customers still to come
+    habit : factor on the customer's hazards of payment
     failed_days : days since the customer failed; 0: it has not
     """
 
@@ -59,6 +60,7 @@ class Customers:
     newcomer: npt.NDArray[np.bool_]
     joins: Ints = None  # type: ignore[assignment]
     failed_days: Ints = None  # type: ignore[assignment]
+    habit: Floats = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         size = len(self.names)
@@ -67,11 +69,15 @@ class Customers:
         for name in ("joins", "failed_days"):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, np.zeros(size, dtype=np.int64))
+        if self.habit is None:
+            object.__setattr__(self, "habit", np.ones(size))
         for name in ("grade", "segment", "rate", "amount", "spread", "default_rate", "newcomer", "joins",
                      "failed_days"):  # fmt: skip
             if len(getattr(self, name)) != size:
                 raise SimulationError(f"simulation: {len(getattr(self, name))} values of {name} for {size} customers")
-        for name in ("rate", "amount", "spread", "default_rate"):
+        if (self.habit <= 0).any():
+            raise SimulationError("simulation: habit must be above zero for every customer")
+        for name in ("rate", "amount", "spread", "default_rate", "habit"):
             values = getattr(self, name)
             if not (np.isfinite(values) & (values >= 0)).all():
                 raise SimulationError(f"simulation: {name} must be known and not negative for every customer")
@@ -116,8 +122,9 @@ class World:
     customers : `Customers`
     hazard : daily hazard of payment by grade, level of collection (0: none so far) and age band
     bands : first day past due of each band; the first one holds everything younger
-    season : factor on order rates by day of year / 365 × len(season), mean one; trend : growth of rates per year
-        from the first reported day
+    season : factor on order rates by day of year / 365 × len(season), mean one; weekday : the same by day of the week
+        from Monday; trend : growth of rates per year from the first reported day
+    paydays : days of the week, from Monday, on which money comes in; what falls on another day comes on the next one
     dispute_share, dispute_days : share of invoices disputed from the due date on, and for how long nothing is paid
     partial_share, partial_first : share of invoices paid in two parts, and the first part
     discount_taken : share that takes a discount if one is offered, by grade
@@ -132,6 +139,8 @@ class World:
     bands: Ints
     season: Floats
     trend: float = 0.0
+    weekday: Floats = field(default_factory=lambda: np.ones(7))
+    paydays: npt.NDArray[np.bool_] = field(default_factory=lambda: np.ones(7, dtype=bool))
     dispute_share: float = 0.03
     dispute_days: int = 30
     partial_share: float = 0.05
@@ -159,10 +168,23 @@ class World:
             raise SimulationError("simulation: shares must lie in [0, 1] and recovery take at least a day")
         if (self.season < 0).any() or len(self.season) == 0:
             raise SimulationError("simulation: the season needs at least one factor, none negative")
+        if len(self.weekday) != 7 or (self.weekday < 0).any() or len(self.paydays) != 7 or not self.paydays.any():
+            raise SimulationError("simulation: weekday and paydays need seven entries, at least one day open")
         if self.opening is not None and (
             (self.opening.customer < 0).any() or (self.opening.customer >= len(self.customers.names)).any()
         ):
             raise SimulationError(f"simulation: opening items of customers beyond {len(self.customers.names)}")
+
+    def pace(self, dates: pd.DatetimeIndex, origin: int) -> Floats:
+        """Factor on all order rates by day; `origin` is the day at which rates are as given."""
+        at = np.minimum((dates.day_of_year.to_numpy() - 1) * len(self.season) // 365, len(self.season) - 1)
+        growth = 1 + self.trend * (np.arange(len(dates)) - origin) / 365
+        return self.season[at] * self.weekday[dates.day_of_week.to_numpy()] * np.maximum(growth, 0.0)
+
+    def next_payday(self, dates: pd.DatetimeIndex) -> Ints:
+        """For each day the first day from it on that money comes in; the last days may point past the end."""
+        ahead = np.array([next(k for k in range(7) if self.paydays[(day + k) % 7]) for day in range(7)])
+        return np.arange(len(dates)) + ahead[dates.day_of_week.to_numpy()]
 
     def burn(self) -> Ints:
         """Clock burnt per day by grade, level and band."""
@@ -210,34 +232,35 @@ def customer_key(seed, replicate, customer):  # type: ignore[no-untyped-def] # p
 
 
 @numba.njit(cache=True, nogil=True)
-def draw_orders(  # type: ignore[no-untyped-def] # pragma: no cover
-    seed, replicate, days, rate, amount, spread, joins, season, trend, origin, phase
-):
+def draw_orders(seed, replicate, rate, amount, spread, joins, pace):  # type: ignore[no-untyped-def] # pragma: no cover
     """Orders sorted by (day, customer): first order of each day, customer, number of the order there, amount.
 
-    origin : day at which rates are as given, before they were and later they will be another with the trend
-    phase : day of the year on which day 0 falls
+    pace : factor on all rates on each day; orders are a Poisson process with that intensity
     """
-    number = 0
+    number, days = 0, len(pace)
+    reached = np.zeros(days + 1)
+    for k in range(days):
+        reached[k + 1] = reached[k] + pace[k]
     for sweep in range(2):
         if sweep == 1:
             day, who = np.empty(number, np.int64), np.empty(number, np.int64)
             count, size = np.empty(number, np.int64), np.empty(number, np.int64)
         number = 0
         for customer in range(len(rate)):
-            if rate[customer] <= 0:
+            if rate[customer] <= 0 or joins[customer] >= days:
                 continue
             key = customer_key(seed, replicate, customer)
-            now, n = float(joins[customer]), 0
-            while now < days:
+            at, n = joins[customer], 0
+            now = reached[at]
+            while True:
                 base = mix(key + np.uint64(n) * ODD)
-                today = int(now)
-                factor = season[((today + phase) % 365) * len(season) // 365] * (1 + trend * (now - origin) / 365)
-                now += -math.log(uniform(base, GAP)) / (rate[customer] * max(factor, 1e-6))
-                if now >= days:
+                now += -math.log(uniform(base, GAP)) / rate[customer]
+                if now >= reached[days]:
                     break
+                while reached[at + 1] <= now:
+                    at += 1
                 if sweep == 1:
-                    day[number], who[number], count[number] = int(now), customer, n
+                    day[number], who[number], count[number] = at, customer, n
                     shape = spread[customer] * _normal(uniform(base, SIZE)) - spread[customer] ** 2 / 2
                     size[number] = max(int(amount[customer] * math.exp(shape)), 1)
                 number += 1

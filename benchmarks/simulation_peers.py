@@ -1,0 +1,276 @@
+"""The rules of the twin in three other formulations, on the same draws: SimPy, Mesa agents, numpy day by day.
+
+Each takes a `Case` and returns the same measures as the kernel, summed over months and segments, in minor units; the
+benchmark refuses to time a peer whose figures differ. All of them use the compiled inversion of the payment clock and
+draws made beforehand, which is to their advantage.
+"""
+
+import heapq
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from credit_lab.simulation import records, world as worlds
+from credit_lab.simulation.clock import burnt, ends_on
+from credit_lab.simulation.world import ODD, ONE, customer_key, draw_defaults, draw_orders, mix, uniform
+
+AT = {name: k for k, name in enumerate(records.MEASURES)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One replicate with everything drawn: orders by day, default days, and per order clock, second clock (0: paid at
+    once), days disputed, whether it takes the discount."""
+
+    world: object
+    rules: object
+    days: int
+    start: np.ndarray
+    who: np.ndarray
+    size: np.ndarray
+    default_day: np.ndarray
+    clock: np.ndarray
+    second: np.ndarray
+    disputed: np.ndarray
+    quick: np.ndarray
+    risk: np.ndarray
+
+
+@numba.njit(cache=True)
+def _marks(seed, replicate, who, number):
+    found = np.empty((len(who), 5))
+    for k in range(len(who)):
+        base = mix(customer_key(seed, replicate, who[k]) + np.uint64(number[k]) * ODD)
+        for at, purpose in enumerate((worlds.CLOCK, worlds.PARTIAL, worlds.SECOND, worlds.DISPUTE, worlds.DISCOUNT)):
+            found[k, at] = uniform(base, purpose)
+    return found
+
+
+def case(world, rules, span, *, seed, replicate):
+    """Draw everything a replicate needs."""
+    p, days = world.customers, span.warm_up + span.days
+    start, who, number, size = draw_orders(
+        seed, replicate, days, p.rate, p.amount, p.spread, p.joins, world.season, world.trend, span.warm_up, span.phase
+    )
+    u = _marks(seed, replicate, who, number)
+    ticks = np.maximum((-np.log(u[:, [0, 2]]) * ONE).astype(np.int64), 1)
+    disputed = np.where(u[:, 3] < world.dispute_share, world.dispute_days, 0)
+    grade = p.grade[who]
+    quick = (rules.discount[grade] > 0) & (disputed == 0) & (u[:, 4] < world.discount_taken[grade])
+    second = np.where((u[:, 1] < world.partial_share) & ~quick, ticks[:, 1], 0)
+    total = np.bincount(p.grade, weights=p.default_rate, minlength=world.hazard.shape[0])
+    mean = total / np.maximum(np.bincount(p.grade, minlength=world.hazard.shape[0]), 1)
+    risk = np.maximum(np.rint(mean * 100), 1).astype(np.int64)
+    defaults = draw_defaults(seed, replicate, p.default_rate, world.correlation)
+    return Case(world, rules, days, start, who, size, defaults, ticks[:, 0], second, disputed, quick, risk)
+
+
+class Invoice:
+    """An open invoice, for the formulations with objects."""
+
+    __slots__ = ("amount", "clock", "disputed", "due", "ends", "key", "level", "open", "order", "owner", "process",
+                 "quick", "rest", "second", "since")  # fmt: skip
+
+
+class Books:
+    """Measures and the rules that SimPy and Mesa share: granting, settling, losing. One customer is one list."""
+
+    def __init__(self, made: Case):
+        self.made, self.rules, self.world = made, made.rules, made.world
+        p = made.world.customers
+        self.grade, self.term = p.grade.tolist(), made.rules.term.tolist()
+        self.limit, self.newcomer = made.rules.limit.tolist(), p.newcomer.tolist()
+        self.burn, self.bands = made.world.burn(), made.world.bands
+        self.total = dict.fromkeys(records.MEASURES, 0)
+        self.owed, self.paid_well = [0] * len(self.grade), [0] * len(self.grade)
+        self.books = [[] for _ in self.grade]
+        self.dead = [False] * len(self.grade)
+        self.size, self.clock = made.size.tolist(), made.clock.tolist()
+        self.second, self.disputed, self.quick = made.second.tolist(), made.disputed.tolist(), made.quick.tolist()
+        self.stage_from = made.rules.stage_from.tolist()
+        self.minutes, self.cost = made.rules.stage_minutes.tolist(), made.rules.stage_cost.tolist()
+        self.discount, self.demand = made.rules.discount.tolist(), made.rules.demand.tolist()
+        self.risk = made.risk.tolist()
+
+    def order(self, day, k, c):
+        """The invoice an order becomes, or None."""
+        r, total, g = self.rules, self.total, self.grade[c]
+        asked = int(self.size[k] * self.demand[g] + 0.5)
+        total["ordered"] += asked
+        book = self.books[c]
+        while book and not book[0].open:
+            book.pop(0)
+        if book and day - book[0].due > r.hold_days and book[0].rest >= r.hold_least:
+            total["refused_hold"] += asked
+            return None
+        allowed = self.limit[c]
+        if self.newcomer[c]:
+            steps = min(self.paid_well[c] // r.trial_step, r.trial_steps)
+            if steps < r.trial_steps:
+                allowed = min(allowed, int(r.trial_first * r.trial_factor**steps))
+        room, granted = allowed - self.owed[c], asked
+        if asked > room:
+            granted = room if r.partial_release and room > 0 else 0
+            total["refused_limit"] += asked - granted
+            if granted == 0:
+                return None
+        total["sales"] += granted
+        self.owed[c] += granted
+        one = Invoice()
+        one.amount = one.rest = granted
+        one.owner, one.order, one.due, one.level, one.open = c, k, day + self.term[c], 0, True
+        one.clock, one.second, one.disputed, one.quick = self.clock[k], self.second[k], self.disputed[k], self.quick[k]
+        book.append(one)
+        if one.quick:
+            one.ends = day + max(int(r.discount_days[g]), 1)
+        else:
+            self.wait(day, one)
+        return one
+
+    def wait(self, day, one):
+        """The day on which the invoice ends by itself."""
+        paid = ends_on(max(one.clock, 1), day + 1, one.due, self.grade[one.owner], one.level, one.disputed, self.burn,
+                       self.bands)  # fmt: skip
+        one.since = day + 1
+        one.ends = min(paid, max(one.due + self.rules.write_off + 1, day + 1))
+
+    def end(self, day, one):
+        """Paid, in whole or part, or written off; whether the invoice is closed."""
+        c, total, part = one.owner, self.total, one.rest
+        if day > one.due + self.rules.write_off:
+            total["written_off"] += part
+            total["aged_off"] += part
+            total["vintage_lost"] += part
+        elif one.quick:
+            off = int(part * self.discount[self.grade[c]] + 0.5)
+            total["credited"] += off
+            total["collected"] += part - off
+            self.paid_well[c] += day <= one.due
+        elif one.second > 0:
+            part = int(part * self.world.partial_first + 0.5)
+            total["collected"] += part
+            one.clock, one.second = one.second, 0
+            one.rest -= part
+            self.owed[c] -= part
+            self.wait(day, one)
+            return False
+        else:
+            total["collected"] += part
+            self.paid_well[c] += day <= one.due
+        self.owed[c] -= part
+        one.rest, one.open = 0, False
+        return True
+
+    def recover(self, c):
+        """A share of what a failed customer owes comes back, the rest is lost."""
+        for one in self.books[c]:
+            if one.open:
+                back = int(one.rest * self.world.recovery + 0.5)
+                self.total["recovered"] += back
+                self.total["written_off"] += one.rest - back
+                self.total["vintage_lost"] += one.rest - back
+                self.owed[c] -= one.rest
+                one.rest, one.open = 0, False
+        self.books[c].clear()
+
+    def contact(self, day, one):
+        """A collector's contact: the clock so far is burnt, the rest inverted anew; day of the next stage or None."""
+        self.total["collection_cost"] += self.cost[one.level]
+        self.total["actions"] += 1
+        one.clock -= burnt(one.since, day, one.due, self.grade[one.owner], one.level, one.disputed, self.burn, self.bands)
+        one.level += 1
+        self.wait(day, one)
+        return max(one.due + self.stage_from[one.level], day + 1) if one.level < len(self.stage_from) else None
+
+    def work(self, day, waiting):
+        """Collectors' minutes of a day on the heap of those who wait; yields each invoice contacted."""
+        left = self.rules.capacity
+        while waiting:
+            one = waiting[0][2]
+            if not one.open or self.dead[one.owner]:
+                heapq.heappop(waiting)
+                continue
+            if self.minutes[one.level] > left:
+                break
+            heapq.heappop(waiting)
+            left -= self.minutes[one.level]
+            yield one
+
+    def enqueue(self, waiting, one):
+        if one.open and not self.dead[one.owner]:
+            heapq.heappush(waiting, (-(one.rest // 100) * self.risk[self.grade[one.owner]], one.order, one))
+
+
+def with_simpy(made: Case):
+    """Processes: customers order, invoices wait and are interrupted by contacts, collectors work in the evening."""
+    import simpy
+
+    env, books = simpy.Environment(), Books(made)
+    waiting, staged = [], [[] for _ in range(made.days + 1)]
+    orders = [[] for _ in books.grade]
+    for day in range(made.days):
+        for k in range(made.start[day], made.start[day + 1]):
+            orders[made.who[k]].append((day, k))
+    stage_of = books.stage_from[0] if books.stage_from else None
+
+    def stage(one, day):
+        if day is not None and day < made.days and one.ends >= day:
+            staged[day].append(one)
+
+    def invoice(one):
+        while True:
+            try:
+                yield env.timeout(one.ends + 0.3 - env.now)
+            except simpy.Interrupt:
+                if not one.open:
+                    return
+                continue
+            if not one.open or books.dead[one.owner]:
+                return
+            day = int(env.now)
+            if books.end(day, one):
+                return
+            if one.level < len(books.stage_from):
+                ahead = max(one.due + max(books.stage_from[one.level], one.disputed if one.level == 0 else 0), 0)
+                if one.level == 0 and ahead > day and one not in staged[min(ahead, made.days)]:
+                    stage(one, ahead)
+
+    def customer(c):
+        for day, k in orders[c]:
+            yield env.timeout(day + 0.4 - env.now)
+            if books.dead[c]:
+                return
+            one = books.order(day, k, c)
+            if one is not None:
+                if stage_of is not None:
+                    stage(one, one.due + max(stage_of, one.disputed))
+                if one.ends < made.days:
+                    one.process = env.process(invoice(one))
+                else:
+                    one.process = env.process(invoice(one))
+
+    def failure(c):
+        yield env.timeout(made.default_day[c] + 0.1 - env.now)
+        books.dead[c] = True
+        books.total["defaulted"] += books.owed[c]
+        yield env.timeout(made.world.recovery_days + 0.1)
+        books.recover(c)
+
+    def collectors():
+        for day in range(made.days):
+            yield env.timeout(day + 0.5 - env.now)
+            for one in staged[day]:
+                books.enqueue(waiting, one)
+            for one in list(books.work(day, waiting)):
+                stage(one, books.contact(day, one))
+                one.process.interrupt()
+
+    for c in range(len(books.grade)):
+        if orders[c]:
+            env.process(customer(c))
+        if made.default_day[c] < made.days:
+            env.process(failure(c))
+    env.process(collectors())
+    env.run(until=made.days)
+    return books
