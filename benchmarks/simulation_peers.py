@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from credit_lab.simulation import records, world as worlds
+from credit_lab.simulation import records
+from credit_lab.simulation import world as worlds
 from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.world import ODD, ONE, customer_key, draw_defaults, draw_orders, mix, uniform
 
+LATER = 2**30
 AT = {name: k for k, name in enumerate(records.MEASURES)}
 
 
@@ -35,6 +37,7 @@ class Case:
     disputed: np.ndarray
     quick: np.ndarray
     risk: np.ndarray
+    payday: np.ndarray
 
 
 @numba.njit(cache=True)
@@ -50,11 +53,12 @@ def _marks(seed, replicate, who, number):
 def case(world, rules, span, *, seed, replicate):
     """Draw everything a replicate needs."""
     p, days = world.customers, span.warm_up + span.days
+    dates = span.dates()
     start, who, number, size = draw_orders(
-        seed, replicate, days, p.rate, p.amount, p.spread, p.joins, world.season, world.trend, span.warm_up, span.phase
+        seed, replicate, p.rate, p.amount, p.spread, p.joins, world.pace(dates, span.warm_up)
     )
     u = _marks(seed, replicate, who, number)
-    ticks = np.maximum((-np.log(u[:, [0, 2]]) * ONE).astype(np.int64), 1)
+    ticks = np.maximum((-np.log(u[:, [0, 2]]) * (ONE / p.habit[who])[:, None]).astype(np.int64), 1)
     disputed = np.where(u[:, 3] < world.dispute_share, world.dispute_days, 0)
     grade = p.grade[who]
     quick = (rules.discount[grade] > 0) & (disputed == 0) & (u[:, 4] < world.discount_taken[grade])
@@ -63,14 +67,15 @@ def case(world, rules, span, *, seed, replicate):
     mean = total / np.maximum(np.bincount(p.grade, minlength=world.hazard.shape[0]), 1)
     risk = np.maximum(np.rint(mean * 100), 1).astype(np.int64)
     defaults = draw_defaults(seed, replicate, p.default_rate, world.correlation)
-    return Case(world, rules, days, start, who, size, defaults, ticks[:, 0], second, disputed, quick, risk)
+    return Case(world, rules, days, start, who, size, defaults, ticks[:, 0], second, disputed, quick, risk,
+                world.next_payday(dates))  # fmt: skip
 
 
 class Invoice:
     """An open invoice, for the formulations with objects."""
 
     __slots__ = ("amount", "clock", "disputed", "due", "ends", "key", "level", "open", "order", "owner", "process",
-                 "quick", "rest", "second", "since")  # fmt: skip
+                 "quick", "ready", "rest", "second", "since")  # fmt: skip
 
 
 class Books:
@@ -91,7 +96,7 @@ class Books:
         self.stage_from = made.rules.stage_from.tolist()
         self.minutes, self.cost = made.rules.stage_minutes.tolist(), made.rules.stage_cost.tolist()
         self.discount, self.demand = made.rules.discount.tolist(), made.rules.demand.tolist()
-        self.risk = made.risk.tolist()
+        self.risk, self.payday = made.risk.tolist(), made.payday.tolist()
 
     def order(self, day, k, c):
         """The invoice an order becomes, or None."""
@@ -130,8 +135,12 @@ class Books:
 
     def wait(self, day, one):
         """The day on which the invoice ends by itself."""
-        paid = ends_on(max(one.clock, 1), day + 1, one.due, self.grade[one.owner], one.level, one.disputed, self.burn,
-                       self.bands)  # fmt: skip
+        paid = day + 1
+        if one.clock > 0:
+            paid = ends_on(one.clock, day + 1, one.due, self.grade[one.owner], one.level, one.disputed, self.burn,
+                           self.bands)  # fmt: skip
+        if paid < self.made.days:
+            paid = self.payday[paid]
         one.since = day + 1
         one.ends = min(paid, max(one.due + self.rules.write_off + 1, day + 1))
 
@@ -175,13 +184,15 @@ class Books:
         self.books[c].clear()
 
     def contact(self, day, one):
-        """A collector's contact: the clock so far is burnt, the rest inverted anew; day of the next stage or None."""
+        """A collector's contact: the clock so far is burnt, the rest inverted anew; day of the next stage."""
         self.total["collection_cost"] += self.cost[one.level]
         self.total["actions"] += 1
-        one.clock -= burnt(one.since, day, one.due, self.grade[one.owner], one.level, one.disputed, self.burn, self.bands)
+        one.clock -= burnt(
+            one.since, day, one.due, self.grade[one.owner], one.level, one.disputed, self.burn, self.bands
+        )
         one.level += 1
         self.wait(day, one)
-        return max(one.due + self.stage_from[one.level], day + 1) if one.level < len(self.stage_from) else None
+        return max(one.due + self.stage_from[one.level], day + 1) if one.level < len(self.stage_from) else LATER
 
     def work(self, day, waiting):
         """Collectors' minutes of a day on the heap of those who wait; yields each invoice contacted."""
@@ -215,7 +226,8 @@ def with_simpy(made: Case):
     stage_of = books.stage_from[0] if books.stage_from else None
 
     def stage(one, day):
-        if day is not None and day < made.days and one.ends >= day:
+        one.ready = day
+        if day < made.days and one.ends >= day:
             staged[day].append(one)
 
     def invoice(one):
@@ -229,12 +241,11 @@ def with_simpy(made: Case):
             if not one.open or books.dead[one.owner]:
                 return
             day = int(env.now)
+            first = one.ready
             if books.end(day, one):
                 return
-            if one.level < len(books.stage_from):
-                ahead = max(one.due + max(books.stage_from[one.level], one.disputed if one.level == 0 else 0), 0)
-                if one.level == 0 and ahead > day and one not in staged[min(ahead, made.days)]:
-                    stage(one, ahead)
+            if first > day:  # it would have been paid before; not any more
+                stage(one, first)
 
     def customer(c):
         for day, k in orders[c]:
@@ -243,12 +254,8 @@ def with_simpy(made: Case):
                 return
             one = books.order(day, k, c)
             if one is not None:
-                if stage_of is not None:
-                    stage(one, one.due + max(stage_of, one.disputed))
-                if one.ends < made.days:
-                    one.process = env.process(invoice(one))
-                else:
-                    one.process = env.process(invoice(one))
+                stage(one, LATER if stage_of is None else one.due + max(stage_of, one.disputed))
+                one.process = env.process(invoice(one))
 
     def failure(c):
         yield env.timeout(made.default_day[c] + 0.1 - env.now)
@@ -274,3 +281,177 @@ def with_simpy(made: Case):
     env.process(collectors())
     env.run(until=made.days)
     return books
+
+
+def with_mesa(made: Case):
+    """Agents: each customer looks at its own invoices every day; collectors come last."""
+    import mesa
+
+    books, waiting = Books(made), []
+
+    class Customer(mesa.Agent):
+        def __init__(self, model, number):
+            super().__init__(model)
+            self.number, self.open = number, []
+
+        def step(self):
+            c, day = self.number, self.model.day
+            failed = made.default_day[c]
+            if failed == day:
+                books.dead[c] = True
+                books.total["defaulted"] += books.owed[c]
+            if failed + made.world.recovery_days == day:
+                books.recover(c)
+            if books.dead[c]:
+                return
+            for one in self.open:
+                if one.ends == day:
+                    books.end(day, one)
+            self.open = [one for one in self.open if one.open]
+            for k in self.model.orders.get(c, ()):
+                one = books.order(day, k, c)
+                if one is not None:
+                    one.ready = one.due + max(books.stage_from[0], one.disputed) if books.stage_from else LATER
+                    self.open.append(one)
+            for one in self.open:
+                if one.ready == day:
+                    books.enqueue(waiting, one)
+
+    class Firm(mesa.Model):
+        def __init__(self):
+            super().__init__()
+            self.day, self.orders = 0, {}
+            Customer.create_agents(self, len(books.grade), list(range(len(books.grade))))
+
+        def step(self):
+            self.orders = {}
+            for k in range(made.start[self.day], made.start[self.day + 1]):
+                self.orders.setdefault(made.who[k], []).append(k)
+            self.agents.do("step")
+            for one in list(books.work(self.day, waiting)):
+                one.ready = books.contact(self.day, one)
+            self.day += 1
+
+    firm = Firm()
+    for _ in range(made.days):
+        firm.step()
+    return books
+
+
+def with_numpy(made: Case):
+    """Arrays over all orders, day by day: open invoices burn their clocks, whoever is used up is paid."""
+    r, world, p = made.rules, made.world, made.world.customers
+    n, burn = len(made.who), made.world.burn()
+    total = dict.fromkeys(records.MEASURES, 0)
+    grade = p.grade[made.who]
+    rest, due, level = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    clock, second, ready = made.clock.copy(), made.second.copy(), np.full(n, LATER)
+    quick_on = np.full(n, LATER)
+    waiting = np.zeros(n, bool)
+    live = np.zeros(0, np.int64)
+    owed, well = np.zeros(len(p.names), np.int64), np.zeros(len(p.names), np.int64)
+    money_moves = made.payday == np.arange(len(made.payday))
+    asked = (made.size * r.demand[grade] + 0.5).astype(np.int64)
+
+    def settle(rows, amount):
+        np.subtract.at(owed, made.who[rows], amount)
+        rest[rows] -= amount
+
+    for day in range(made.days):
+        failed = np.flatnonzero(made.default_day == day)
+        total["defaulted"] += int(owed[failed].sum())
+        dead = made.default_day <= day
+        back = live[made.default_day[made.who[live]] + world.recovery_days == day]
+        share = (rest[back] * world.recovery + 0.5).astype(np.int64)
+        total["recovered"] += int(share.sum())
+        for name in ("written_off", "vintage_lost"):
+            total[name] += int((rest[back] - share).sum())
+        settle(back, rest[back])
+        live = live[rest[live] > 0]
+        active = live[~dead[made.who[live]]]
+        off = active[quick_on[active] == day]
+        cut = (rest[off] * r.discount[grade[off]] + 0.5).astype(np.int64)
+        total["credited"] += int(cut.sum())
+        total["collected"] += int((rest[off] - cut).sum())
+        np.add.at(well, made.who[off], day <= due[off])
+        settle(off, rest[off])
+        slow = active[quick_on[active] == LATER]
+        age = day - due[slow]
+        calm = ~((age >= 0) & (age < made.disputed[slow]))
+        band = np.maximum(np.searchsorted(world.bands, age, side="right") - 1, 0)
+        clock[slow] -= np.where(calm, burn[grade[slow], level[slow], band], 0)
+        aged = slow[age > r.write_off]
+        if money_moves[day]:
+            over = slow[(clock[slow] <= 0) & (age <= r.write_off)]
+            half = second[over] > 0
+            part = np.where(half, (rest[over] * world.partial_first + 0.5).astype(np.int64), rest[over])
+            total["collected"] += int(part.sum())
+            np.add.at(well, made.who[over[~half]], day <= due[over[~half]])
+            clock[over[half]] = second[over[half]]
+            second[over[half]] = 0
+            settle(over, part)
+        for name in ("written_off", "aged_off", "vintage_lost"):
+            total[name] += int(rest[aged].sum())
+        settle(aged, rest[aged])
+        live = live[rest[live] > 0]
+        todays = np.arange(made.start[day], made.start[day + 1])
+        todays = todays[~dead[made.who[todays]]]
+        while len(todays):  # of each customer the first, then the second, ...
+            _, firsts = np.unique(made.who[todays], return_index=True)
+            k = np.sort(todays[firsts])
+            todays = np.setdiff1d(todays, k, assume_unique=True)
+            live = np.append(live, _accept(day, k, made, grade, asked, live, rest, due, owed, well, total))
+        fresh = live[(due[live] + r.term.max() >= day) & (ready[live] == LATER) & (level[live] == 0)]
+        ready[fresh] = due[fresh] + np.maximum(r.stage_from[0], made.disputed[fresh]) if len(r.stage_from) else LATER
+        quick = fresh[made.quick[fresh] & (quick_on[fresh] == LATER)]
+        quick_on[quick] = day + np.maximum(r.discount_days[grade[quick]], 1)
+        waiting[live[(ready[live] == day) & ~dead[made.who[live]]]] = True
+        _contact(day, live, made, grade, rest, due, level, ready, waiting, dead, total)
+    total["open"] = int(rest.sum())
+    return total
+
+
+def _accept(day, k, made, grade, asked, live, rest, due, owed, well, total):
+    """Grant orders of different customers against holds, limits and trial steps; those that become invoices."""
+    r, p = made.rules, made.world.customers
+    c = made.who[k]
+    total["ordered"] += int(asked[k].sum())
+    held = np.zeros(len(p.names), bool)
+    owners, oldest = np.unique(made.who[live], return_index=True)
+    first = live[oldest]
+    held[owners] = (day - due[first] > r.hold_days) & (rest[first] >= r.hold_least)
+    allowed = r.limit[c].copy()
+    steps = np.minimum(well[c] // r.trial_step, r.trial_steps)
+    new = p.newcomer[c] & (steps < r.trial_steps)
+    allowed[new] = np.minimum(allowed[new], (r.trial_first * r.trial_factor ** steps[new]).astype(np.int64))
+    room = allowed - owed[c]
+    some = np.maximum(room, 0) if r.partial_release else np.zeros_like(room)
+    granted = np.where(asked[k] > room, some, asked[k])
+    total["refused_hold"] += int(asked[k][held[c]].sum())
+    total["refused_limit"] += int((asked[k] - granted)[~held[c]].sum())
+    granted[held[c]] = 0
+    total["sales"] += int(granted.sum())
+    kept = granted > 0
+    rest[k[kept]], due[k[kept]] = granted[kept], day + r.term[c[kept]]
+    owed[c] += granted
+    return k[kept]
+
+
+def _contact(day, live, made, grade, rest, due, level, ready, waiting, dead, total):
+    """Collectors take who waits by amount x risk until the minutes are used up."""
+    r, left = made.rules, made.rules.capacity
+    queue = live[waiting[live] & (rest[live] > 0) & ~dead[made.who[live]]]
+    if not hasattr(_contact, "key") or day == 0:
+        _contact.key = np.zeros(len(rest), np.int64)
+    new = queue[ready[queue] == day]
+    _contact.key[new] = rest[new] // 100 * made.risk[grade[new]]
+    for i in queue[np.lexsort((queue, -_contact.key[queue]))]:
+        minutes = r.stage_minutes[level[i]]
+        if minutes > left:
+            break
+        left -= minutes
+        total["collection_cost"] += int(r.stage_cost[level[i]])
+        total["actions"] += 1
+        level[i] += 1
+        waiting[i] = False
+        ready[i] = max(due[i] + r.stage_from[level[i]], day + 1) if level[i] < len(r.stage_from) else LATER - 1

@@ -9,36 +9,10 @@ file differs. Collectors work through a heap ordered by amount × risk until the
 import numba
 import numpy as np
 
+from credit_lab.simulation import records as rec
+from credit_lab.simulation.accounts import accrue, advance, balances, late, lose, repay
 from credit_lab.simulation.clock import burnt, ends_on
-from credit_lab.simulation.records import (
-    ACTIONS,
-    ADVANCED,
-    AGED_OFF,
-    BORNE,
-    CLAIMS,
-    COLLECTED,
-    COST,
-    CREDITED,
-    DEFAULTED,
-    EXPECTED,
-    FACTORING,
-    LOST,
-    MEASURES,
-    OPEN,
-    OPEN_DAYS,
-    OPENING,
-    ORDERED,
-    OVERDUE,
-    OWN_DAYS,
-    PREMIUM,
-    RECOVERED,
-    REFUSED_HOLD,
-    REFUSED_LIMIT,
-    REPAID,
-    SALES,
-    VINTAGE_LOST,
-    WRITTEN_OFF,
-)  # fmt: skip
+from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.world import (
     CLOCK,
     DISCOUNT,
@@ -54,64 +28,33 @@ from credit_lab.simulation.world import (
 )  # fmt: skip
 
 LATER = 2**30
-END, STAGED, FAIL, BACK = range(4)  # lists of a day's events
+END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
 
 @numba.njit(cache=True, nogil=True)
-def _push(heap, size, key, item, inv):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Largest key on top; of equal keys the smaller item."""
-    inv[item].key = key
-    at = size
-    heap[at] = item
-    while at > 0:
-        above = (at - 1) // 2
-        a, b = heap[above], heap[at]
-        if inv[b].key > inv[a].key or (inv[b].key == inv[a].key and b < a):
-            heap[above], heap[at] = b, a
-            at = above
-        else:
-            break
-    return size + 1
-
-
-@numba.njit(cache=True, nogil=True)
-def _pop(heap, size, inv):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Takes the top off."""
-    size -= 1
-    heap[0] = heap[size]
-    at = 0
-    while True:
-        best = at
-        for below in (2 * at + 1, 2 * at + 2):
-            if below < size:
-                a, b = heap[best], heap[below]
-                if inv[b].key > inv[a].key or (inv[b].key == inv[a].key and b < a):
-                    best = below
-        if best == at:
-            return size
-        heap[at], heap[best] = heap[best], heap[at]
-        at = best
-
-
-@numba.njit(cache=True, nogil=True)
-def simulate(inv, cus, pol, stages, settings, burn, bands, month_of, start, payday):  # type: ignore[no-untyped-def] # pragma: no cover
+def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_of, edges, start, payday):  # type: ignore[no-untyped-def] # pragma: no cover
     """Run a replicate on records of orders, customers, grades, stages and one record of settings.
+
+    size : of each order, replaced by what is granted; number : of each order, by which its draws are keyed
+    start : first order of each day, sorted by day
+    month_of : month of each day; edges : first day of each month, and the day after the last
+    payday : for each day the first one on which money comes in
 
     Orders and customers are changed in place; returned are measures by month and segment (minor units), and by the
     same the hazard-weighted loss and the money-days the seller finances.
     """
     r = settings[0]
-    months = month_of[r.days - 1] + 1
-    result = np.zeros((months, r.segments, len(MEASURES)), np.int64)
+    months = len(edges) - 1
+    result = np.zeros((months, r.segments, len(rec.MEASURES)), np.int64)
     expected = np.zeros((months, r.segments, 2))
-    heads = np.full((4, r.days), -1, np.int64)
-    pool = np.empty((len(inv) * (len(stages) + 2) + 1, 2), np.int64)
-    heap, used = np.empty(len(inv) + 1, np.int64), np.zeros(2, np.int64)
-    for i in range(len(inv)):
-        inv[i].closed, inv[i].ends, inv[i].ready = -1, -1, LATER
-        inv[i].following, inv[i].part_on, inv[i].stage_next = -1, -1, -1
+    heads = np.full((5, r.days), -1, np.int64)
+    pool = np.empty((len(inv) * (len(stages) + 1) + 1, 2), np.int32)
+    heap, used = np.empty(len(inv) + 1, rec.HEAP), np.zeros(2, np.int64)
+    for c in range(len(cus)):
+        cus[c].first = -1
+    for k in range(len(inv) - 1, -1, -1):
+        inv[k].following, cus[inv[k].who].first = cus[inv[k].who].first, k
     for c in range(len(cus) - 1, -1, -1):
-        cus[c].first, cus[c].newest = -1, -1
         if cus[c].default_day < 0:  # failed before the first day
             cus[c].dead = 1
             back = max(cus[c].default_day + r.recovery_days, 0)
@@ -122,41 +65,55 @@ def simulate(inv, cus, pol, stages, settings, burn, bands, month_of, start, payd
             cus[c].fail_next = heads[FAIL, cus[c].default_day]
             heads[FAIL, cus[c].default_day] = c
     for k in range(r.opening):
-        _take_over(k, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result)
+        _take_over(k, size[k], number[k], inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result)
     for day in range(r.days):
         lines = result[month_of[day]]
         c = heads[FAIL, day]
         while c >= 0:
-            _fail(day, c, cus, pol, r, month_of, heads, result, expected)
+            _fail(day, c, cus, pol, r, month_of, edges, heads, result, expected)
             c = cus[c].fail_next
         c = heads[BACK, day]
         while c >= 0:
-            _recover(day, c, inv, cus, pol, r, month_of, result, expected)
+            _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected)
             c = cus[c].back_next
-        e = heads[END, day]
-        while e >= 0:
-            i = pool[e, 0]
-            e = pool[e, 1]
-            if inv[i].state > 0 and inv[i].ends == day and not cus[inv[i].who].dead:
-                _end(day, i, inv, cus, pol, r, burn, bands, payday, month_of, heads, pool, used, result, expected)
-        for k in range(start[day], start[day + 1]):
-            if not cus[inv[k].who].dead:
-                _order(
-                    day, k, inv, cus, pol, stages, r, burn, bands, payday, month_of, heads, pool, used, result, expected
+        i = heads[END, day]
+        while i >= 0:
+            ahead, inv[i].listed = inv[i].end_next, -1
+            if inv[i].state > 0 and inv[i].ends > day and not cus[inv[i].who].dead:
+                _list_end(i, r.days, inv, heads, pool, used)
+            else:
+                _end(
+                    day, i, inv, cus, pol, r, burn, bands, payday, month_of, edges, heads, pool, used, result, expected
                 )
+            i = ahead
+        e = heads[EARLY, day]
+        while e >= 0:
+            i, e = pool[e, 0], pool[e, 1]
+            _end(day, i, inv, cus, pol, r, burn, bands, payday, month_of, edges, heads, pool, used, result, expected)
+        for k in range(start[day], start[day + 1]):
+            if cus[inv[k].who].dead:
+                inv[k].ends, size[k] = -1, 0
+            else:
+                _order(
+                    day, k, size, number[k], inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads,
+                    pool, used, result, expected,
+                )  # fmt: skip
         _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, heap, used, lines)
     for c in range(len(cus)):
-        _accrue(result, expected, month_of, c, r.days, cus, pol, r)
-    _balances(result, month_of, r.days, inv, cus)
+        accrue(result, expected, month_of, edges, c, r.days, cus, pol, r)
+    for i in range(len(inv)):
+        if inv[i].state > 0:
+            late(r.days, i, inv[i].rest, inv, cus, month_of, edges, result)
+    balances(result)
     return result, expected
 
 
 @numba.njit(cache=True, nogil=True)
-def _fail(day, c, cus, pol, r, month_of, heads, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+def _fail(day, c, cus, pol, r, month_of, edges, heads, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A customer defaults: nothing is paid or ordered any more; what comes back comes later."""
-    _accrue(result, expected, month_of, c, day, cus, pol, r)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     cus[c].dead = 1
-    result[month_of[day], cus[c].segment, DEFAULTED] += cus[c].owed
+    result[month_of[day], cus[c].segment, rec.DEFAULTED] += cus[c].owed
     back = day + r.recovery_days
     if back < r.days:
         cus[c].back_next = heads[BACK, back]
@@ -164,57 +121,21 @@ def _fail(day, c, cus, pol, r, month_of, heads, result, expected):  # type: igno
 
 
 @numba.njit(cache=True, nogil=True)
-def _recover(day, c, inv, cus, pol, r, month_of, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A share of each open invoice comes back, the rest is written off."""
-    _accrue(result, expected, month_of, c, day, cus, pol, r)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     line = result[month_of[day], cus[c].segment]
     i = cus[c].first
     while i >= 0:
         if inv[i].state > 0:
             back = int(inv[i].rest * r.recovery + 0.5)
-            line[RECOVERED] += back
-            _repay(line, inv[i].rest, back, cus[c].grade, pol)
-            _lose(day, i, inv[i].rest - back, inv, cus, pol, r, month_of, result)
+            line[rec.RECOVERED] += back
+            repay(line, inv[i].rest, back, cus[c].grade, pol)
+            lose(day, i, inv[i].rest - back, inv, cus, pol, r, month_of, result)
+            late(day, i, inv[i].rest, inv, cus, month_of, edges, result)
             cus[c].owed -= inv[i].rest
-            inv[i].rest, inv[i].state, inv[i].closed = 0, 0, day
+            inv[i].rest, inv[i].state, inv[i].ends = 0, 0, day
         i = inv[i].following
-    cus[c].first, cus[c].newest = -1, -1
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _advance(rest, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
-    """What the factor has paid on an invoice of which so much is open."""
-    return rest // 10000 * pol[g].advance + rest % 10000 * pol[g].advance // 10000
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _repay(line, rest, part, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
-    """The factor gets back what it paid on the part of the rest that is settled."""
-    if pol[g].factored:
-        line[REPAID] += _advance(rest, g, pol) - _advance(rest - part, g, pol)
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no-untyped-def] # pragma: no cover
-    """A write-off of the last of an invoice: what the factor bears of it, what the insurer pays, what is left."""
-    c = inv[i].who
-    g, line = cus[c].grade, result[month_of[day], cus[c].segment]
-    line[WRITTEN_OFF] += amount
-    if inv[i].issued >= 0:
-        result[month_of[inv[i].issued], cus[c].segment, VINTAGE_LOST] += amount
-    own = amount
-    if pol[g].factored:
-        moved = _advance(amount, g, pol)
-        if r.recourse:
-            line[REPAID] += moved
-        else:
-            line[BORNE] += moved
-            own -= moved
-    if pol[g].insured:
-        paid = int(own * r.insured_share)
-        line[CLAIMS] += paid
-        own -= paid
-    return own
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -233,10 +154,16 @@ def _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used):  # type
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _list_end(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
-    if inv[i].ends < horizon:
+    """Into the list of the day on which it ends; one that stands in a later day's list goes into a second kind of list
+    as well, one that stands in an earlier day's list is moved on when that day comes."""
+    ends, listed = inv[i].ends, inv[i].listed
+    if listed < 0 and ends < horizon:
+        inv[i].listed, inv[i].end_next = ends, heads[END, ends]
+        heads[END, ends] = i
+    elif ends < listed:
         at = used[0]
-        pool[at, 0], pool[at, 1] = i, heads[END, inv[i].ends]
-        heads[END, inv[i].ends] = at
+        pool[at, 0], pool[at, 1] = i, heads[EARLY, ends]
+        heads[EARLY, ends] = at
         used[0] += 1
 
 
@@ -248,49 +175,54 @@ def _list_stage(i, horizon, inv, heads):  # type: ignore[no-untyped-def] # pragm
         heads[STAGED, inv[i].ready] = i
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _end(day, i, inv, cus, pol, r, burn, bands, payday, month_of, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
-    """An invoice is paid, in whole or first part, or written off."""
+@numba.njit(cache=True, nogil=True)
+def _end(  # type: ignore[no-untyped-def] # pragma: no cover
+    day, i, inv, cus, pol, r, burn, bands, payday, month_of, edges, heads, pool, used, result, expected
+):
+    """An invoice is paid, in whole or first part, or written off; nothing happens to one whose day has changed."""
     c = inv[i].who
+    if inv[i].state == 0 or inv[i].ends != day or cus[c].dead:
+        return
     g, line = cus[c].grade, result[month_of[day], cus[c].segment]
     part, closed = inv[i].rest, True
     if day > inv[i].due + r.write_off:
-        line[AGED_OFF] += _lose(day, i, part, inv, cus, pol, r, month_of, result)
+        line[rec.AGED_OFF] += lose(day, i, part, inv, cus, pol, r, month_of, result)
     elif inv[i].pending < 0:  # the discount is taken
         off = int(part * pol[g].discount + 0.5)
-        line[CREDITED] += off
-        line[COLLECTED] += part - off
-        _repay(line, part, part, g, pol)
+        line[rec.CREDITED] += off
+        line[rec.COLLECTED] += part - off
+        repay(line, part, part, g, pol)
         cus[c].paid_well += day <= inv[i].due
     elif inv[i].state == 1 and inv[i].pending > 0:  # first of two parts
         part, closed = int(part * r.partial_first + 0.5), False
-        line[COLLECTED] += part
-        _repay(line, inv[i].rest, part, g, pol)
+        line[rec.COLLECTED] += part
+        repay(line, inv[i].rest, part, g, pol)
         inv[i].state, inv[i].clock = 2, inv[i].pending
-        inv[i].part_on, inv[i].part_paid = day, part
         _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)
         if inv[i].ready > day:  # it would have been paid before; not any more
             _list_stage(i, r.days, inv, heads)
     else:
-        line[COLLECTED] += part
-        _repay(line, part, part, g, pol)
+        line[rec.COLLECTED] += part
+        repay(line, part, part, g, pol)
         cus[c].paid_well += day <= inv[i].due
-    _accrue(result, expected, month_of, c, day, cus, pol, r)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
+    late(day, i, part, inv, cus, month_of, edges, result)
     cus[c].owed -= part
     inv[i].rest -= part
     if closed:
-        inv[i].state, inv[i].closed = 0, day
+        inv[i].state = 0
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-def] # pragma: no cover
     """How much of an order is granted; what is refused is counted by reason."""
-    while cus[c].first >= 0 and inv[cus[c].first].state == 0:
-        cus[c].first = inv[cus[c].first].following
     oldest = cus[c].first
-    if oldest >= 0 and day - inv[oldest].due > r.hold_days and inv[oldest].rest >= r.hold_least:
-        line[REFUSED_HOLD] += asked
-        inv[k].closed = -2
+    while oldest < k and inv[oldest].state == 0:
+        oldest = inv[oldest].following
+    cus[c].first = oldest
+    if oldest < k and day - inv[oldest].due > r.hold_days and inv[oldest].rest >= r.hold_least:
+        line[rec.REFUSED_HOLD] += asked
+        inv[k].ends = -2
         return 0
     allowed = cus[c].limit
     if cus[c].newcomer:
@@ -300,45 +232,47 @@ def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-de
     room, granted = allowed - cus[c].owed, asked
     if asked > room:
         granted = room if r.partial_release and room > 0 else 0
-        line[REFUSED_LIMIT] += asked - granted
+        line[rec.REFUSED_LIMIT] += asked - granted
         if granted == 0:
-            inv[k].closed = -3
+            inv[k].ends = -3
     return granted
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _order(  # type: ignore[no-untyped-def] # pragma: no cover
-    day, k, inv, cus, pol, stages, r, burn, bands, payday, month_of, heads, pool, used, result, expected
-):
+    day, k, size, number, inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads, pool, used, result,
+    expected,
+):  # fmt: skip
     """An order comes in; what is granted becomes an invoice with its own draws."""
     c = inv[k].who
     g, line = cus[c].grade, result[month_of[day], cus[c].segment]
-    asked = int(inv[k].size * pol[g].demand + 0.5)
-    line[ORDERED] += asked
+    asked = int(size[k] * pol[g].demand + 0.5)
+    size[k] = 0
+    line[rec.ORDERED] += asked
     if cus[c].gone:
-        line[LOST] += asked
-        inv[k].closed = -4
+        line[rec.LOST] += asked
+        inv[k].ends = -4
         return
     granted = _granted(day, k, c, asked, inv, cus, r, line)
-    base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(inv[k].number) * ODD)
+    base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(number) * ODD)
     if granted == 0:
         if r.leave_share > 0 and uniform(base, LEAVE) < r.leave_share:
             cus[c].gone = 1
         return
-    line[SALES] += granted
-    line[PREMIUM] += int(granted * r.premium + 0.5) if pol[g].insured else 0
+    line[rec.SALES] += granted
+    line[rec.PREMIUM] += int(granted * r.premium + 0.5) if pol[g].insured else 0
     if pol[g].factored:
-        line[FACTORING] += int(granted * pol[g].factor_cost + 0.5)
-        line[ADVANCED] += _advance(granted, g, pol)
-    _accrue(result, expected, month_of, c, day, cus, pol, r)
+        line[rec.FACTORING] += int(granted * pol[g].factor_cost + 0.5)
+        line[rec.ADVANCED] += advance(granted, g, pol)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     cus[c].owed += granted
-    inv[k].amount, inv[k].rest, inv[k].issued, inv[k].due = granted, granted, day, day + cus[c].term
+    size[k], inv[k].rest, inv[k].due, inv[k].ready = granted, granted, day + cus[c].term, LATER
+    inv[k].listed = -1
     inv[k].disputed = r.dispute_days if uniform(base, DISPUTE) < r.dispute_share else 0
     if pol[g].discount > 0 and inv[k].disputed == 0 and uniform(base, DISCOUNT) < pol[g].taken:
         inv[k].state, inv[k].pending = 1, -1
         inv[k].ends = day + max(pol[g].discount_days, 1)
         _list_end(k, r.days, inv, heads, pool, used)
-        _chain(k, c, inv, cus)
     else:
         _open(day, k, base, inv, cus, r, burn, bands, payday, heads, pool, used)
     if len(stages) > 0:
@@ -355,32 +289,23 @@ def _open(day, k, base, inv, cus, r, burn, bands, payday, heads, pool, used):  #
     if uniform(base, PARTIAL) < r.partial_share:
         inv[k].pending = max(int(-np.log(uniform(base, SECOND)) * unit), 1)
     _await(k, day, inv, cus, r, burn, bands, payday, heads, pool, used)
-    _chain(k, inv[k].who, inv, cus)
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _chain(k, c, inv, cus):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Behind the customer's other open invoices."""
-    if cus[c].newest >= 0 and cus[c].first >= 0:
-        inv[cus[c].newest].following = k
-    else:
-        cus[c].first = k
-    cus[c].newest = k
 
 
 @numba.njit(cache=True, nogil=True)
-def _take_over(k, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result):  # type: ignore[no-untyped-def] # pragma: no cover
+def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
+    k, size, number, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result
+):
     """An invoice that is open on the first day: its size, due date, stage and dispute are known, the rest is drawn."""
     c = inv[k].who
-    inv[k].amount, inv[k].rest = inv[k].size, inv[k].size
-    cus[c].owed += inv[k].size
+    inv[k].rest, inv[k].ready, inv[k].listed = size, LATER, -1
+    cus[c].owed += size
     line = result[0, cus[c].segment]
-    line[OPENING] += inv[k].size
+    line[rec.OPENING] += size
     g = cus[c].grade
     if pol[g].factored:
-        line[FACTORING] += int(inv[k].size * pol[g].factor_cost + 0.5)
-        line[ADVANCED] += _advance(inv[k].size, g, pol)
-    base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(inv[k].number) * ODD)
+        line[rec.FACTORING] += int(size * pol[g].factor_cost + 0.5)
+        line[rec.ADVANCED] += advance(size, g, pol)
+    base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(number) * ODD)
     _open(-1, k, base, inv, cus, r, burn, bands, payday, heads, pool, used)
     if inv[k].level < len(stages):
         inv[k].ready = max(inv[k].due + max(stages[inv[k].level].from_day, inv[k].disputed), 0)
@@ -395,22 +320,22 @@ def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, he
         ahead, c = inv[i].stage_next, inv[i].who
         if inv[i].state > 0 and not cus[c].dead:
             key = inv[i].rest // 100 * pol[cus[c].grade].risk
-            used[1] = _push(heap, used[1], key, i, inv)
+            used[1] = push(heap, used[1], key, i)
         i = ahead
     left = r.capacity
     while used[1] > 0:
-        i = heap[0]
+        i = heap[0].item
         c, stage = inv[i].who, inv[i].level
         gone = inv[i].state == 0 or cus[c].dead
         if not gone and stages[stage].minutes > left:
             break
-        used[1] = _pop(heap, used[1], inv)
+        used[1] = pop(heap, used[1])
         if gone:
             continue
         left -= stages[stage].minutes
         g, line = cus[c].grade, lines[cus[c].segment]
-        line[COST] += stages[stage].cost
-        line[ACTIONS] += 1
+        line[rec.COST] += stages[stage].cost
+        line[rec.ACTIONS] += 1
         inv[i].clock -= burnt(inv[i].since, day, inv[i].due, g, stage, inv[i].disputed, burn, bands)
         inv[i].level = stage + 1
         _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)
@@ -418,57 +343,3 @@ def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, he
         if stage + 1 < len(stages):
             inv[i].ready = max(inv[i].due + stages[stage + 1].from_day, day + 1)
         _list_stage(i, r.days, inv, heads)
-
-
-@numba.njit(cache=True, nogil=True)
-def _accrue(result, expected, month_of, c, day, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances."""
-    at, owed, place, g = cus[c].moved, cus[c].owed, cus[c].segment, cus[c].grade
-    if owed != 0:
-        financed = 1 - pol[g].advance / 10000 if pol[g].factored else 1.0
-        weight = 0.0
-        if not cus[c].dead:
-            weight = cus[c].default_rate / 365 * (1 - r.recovery)
-            if pol[g].factored and not r.recourse:
-                weight *= financed
-            if pol[g].insured:
-                weight *= 1 - r.insured_share
-        while at < day:
-            month, until = month_of[at], at + 1
-            if month_of[day - 1] == month:
-                until = day
-            else:
-                while until < day and month_of[until] == month:
-                    until += 1
-            carried = owed * (until - at)
-            result[month, place, OPEN_DAYS] += carried
-            expected[month, place, EXPECTED] += weight * carried
-            expected[month, place, OWN_DAYS] += financed * carried
-            at = until
-    cus[c].moved = day
-
-
-@numba.njit(cache=True, nogil=True)
-def _balances(result, month_of, days, inv, cus):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Open and overdue amounts at each month end."""
-    last = month_of[days - 1] + 1
-    for place in range(result.shape[1]):
-        balance = 0
-        for m in range(last):
-            line = result[m, place]
-            balance += (
-                line[OPENING] + line[SALES] - line[COLLECTED] - line[RECOVERED] - line[CREDITED] - line[WRITTEN_OFF]
-            )
-            line[OPEN] = balance
-    month_end = np.zeros(last, np.int64)
-    for day in range(days):
-        month_end[month_of[day]] = day
-    for k in range(len(inv)):
-        if inv[k].amount == 0 or inv[k].due + 1 >= days:
-            continue
-        until = inv[k].closed if inv[k].closed >= 0 else days
-        m = month_of[max(inv[k].due + 1, 0)]
-        while m < last and month_end[m] < until:
-            left = inv[k].amount - (inv[k].part_paid if 0 <= inv[k].part_on <= month_end[m] else 0)
-            result[m, cus[inv[k].who].segment, OVERDUE] += left
-            m += 1

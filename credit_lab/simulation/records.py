@@ -27,24 +27,29 @@ MEASURES = (
 # Beside them, as floating numbers: hazard-weighted loss after cover, and money × days the seller finances itself.
 EXPECTED, OWN_DAYS = range(2)
 
-_INT, _FLOAT = np.int64, np.float64
-# One record per order: what was drawn, then its invoice: rest still open, closed on (−1 not; −2, −3 refused, −4 its
-# customer had left), state (1 open, 2 in part), clock left as of since, ends (day it ends by itself), ready (day of the
-# next stage), pending (clock of a second part; −1 takes the discount), following (next of the customer), stage_next
-# (next in its list).
+_INT, _SHORT, _FLOAT = np.int64, np.int32, np.float64
+# One record per order, 64 bytes, since the cost of an event is that of fetching it: rest still open, clock left as of
+# since, pending (clock of a second part; −1 takes the discount), ends (day it ends by itself; when closed the day of
+# that; −1 never came about, −2 and −3 refused, −4 its customer had left), listed (day in whose list it stands), ready
+# (day of the next stage), following (next order of the customer), end_next and stage_next (next in those lists), state
+# (1 open, 2 in part).
 ORDER = np.dtype(
-    [(name, _INT) for name in ("size", "amount", "rest", "clock", "pending", "part_paid", "key")]
-    + [(name, np.int32) for name in (
-        "who", "number", "closed", "since", "issued", "due", "ends", "ready", "disputed", "following", "part_on",
-        "stage_next", "state", "level",
-    )]
+    {
+        "names": ["rest", "clock", "pending", "who", "due", "since", "ends", "listed", "ready", "following", "end_next",
+                  "stage_next", "disputed", "level", "state"],
+        "formats": [_INT] * 3 + [_SHORT] * 9 + [np.int16, np.int8, np.int8],
+        "offsets": [0, 8, 16, *range(24, 60, 4), 60, 62, 63],
+        "itemsize": 64,
+    }
 )  # fmt: skip
-# One record per customer; first and newest are its open invoices, moved the last day accrued.
+# One record per customer; first is its oldest order that may be open, moved the last day accrued.
 CUSTOMER = np.dtype(
-    [(name, _INT) for name in ("grade", "segment", "newcomer", "term", "limit", "default_day")]
+    [(name, _INT) for name in ("limit", "owed")]
     + [(name, _FLOAT) for name in ("default_rate", "habit")]
-    + [(name, _INT) for name in ("owed", "moved", "paid_well", "dead", "gone", "first", "newest", "fail_next",
-                                 "back_next")]
+    + [(name, _SHORT) for name in (
+        "grade", "segment", "term", "newcomer", "default_day", "moved", "paid_well", "dead", "gone", "first",
+        "fail_next", "back_next",
+    )]
 )  # fmt: skip
 # advance: what the factor pays at once, in 1/10,000 of the invoice.
 GRADE = np.dtype(
@@ -52,6 +57,7 @@ GRADE = np.dtype(
     + [(name, _FLOAT) for name in ("demand", "discount", "factor_cost", "taken")]
 )
 STAGE = np.dtype([("from_day", _INT), ("minutes", _INT), ("cost", _INT)])
+HEAP = np.dtype([("key", _INT), ("item", _INT)])
 SETTING = np.dtype(
     [(name, _INT) for name in (
         "seed", "replicate", "days", "opening", "segments", "dispute_days", "recovery_days", "trial_step",

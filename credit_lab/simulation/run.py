@@ -13,7 +13,7 @@ from credit_lab.simulation import kernel, records
 from credit_lab.simulation.rules import Rules
 from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders
 
-RISK_SCALE = 100
+RISK_SCALE, NEVER = 100, 10**9
 log_ = logging.getLogger(__name__)
 
 
@@ -63,6 +63,7 @@ def one(
     the same (`records.EXPECTED`, `OWN_DAYS`), orders."""
     people, days = world.customers, span.warm_up + span.days
     months, _, _ = span.months()
+    edges = np.append(np.flatnonzero(np.diff(months, prepend=-1)), days)
     dates = span.dates()
     start, who, number, size = draw_orders(
         seed, replicate, people.rate, people.amount, people.spread, people.joins, world.pace(dates, span.warm_up)
@@ -71,43 +72,43 @@ def one(
     default_day = np.where(people.failed_days > 0, -people.failed_days, default_day)
     carried = world.opening if world.opening is not None and span.warm_up == 0 else None
     opening = 0 if carried is None else len(carried.customer)
-    inv = np.zeros(opening + len(who), records.ORDER)
+    inv = _aligned(opening + len(who))
     if carried is not None:
         first = inv[:opening]
-        first["who"], first["number"], first["size"] = carried.customer, carried.numbers(), carried.amount
-        first["due"], first["issued"], first["disputed"] = carried.due, -1, carried.disputed
+        first["who"], first["due"], first["disputed"] = carried.customer, carried.due, carried.disputed
         first["level"] = carried.within(len(rules.stage_from))
-    rest = inv[opening:]
-    rest["who"], rest["number"], rest["size"] = who, number, size
+        size, number = np.append(carried.amount, size), np.append(carried.numbers(), number)
+    inv["who"][opening:] = who
     cus = np.zeros(len(people.names), records.CUSTOMER)
     for name in ("grade", "segment", "newcomer", "default_rate", "habit"):
         cus[name] = getattr(people, name)
-    cus["limit"], cus["term"], cus["default_day"] = rules.limit, rules.term, default_day
+    cus["limit"], cus["term"], cus["default_day"] = rules.limit, rules.term, np.minimum(default_day, NEVER)
+    asked = size.copy() if log else size  # the kernel replaces what was asked for by what is granted
     settings = _settings(world, rules, span, seed, replicate, opening)
     stages = np.zeros(len(rules.stage_from), records.STAGE)
     stages["from_day"], stages["minutes"], stages["cost"] = rules.stage_from, rules.stage_minutes, rules.stage_cost
     result, expected = kernel.simulate(
-        inv,
-        cus,
-        _grades(world, rules),
-        stages,
-        settings,
-        world.burn(),
-        world.bands.astype(np.int64),
-        months,
-        start + opening, world.next_payday(dates),
+        inv, size, number, cus, _grades(world, rules), stages, settings, world.burn(), world.bands.astype(np.int64),
+        months, edges, start + opening, world.next_payday(dates),
     )  # fmt: skip
     orders = None
     if log:
         table = pd.DataFrame(
             {
                 "day": np.append(np.full(opening, -1), np.repeat(np.arange(days), np.diff(start))),
-                "customer": inv["who"], "size": inv["size"],
-                "granted": inv["amount"], "rest": inv["rest"], "closed": inv["closed"], "level": inv["level"],
+                "customer": inv["who"].astype(np.int64), "size": asked, "granted": size, "rest": inv["rest"],
+                "closed": np.where(inv["state"] > 0, -1, inv["ends"]), "level": inv["level"].astype(np.int64),
             }
         )  # fmt: skip
         orders = Orders(table, default_day)
     return result, expected, orders
+
+
+def _aligned(number: int) -> npt.NDArray[np.void]:
+    """Empty order records that begin where a cache line begins."""
+    raw = np.zeros((number + 1) * records.ORDER.itemsize, dtype=np.uint8)
+    skip = -raw.ctypes.data % records.ORDER.itemsize
+    return raw[skip : skip + number * records.ORDER.itemsize].view(records.ORDER)
 
 
 def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:

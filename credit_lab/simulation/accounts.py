@@ -1,0 +1,94 @@
+"""The books of the kernel: losses and who bears them, what a factor has paid, money-days, balances by month."""
+
+import numba
+
+from credit_lab.simulation import records as rec
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def advance(rest, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
+    """What the factor has paid on an invoice of which so much is open."""
+    return rest // 10000 * pol[g].advance + rest % 10000 * pol[g].advance // 10000
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def repay(line, rest, part, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
+    """The factor gets back what it paid on the part of the rest that is settled."""
+    if pol[g].factored:
+        line[rec.REPAID] += advance(rest, g, pol) - advance(rest - part, g, pol)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no-untyped-def] # pragma: no cover
+    """A write-off of the last of an invoice: what the factor bears of it, what the insurer pays, what is left."""
+    c = inv[i].who
+    g, line = cus[c].grade, result[month_of[day], cus[c].segment]
+    line[rec.WRITTEN_OFF] += amount
+    if i >= r.opening:
+        result[month_of[inv[i].due - cus[c].term], cus[c].segment, rec.VINTAGE_LOST] += amount
+    own = amount
+    if pol[g].factored:
+        moved = advance(amount, g, pol)
+        if r.recourse:
+            line[rec.REPAID] += moved
+        else:
+            line[rec.BORNE] += moved
+            own -= moved
+    if pol[g].insured:
+        paid = int(own * r.insured_share)
+        line[rec.CLAIMS] += paid
+        own -= paid
+    return own
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances."""
+    at, owed, place, g = cus[c].moved, cus[c].owed, cus[c].segment, cus[c].grade
+    cus[c].moved = day
+    if owed == 0 or at >= day:
+        return
+    financed = 1 - pol[g].advance / 10000 if pol[g].factored else 1.0
+    weight = 0.0
+    if not cus[c].dead:
+        weight = cus[c].default_rate / 365 * (1 - r.recovery)
+        if pol[g].factored and not r.recourse:
+            weight *= financed
+        if pol[g].insured:
+            weight *= 1 - r.insured_share
+    month = month_of[at]
+    while at < day:
+        until = min(edges[month + 1], day)
+        carried = owed * (until - at)
+        result[month, place, rec.OPEN_DAYS] += carried
+        expected[month, place, rec.EXPECTED] += weight * carried
+        expected[month, place, rec.OWN_DAYS] += financed * carried
+        at = until
+        month += 1
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def late(day, i, amount, inv, cus, month_of, edges, result):  # type: ignore[no-untyped-def] # pragma: no cover
+    """An amount that ends on a day was overdue at the month ends between its due date and that day."""
+    first = max(inv[i].due + 1, 0)
+    if first < day:
+        month, place = month_of[first], cus[inv[i].who].segment
+        while edges[month + 1] <= day:
+            result[month, place, rec.OVERDUE] += amount
+            month += 1
+            if month + 1 >= len(edges):
+                break
+
+
+@numba.njit(cache=True, nogil=True)
+def balances(result):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Open amount at each month end."""
+    for place in range(result.shape[1]):
+        balance = 0
+        for m in range(result.shape[0]):
+            line = result[m, place]
+            balance += (
+                line[rec.OPENING] + line[rec.SALES] - line[rec.COLLECTED] - line[rec.RECOVERED] - line[rec.CREDITED]
+            )
+            balance -= line[rec.WRITTEN_OFF]
+            line[rec.OPEN] = balance
