@@ -1,10 +1,12 @@
-"""The rules of the twin in three other formulations, on the same draws: SimPy, Mesa agents, numpy day by day.
+"""The rules of the twin in other formulations, on the same draws: SimPy, Mesa agents, numpy day by day.
 
-Each takes a `Case` and returns the same measures as the kernel, summed over months and segments, in minor units; the
-benchmark refuses to time a peer whose figures differ. All of them use the compiled inversion of the payment clock and
-draws made beforehand, which is to their advantage.
+SimPy comes in two forms: as people write it, with processes of invoices that live day by day, and as well as we could,
+with events found by the compiled inversion of the clock. Each takes a `Case` and returns the same measures as the
+kernel, summed over months and segments, in minor units; the benchmark refuses to time a peer whose figures differ.
+Draws are made beforehand for all.
 """
 
+import bisect
 import heapq
 from dataclasses import dataclass
 
@@ -81,12 +83,14 @@ class Invoice:
 class Books:
     """Measures and the rules that SimPy and Mesa share: granting, settling, losing. One customer is one list."""
 
-    def __init__(self, made: Case):
+    def __init__(self, made: Case, daily: bool = False):
         self.made, self.rules, self.world = made, made.rules, made.world
         p = made.world.customers
         self.grade, self.term = p.grade.tolist(), made.rules.term.tolist()
         self.limit, self.newcomer = made.rules.limit.tolist(), p.newcomer.tolist()
         self.burn, self.bands = made.world.burn(), made.world.bands
+        self.rates, self.band_list = self.burn.tolist(), self.bands.tolist()
+        self.daily = daily
         self.total = dict.fromkeys(records.MEASURES, 0)
         self.owed, self.paid_well = [0] * len(self.grade), [0] * len(self.grade)
         self.books = [[] for _ in self.grade]
@@ -134,7 +138,9 @@ class Books:
         return one
 
     def wait(self, day, one):
-        """The day on which the invoice ends by itself."""
+        """The day on which the invoice ends by itself; whoever lives day by day will see."""
+        if self.daily:
+            return
         paid = day + 1
         if one.clock > 0:
             paid = ends_on(one.clock, day + 1, one.due, self.grade[one.owner], one.level, one.disputed, self.burn,
@@ -143,6 +149,16 @@ class Books:
             paid = self.payday[paid]
         one.since = day + 1
         one.ends = min(paid, max(one.due + self.rules.write_off + 1, day + 1))
+
+    def due_today(self, day, one):
+        """Whether an invoice ends today, after a day's burning of its clock."""
+        if one.quick:
+            return day == one.ends
+        age = day - one.due
+        if not 0 <= age < one.disputed:
+            band = max(bisect.bisect_right(self.band_list, age) - 1, 0)
+            one.clock -= self.rates[self.grade[one.owner]][one.level][band]
+        return age > self.rules.write_off or (one.clock <= 0 and self.payday[day] == day)
 
     def end(self, day, one):
         """Paid, in whole or part, or written off; whether the invoice is closed."""
@@ -187,14 +203,15 @@ class Books:
         """A collector's contact: the clock so far is burnt, the rest inverted anew; day of the next stage."""
         self.total["collection_cost"] += self.cost[one.level]
         self.total["actions"] += 1
-        one.clock -= burnt(
-            one.since, day, one.due, self.grade[one.owner], one.level, one.disputed, self.burn, self.bands
-        )
+        if not self.daily:
+            one.clock -= burnt(
+                one.since, day, one.due, self.grade[one.owner], one.level, one.disputed, self.burn, self.bands
+            )
         one.level += 1
         self.wait(day, one)
         return max(one.due + self.stage_from[one.level], day + 1) if one.level < len(self.stage_from) else LATER
 
-    def work(self, day, waiting):
+    def work(self, waiting):
         """Collectors' minutes of a day on the heap of those who wait; yields each invoice contacted."""
         left = self.rules.capacity
         while waiting:
@@ -269,9 +286,69 @@ def with_simpy(made: Case):
             yield env.timeout(day + 0.5 - env.now)
             for one in staged[day]:
                 books.enqueue(waiting, one)
-            for one in list(books.work(day, waiting)):
+            for one in list(books.work(waiting)):
                 stage(one, books.contact(day, one))
                 one.process.interrupt()
+
+    for c in range(len(books.grade)):
+        if orders[c]:
+            env.process(customer(c))
+        if made.default_day[c] < made.days:
+            env.process(failure(c))
+    env.process(collectors())
+    env.run(until=made.days)
+    return books
+
+
+def with_simpy_daily(made: Case):
+    """Processes as people write them: an invoice wakes up every day, collectors look at those that are due a step."""
+    import simpy
+
+    env, books = simpy.Environment(), Books(made, daily=True)
+    waiting, staged = [], [[] for _ in range(made.days + 1)]
+    orders = [[] for _ in books.grade]
+    for day in range(made.days):
+        for k in range(made.start[day], made.start[day + 1]):
+            orders[made.who[k]].append((day, k))
+
+    def stage(one, day):
+        if day < made.days:
+            staged[day].append(one)
+
+    def invoice(one):
+        while True:
+            yield env.timeout(1 if env.now % 1 < 0.35 else 0.9)
+            day = int(env.now)
+            if books.dead[one.owner] or not one.open:
+                return
+            if books.due_today(day, one) and books.end(day, one):
+                return
+
+    def customer(c):
+        for day, k in orders[c]:
+            yield env.timeout(day + 0.4 - env.now)
+            if books.dead[c]:
+                return
+            one = books.order(day, k, c)
+            if one is not None:
+                if books.stage_from:
+                    stage(one, one.due + max(books.stage_from[0], one.disputed))
+                env.process(invoice(one))
+
+    def failure(c):
+        yield env.timeout(made.default_day[c] + 0.1 - env.now)
+        books.dead[c] = True
+        books.total["defaulted"] += books.owed[c]
+        yield env.timeout(made.world.recovery_days + 0.1)
+        books.recover(c)
+
+    def collectors():
+        for day in range(made.days):
+            yield env.timeout(day + 0.5 - env.now)
+            for one in staged[day]:
+                books.enqueue(waiting, one)
+            for one in list(books.work(waiting)):
+                stage(one, books.contact(day, one))
 
     for c in range(len(books.grade)):
         if orders[c]:
@@ -287,7 +364,7 @@ def with_mesa(made: Case):
     """Agents: each customer looks at its own invoices every day; collectors come last."""
     import mesa
 
-    books, waiting = Books(made), []
+    books, waiting = Books(made, daily=True), []
 
     class Customer(mesa.Agent):
         def __init__(self, model, number):
@@ -305,7 +382,7 @@ def with_mesa(made: Case):
             if books.dead[c]:
                 return
             for one in self.open:
-                if one.ends == day:
+                if books.due_today(day, one):
                     books.end(day, one)
             self.open = [one for one in self.open if one.open]
             for k in self.model.orders.get(c, ()):
@@ -328,7 +405,7 @@ def with_mesa(made: Case):
             for k in range(made.start[self.day], made.start[self.day + 1]):
                 self.orders.setdefault(made.who[k], []).append(k)
             self.agents.do("step")
-            for one in list(books.work(self.day, waiting)):
+            for one in list(books.work(waiting)):
                 one.ready = books.contact(self.day, one)
             self.day += 1
 
@@ -400,7 +477,7 @@ def with_numpy(made: Case):
             _, firsts = np.unique(made.who[todays], return_index=True)
             k = np.sort(todays[firsts])
             todays = np.setdiff1d(todays, k, assume_unique=True)
-            live = np.append(live, _accept(day, k, made, grade, asked, live, rest, due, owed, well, total))
+            live = np.append(live, _accept(day, k, made, asked, live, rest, due, owed, well, total))
         fresh = live[(due[live] + r.term.max() >= day) & (ready[live] == LATER) & (level[live] == 0)]
         ready[fresh] = due[fresh] + np.maximum(r.stage_from[0], made.disputed[fresh]) if len(r.stage_from) else LATER
         quick = fresh[made.quick[fresh] & (quick_on[fresh] == LATER)]
@@ -411,7 +488,7 @@ def with_numpy(made: Case):
     return total
 
 
-def _accept(day, k, made, grade, asked, live, rest, due, owed, well, total):
+def _accept(day, k, made, asked, live, rest, due, owed, well, total):
     """Grant orders of different customers against holds, limits and trial steps; those that become invoices."""
     r, p = made.rules, made.world.customers
     c = made.who[k]

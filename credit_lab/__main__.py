@@ -13,7 +13,7 @@ import typer
 
 from credit_lab import ledger as ledgers
 from credit_lab import periods
-from credit_lab.commands import collect, grant, options, score
+from credit_lab.commands import collect, grant, options, score, twin
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.report import inputs
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.add_typer(score.app, name="score")
 app.add_typer(collect.app)
 app.add_typer(grant.app)
+app.add_typer(twin.app)
 
 
 @app.command()

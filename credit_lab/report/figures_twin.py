@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """Open balance and sales by month under both policies, with 80 % of the simulated worlds."""
+    if monthly.empty:
+        return canvas.nothing("The year ahead")
     figure, axes = canvas.blank(width=9.2, height=3.6, panels=2)
     names = list(monthly["policy"].unique())
     for panel, name in zip(axes, ("open", "sales"), strict=True):

@@ -129,7 +129,9 @@ def twin(
     )
     return Twin(
         learned, first, second, compare(first, second), monthly, scan,
-        segments[["by", "segment", "policy", *segments.columns[1:-2]]].reset_index(drop=True), sensitivity, found,
+        segments[["by", "segment", "policy", *segments.columns[1:-2]]].sort_values(
+            ["by", "segment", "policy"], ignore_index=True
+        ), sensitivity, found,
         frontier(found) if len(found) else pd.DataFrame(),
     )  # fmt: skip
 

@@ -297,13 +297,13 @@ def _defaults(
     Customers slide down before they fail; the grade at which orders were still granted is the one that counts.
     """
     seen = as_of - pd.Timedelta(days=150)
-    rows = past[past["month"] <= seen].assign(failed=lambda t: t["customer_id"].map(failed.to_dict()))
+    rows = past[past["month"] <= seen].assign(failed=lambda t: pd.to_datetime(t["customer_id"].map(failed.to_dict())))
     rows = rows.assign(then=_graded(policy, rows, grades).to_numpy())
     rows = rows[rows["failed"].isna() | (rows["month"] < rows["failed"])]
     events, years = np.zeros(len(grades)), np.zeros(len(grades))
     np.add.at(years, rows["then"].to_numpy(), 1 / 12)
-    before = rows[rows["failed"].notna() & (pd.to_datetime(rows["failed"]) <= seen)]
-    early = before[before["month"] <= pd.to_datetime(before["failed"]) - pd.DateOffset(months=6)]
+    before = rows[rows["failed"].notna() & (rows["failed"] <= seen)]
+    early = before[before["month"] <= before["failed"] - pd.DateOffset(months=6)]
     known = early.groupby("customer_id")["then"].last()
     young = before[~before["customer_id"].isin(known.index)].groupby("customer_id")["then"].first()
     np.add.at(events, np.concatenate([known.to_numpy(), young.to_numpy()]).astype(np.int64), 1.0)

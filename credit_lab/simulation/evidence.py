@@ -54,7 +54,7 @@ def spells(
     rows = rows[rows["issue_date"] >= begin].reset_index(drop=True)
     first, share = _first_payment(ledger, as_of, rows)
     end = rows["settled_on"].fillna(rows["censored_on"])
-    gone = rows["customer_id"].map(failed)
+    gone = pd.to_datetime(rows["customer_id"].map(failed.to_dict()))
     end = end.where(gone.isna() | (gone > end), gone)
     settled = rows["settled_on"].notna() & (rows["settled_on"] <= end)
     parted = first.notna() & (first < end)
@@ -176,7 +176,7 @@ def exits(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> tuple[float
     """Write-offs of invoices of failed customers, and the days they and those still open have waited since."""
     rows = settlement(ledger, as_of)
     rows = rows[rows["customer_id"].isin(failed.index) & rows["settled_on"].isna()]
-    waited = (rows["censored_on"] - rows["customer_id"].map(failed)).dt.days.clip(lower=1)
+    waited = (rows["censored_on"] - pd.to_datetime(rows["customer_id"].map(failed.to_dict()))).dt.days.clip(lower=1)
     return float((rows["censored_on"] < as_of).sum()), float(waited.sum())
 
 
@@ -209,7 +209,7 @@ def orders(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> pd.DataFra
     )
     table.loc[table["count"] < 3, "log_sd"] = np.nan
     days = (as_of - first.reindex(table.index)).dt.days + 1
-    return table.assign(first=first, days=days.clip(15, 365)).reset_index()
+    return table.assign(first=first.reindex(table.index), days=days.clip(15, 365)).reset_index()
 
 
 def growth(ledger: Ledger, as_of: pd.Timestamp, customers: pd.Series) -> tuple[float, float]:

@@ -142,9 +142,8 @@ def _countback(monthly: pd.DataFrame, span: Span) -> pd.Series:
     first = ends[0].replace(day=1) if ends[0].replace(day=1) >= span.start else span.start
     edges = pd.DatetimeIndex([first - pd.Timedelta(days=1), *ends[:-1], last])
     days = np.diff(edges) / pd.Timedelta(days=1)
-    return pd.Series(
-        {number: countback(part["open"].iloc[-1], part["sales"], days) for number, part in monthly.groupby("replicate")}
-    )
+    found = {k: countback(part["open"].iloc[-1], part["sales"], days) for k, part in monthly.groupby("replicate")}
+    return pd.Series(found).rename_axis("replicate")
 
 
 def _segments(world: World, found: npt.NDArray[np.int64], expected: Floats, span: Span) -> pd.DataFrame:
