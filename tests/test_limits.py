@@ -13,6 +13,7 @@ from credit_lab import history, ledger, limits
 from credit_lab import policy as policies
 from credit_lab.limits import METHODS, authority, comparison, exposures, methods, portfolio, quarterly, terms, trial
 from credit_lab.limits.exposures import LimitsError
+from credit_lab.report import granting
 
 baseline = policies.load("data/policies/2025-baseline.toml")
 DAY = pd.Timestamp("2025-06-30")
@@ -81,10 +82,40 @@ def test_other_methods_by_hand():
     economics, appetite = baseline.economics, baseline.risk_appetite
     expected = appetite.expected_loss_budget * 730_000 / (0.02 * economics.loss_given_default)
     assert one("expected loss")["limit"] == pytest.approx(expected)
-    assert one("risk and return")["limit"] > 0
-    refused = one("risk and return", pd_12m=1.0, term_days=365.0)
-    assert (refused["limit"], refused["reason"]) == (0, "margin does not cover expected loss and funding")
     assert one("supplier cap")["limit"] == pytest.approx(baseline.limits.max_share_of_sales * 730_000)
+
+
+def test_methods_of_return_by_hand():
+    """730,000 a year at 60 + 15 days: need 150,000. Margin 20 %: 146,000. Carrying 150,000 x .8 x .06 = 7,200; expected
+    loss 150,000 x .02 x .6 = 1,800: the need is granted. Hurdle: 146,000 / (.012 + .06 + .1 x .08) = 1,825,000."""
+    sets = {
+        "economics": {"variable_cost_ratio": 0.8, "capital_cost": 0.06, "loss_given_default": 0.6},
+        "limits": {"tolerated_delay_days": 15},
+    }
+    policy = baseline.model_copy(
+        update={part: getattr(baseline, part).model_copy(update=new) for part, new in sets.items()}
+    )
+
+    def ask(name, **values):
+        return METHODS[name].limits(evidence(**values), policy).iloc[0]
+
+    assert ask("risk and return")["limit"] == pytest.approx(150_000)
+    assert ask("return on capital")["limit"] == pytest.approx(1_825_000)
+    # at 365 + 15 days the need is 760,000; PD 1 loses 456,000 of it, more than the margin
+    refused = ask("risk and return", pd_12m=1.0, term_days=365.0)
+    assert (refused["limit"], refused["reason"]) == (0, "contribution does not cover carrying cost and expected loss")
+    # 146,000 / (.6 + .06 + .008) = 218,563 is below that need
+    refused = ask("return on capital", pd_12m=1.0, term_days=365.0)
+    assert (refused["limit"], refused["reason"]) == (0, "margin does not cover expected loss, funding and the hurdle")
+
+
+def test_every_method_says_why_it_has_no_answer():
+    assert len(METHODS) == 11
+    for name, made in METHODS.items():
+        for column in made.needs:
+            found = one(name, **{column: np.nan})
+            assert np.isnan(found["limit"])
+            assert found["reason"] == f"{column} is not known"
 
 
 def test_risk_return_comparison():
@@ -176,6 +207,28 @@ def test_exposure_by_hand(write_ledger):
         book(write_ledger), DAY, include=exposures.Include(open_orders=False, unapplied=False)
     ).set_index("customer_id")
     assert bare["exposure"].to_dict() == {"A": 700, "B": 0, "C": 500}
+
+
+def test_goods_delivered_before_their_invoice_count(write_ledger):
+    """O1 left on May 25, its invoice of 700 is of June 1: on May 28 A owes nothing yet, and has 700 of our goods."""
+    made = book(write_ledger)
+    rows = made.invoices.assign(delivered_on=pd.to_datetime(["2025-05-25", None]).as_unit("us"))
+    rows.loc[rows["invoice_id"] == "I2", "issue_date"] = pd.Timestamp("2025-05-01")  # the ledger begins before
+    made = dataclasses.replace(made, tables={**made.tables, "invoices": rows})
+    between = pd.Timestamp("2025-05-28")
+    table = exposures.exposure(made, between).set_index("customer_id")
+    assert table.loc["A", ["receivables", "delivered", "open_orders", "exposure"]].tolist() == [0, 700, 0, 700]
+    bare = exposures.exposure(made, between, include=exposures.Include(delivered=False)).set_index("customer_id")
+    assert bare.loc["A", "exposure"] == 0
+    ordered = exposures.exposure(made, pd.Timestamp("2025-05-22")).set_index("customer_id")
+    assert ordered.loc["A", ["delivered", "open_orders"]].tolist() == [0, 700]
+    nothing = exposures.exposure(made, DAY, include=exposures.Include(receivables=False)).set_index("customer_id")
+    assert nothing.loc["A", "exposure"] == 0
+
+
+def test_a_temporary_limit_is_not_taken_for_the_lasting_one(write_ledger):
+    force = granting.in_force(book(write_ledger), DAY).set_index("customer_id")
+    assert force.loc["G"].tolist() == [900, pd.Timestamp("2025-01-01")]
 
 
 def test_exposure_refuses(write_ledger):
@@ -354,7 +407,7 @@ def test_exactly_one_chain_signs(amount, grade, deviation):
     signers = authority.chain(baseline, authority.Request(amount, grade, deviation))
     assert 1 <= len(signers) <= 2
     assert [names.index(s) for s in signers] == sorted({names.index(s) for s in signers})
-    if amount > baseline.authority.four_eyes_above and signers[0] != names[-1]:
+    if amount > baseline.authority.four_eyes_above:
         assert len(signers) == 2
 
 
@@ -368,13 +421,25 @@ def test_authority_by_hand():
     assert chain(baseline, ask(1000, "A", deviation=0.3)) == ("credit manager",)
     assert chain(baseline, ask(1000, "A", major=True)) == ("credit analyst", "credit committee")
     assert chain(baseline, ask(1000, "A", seller="credit analyst")) == ("credit manager",)
+    assert chain(baseline, ask(3e6, "A")) == ("finance director", "credit committee")  # two sign at the top as well
     away = pd.DataFrame({"approver": ["credit analyst"], "deputy": ["deputy"], "valid_from": [DAY], "valid_to": [DAY]})
     assert chain(baseline, ask(1000, "A"), day=DAY, delegations=away) == ("deputy",)
     assert chain(baseline, ask(1000, "A"), day=DAY + pd.Timedelta(days=1), delegations=away) == ("credit analyst",)
     with pytest.raises(LimitsError, match="nobody stands above"):
-        chain(baseline, ask(1e9, "D", seller="credit committee"))
+        chain(baseline, ask(1000, "D", seller="credit committee"))
     with pytest.raises(LimitsError, match="may not overlap"):
         chain(baseline, ask(1000, "A"), day=DAY, delegations=pd.concat([away, away]))
+    # nobody approves his own request as a deputy, and nobody signs twice
+    assert chain(baseline, ask(1000, "A", seller="deputy"), day=DAY, delegations=away) == ("credit manager",)
+    both = pd.DataFrame({"approver": ["finance director"], "deputy": ["credit manager"], "valid_from": [DAY],
+                         "valid_to": [DAY]})  # fmt: skip
+    assert chain(baseline, ask(500_000, "B"), day=DAY, delegations=both) == ("credit manager",)
+    assert chain(baseline, ask(600_000, "A"), day=DAY, delegations=both) == ("credit manager", "credit committee")
+    twice = both.assign(deputy="credit committee")
+    with pytest.raises(LimitsError, match="would sign twice"):
+        chain(baseline, ask(600_000, "A"), day=DAY, delegations=twice)
+    with pytest.raises(LimitsError, match="ends before it begins"):
+        chain(baseline, ask(1, "A"), day=DAY, delegations=away.assign(valid_to=DAY - pd.Timedelta(days=1)))
     with pytest.raises(LimitsError, match="'Z' is not in the policy"):
         chain(baseline, ask(1000, "Z"))
     with pytest.raises(LimitsError, match="must be a number"):

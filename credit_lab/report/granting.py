@@ -75,11 +75,15 @@ def granting(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, other: Poli
 
 
 def in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame | None:
-    """Limits in force on a day with the day of their last change; None where the ledger has no limits."""
+    """Lasting limits in force on a day with the day of their last change; None where the ledger has no limits.
+
+    A temporary limit ends by itself: a review that took it for lasting would call its end a cut.
+    """
     if not ledger.has("limits"):
         return None
-    valid = exposures.valid_limits(ledger, day)
+    valid = exposures.valid_limits(ledger, day, temporary=False)
     rows = ledger.tables["limits"]
+    rows = rows[~exposures.is_temporary(rows)]
     since = rows[rows["valid_from"] <= day].groupby("customer_id")["valid_from"].max()
     return pd.DataFrame(
         {
