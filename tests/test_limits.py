@@ -11,7 +11,18 @@ from scipy import stats
 
 from credit_lab import history, ledger, limits
 from credit_lab import policy as policies
-from credit_lab.limits import METHODS, authority, comparison, exposures, methods, portfolio, quarterly, terms, trial
+from credit_lab.limits import (
+    METHODS,
+    authority,
+    comparison,
+    exposures,
+    methods,
+    portfolio,
+    quarterly,
+    tail_risk,
+    terms,
+    trial,
+)
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.report import granting
 
@@ -334,20 +345,20 @@ def test_unexpected_loss_of_a_fine_portfolio():
 
     p = 2 %, r = 15 %, z = 2.3263: Phi((-2.0537 + .9010) / .92195) = Phi(-1.2503) = 10.56 % of the exposure x LGD."""
     n = 2000
-    found = portfolio.unexpected_loss(
+    found = tail_risk.unexpected_loss(
         np.ones(n), np.full(n, 0.02), np.zeros(n, dtype=int), loss_given_default=0.5, correlation=0.15,
         sector_correlation=0.0, scenarios=40_000,
     )  # fmt: skip
     expected = stats.norm.cdf((stats.norm.ppf(0.02) + 0.15**0.5 * stats.norm.ppf(0.99)) / 0.85**0.5) * n * 0.5
     assert found["quantile"] == pytest.approx(expected, abs=4 * found["standard_error"] + 0.005 * n * 0.5)
     assert found["expected_loss"] == pytest.approx(20)
-    again = portfolio.unexpected_loss(
+    again = tail_risk.unexpected_loss(
         np.full(n, 2.0), np.full(n, 0.02), np.zeros(n, dtype=int), loss_given_default=0.5, correlation=0.15,
         sector_correlation=0.0, scenarios=40_000,
     )  # fmt: skip
     assert again["quantile"] == pytest.approx(2 * found["quantile"])  # the same scenarios
     with pytest.raises(LimitsError, match="add up to less than 1"):
-        portfolio.unexpected_loss(np.ones(1), np.ones(1), np.zeros(1, int), loss_given_default=1, correlation=1.0)
+        tail_risk.unexpected_loss(np.ones(1), np.ones(1), np.zeros(1, int), loss_given_default=1, correlation=1.0)
 
 
 # ---- review, authority ----------------------------------------------------------------------------------------------
@@ -357,6 +368,65 @@ def month(**values):
         "sales": 60_000.0, "paid_in_time": 30,
     }  # fmt: skip
     return pd.DataFrame([row | values])
+
+
+def test_a_smallest_limit_by_hand():
+    """1,000 of working capital, needs of 600 each at 10, 9 and 2 % profit, nothing below 300. A 600 and B 400: 60 + 36.
+    At a smallest limit of 500: A and B cannot both have one within 1,000 other than 500 each: 50 + 45 = 95."""
+    customers = pd.DataFrame(
+        {"customer_id": list("ABC"), "need": 600.0, "profit_rate": [0.10, 0.09, 0.02], "loss_rate": 0.0}
+    )
+    free = portfolio.optimise(customers, portfolio.Budgets(working_capital=1000, smallest=300))
+    assert free.limits["credit_limit"].tolist() == pytest.approx([600, 400, 0])
+    tight = portfolio.optimise(customers, portfolio.Budgets(working_capital=1000, smallest=500))
+    assert tight.limits["credit_limit"].tolist() == pytest.approx([500, 500, 0])
+    assert (tight.profit, tight.gap) == (pytest.approx(95), pytest.approx(0, abs=1e-6))
+    none = portfolio.optimise(customers, portfolio.Budgets(working_capital=1000, smallest=700))
+    assert none.total == 0  # nobody needs that much
+    with pytest.raises(LimitsError, match="1 customers have a minimum limit and a need or single-name cap below"):
+        portfolio.optimise(
+            customers.assign(minimum=[10.0, 0, 0]), portfolio.Budgets(working_capital=1000, smallest=700)
+        )
+    with pytest.raises(LimitsError, match="working capital: minimum limits use 1,500, the budget is 1,000"):
+        portfolio.optimise(customers.assign(minimum=10.0), portfolio.Budgets(working_capital=1000, smallest=500))
+
+
+def test_unexpected_loss_keeps_its_budget_at_the_best_profit():
+    """The optimum has the budget used up and, since the tail is convex, no mix with other limits that keep it earns
+    more; without the budget the tail is above it."""
+    rng = np.random.default_rng(3)
+    n = 40
+    customers = pd.DataFrame(
+        {
+            "customer_id": np.arange(n), "need": rng.uniform(50, 150, n), "profit_rate": rng.uniform(0.02, 0.2, n),
+            "loss_rate": 0.02, "pd_12m": rng.uniform(0.005, 0.1, n), "sector": np.arange(n) % 3,
+        }
+    )  # fmt: skip
+    how = {"loss_given_default": 0.6, "scenarios": 4000, "seed": 5}
+
+    def tail_of(limits_of):
+        found = tail_risk.unexpected_loss(limits_of, customers["pd_12m"], customers["sector"], **how)
+        return found["expected_shortfall"] - found["expected_loss"]
+
+    free = portfolio.optimise(customers, portfolio.Budgets())
+    most = tail_of(free.limits["credit_limit"]) / 2
+    made = tail_risk.optimise_within(customers, portfolio.Budgets(), tail_risk.Tail(most, **how))
+    granted = made.limits["credit_limit"].to_numpy()
+    assert tail_of(granted) == pytest.approx(most, rel=0.03)  # its mean includes the quantile, one scenario more
+    assert made.prices["constraint"].tolist() == ["unexpected loss"]
+    assert made.prices["price"].iloc[0] > 0
+    # no scaled portfolio and none with one limit more keeps the budget and earns more
+    profit, need = customers["profit_rate"].to_numpy(), customers["need"].to_numpy()
+    for other in (need, *(np.where(rng.random(n) < 0.7, need, 0) for _ in range(30))):
+        scaled = other * min(most / tail_of(other), 1)
+        assert scaled @ profit <= made.profit * 1.01
+    assert made.gap <= 1e-3
+    looser = tail_risk.optimise_within(customers, portfolio.Budgets(), tail_risk.Tail(most * 1.5, **how))
+    assert made.profit < looser.profit <= free.profit + 1e-6
+    with pytest.raises(LimitsError, match=r"that of the minimum limits is .*, the budget 0"):
+        tail_risk.optimise_within(customers.assign(minimum=10.0), portfolio.Budgets(), tail_risk.Tail(0.0, **how))
+    with pytest.raises(LimitsError, match="budget nan must be a number"):
+        tail_risk.optimise_within(customers, portfolio.Budgets(), tail_risk.Tail(float("nan"), **how))
 
 
 def test_limits_do_not_flip():

@@ -47,9 +47,9 @@ def exposure(
     -------
     DataFrame
         customer_id, holder (customer or group that holds the limit), receivables, delivered, open_orders, unapplied,
-        exposure, holder_exposure, credit_limit (NaN: none valid), cover (what a policy would pay if the customer failed today:
-        cover share of the exposure within the cover limit, less the deductible), net_exposure, utilisation, headroom
-        (of the holder)
+        exposure, holder_exposure, credit_limit (NaN: none valid), cover (what a policy would pay if the customer failed
+        today: cover share of the exposure within the cover limit, less the deductible), net_exposure, utilisation,
+        headroom (of the holder)
 
     Raises
     ------

@@ -191,7 +191,7 @@ def grade_of(policy: Policy, payment_index: pd.Series, months_on_book: pd.Series
 
 
 def approver(policy: Policy, amount: float, grade: str) -> str:
-    """Lowest level that may sign `amount` for `grade`; with four-eyes, it and the next one (the last: it and the one below)."""
+    """Lowest level that may sign `amount` for `grade`; with four-eyes, also the next (of the last, the one below)."""
     order = [item.grade for item in policy.grades.scale]
     if grade not in order:
         raise PolicyError(f"grade {grade!r} is not in the policy; {nearest(grade, order)}")

@@ -8,7 +8,7 @@ import pandas as pd
 from credit_lab import aging, history
 from credit_lab.errors import CreditLabError, PeriodError
 from credit_lab.ledger.model import Ledger
-from credit_lab.limits import METHODS, authority, comparison, exposures, portfolio, quarterly, terms, trial
+from credit_lab.limits import METHODS, authority, comparison, exposures, portfolio, quarterly, tail_risk, terms, trial
 from credit_lab.policy import Policy
 from credit_lab.report.text import money_text
 from credit_lab.transfer import Factoring, Insurance, factor, insure
@@ -200,7 +200,7 @@ def together(
         ("by the policy", customers["customer_id"].map(proposed).clip(upper=customers["need"])),
         ("chosen together", chosen.limits["credit_limit"]),
     ):
-        loss = portfolio.unexpected_loss(
+        loss = tail_risk.unexpected_loss(
             limits.to_numpy(), customers["pd_12m"].to_numpy(), sector,
             loss_given_default=policy.economics.loss_given_default, scenarios=scenarios, seed=seed,
         )  # fmt: skip

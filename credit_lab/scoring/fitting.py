@@ -117,7 +117,7 @@ def _copies(woe: Mapping[str, Array], binner: Binner) -> list[str]:
 def _triangle(design: Array) -> tuple[Array, bool]:
     """R of the QR decomposition, with the singular values and column norms of the design, and whether it has full rank
     by numpy's tolerance for the design: one pass over the rows instead of a singular value decomposition of them."""
-    triangle = np.linalg.qr(design, mode="r")
+    triangle = np.asarray(np.linalg.qr(design, mode="r"), dtype=np.float64)
     values = np.linalg.svd(triangle, compute_uv=False)
     small = values[0] * max(design.shape) * np.finfo(np.float64).eps
     return triangle, len(design) >= design.shape[1] and bool(values[-1] > small)
