@@ -626,3 +626,10 @@ def test_records_and_command(sample, tmp_path):
     result = CliRunner().invoke(app, ["limits", "--out", str(tmp_path / "l.csv"), "--json"])
     assert result.exit_code == 0, result.output
     assert len(json.loads(result.stdout)["decisions"]) == len(pd.read_csv(tmp_path / "l.csv")) == 300
+
+
+def test_without_limits_nobody_is_over_one(write_ledger):
+    made = book(write_ledger)
+    assert granting.granting(made, baseline, DAY).over["holder"].tolist() == ["C"]
+    bare = dataclasses.replace(made, tables={k: v for k, v in made.tables.items() if k != "limits"})
+    assert granting.granting(bare, baseline, DAY).over.empty

@@ -61,6 +61,8 @@ def granting(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, other: Poli
     made = quarterly.review(past, policy, month, in_force=in_force(ledger, month))
     used = exposures.exposure(ledger, month, tax_rate=policy.economics.tax_rate)
     heads = used.drop_duplicates("holder")
+    if not ledger.has("limits"):
+        heads = heads.head(0)  # nobody is over a limit nobody has set
     over = heads[(heads["headroom"] < 0) & (heads["holder_exposure"] > 0)].sort_values("headroom", ignore_index=True)
     names = {policy.meta.id: policy} | ({other.meta.id: other} if other else {})
     changed = made.decisions[made.decisions["change"] != "keep"]
