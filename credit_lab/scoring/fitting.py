@@ -21,6 +21,7 @@ from sklearn.base import clone
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
 from credit_lab.scoring.bins import Array, FeatureBins, Ids
+from credit_lab.scoring.optimum import Limits
 from credit_lab.scoring.scorecard import COLUMNS, Scaling, Scorecard
 from credit_lab.scoring.table import columns_of, target_of, weights_of
 
@@ -214,7 +215,10 @@ def fit_joint(
         raise CreditLabError(f"penalty {penalty}: a joint card needs a penalty above zero")
     settings = binner or Binner()
     fine = clone(settings).set_params(optimise=False).fit(X, y, sample_weight)
-    best = clone(settings).set_params(optimise=True).fit(X, y, sample_weight)
+    limits = settings.limits or Limits()
+    if limits.min_events is None:  # pre-bins carry the cuts already; the line beside them needs bins that are sure
+        limits = dataclasses.replace(limits, min_events=5.0)
+    best = clone(settings).set_params(optimise=True, limits=limits).fit(X, y, sample_weight)
     features = [bins for bins in fine.bins_.values() if (bins.counts.sum(axis=1) > 0).sum() > 1]
     if not features:
         raise CreditLabError("no feature has more than one bin; there is nothing to score by")
