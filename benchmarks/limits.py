@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import policy as policies
-from credit_lab.limits import portfolio, quarterly, trial
+from credit_lab.limits import portfolio, quarterly, tail_risk, trial
 from credit_lab.scoring import calibrate, fit_joint, validate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -182,9 +182,9 @@ def speed(quick):
     figures = {f"portfolio of {n:,} customers x {len(made.prices)} constraints, s": time.process_time() - start}
     size, scenarios = (1_000, 10_000) if quick else (10_000, 100_000)
     case = (rng.lognormal(11, 1, size), rng.beta(1, 30, size), rng.integers(0, 8, size))
-    portfolio.unexpected_loss(*(part[:10] for part in case), loss_given_default=0.6, scenarios=10)
+    tail_risk.unexpected_loss(*(part[:10] for part in case), loss_given_default=0.6, scenarios=10)
     start = time.process_time()
-    loss = portfolio.unexpected_loss(*case, loss_given_default=0.6, scenarios=scenarios)
+    loss = tail_risk.unexpected_loss(*case, loss_given_default=0.6, scenarios=scenarios)
     figures |= {
         f"unexpected loss, {size:,} customers x {scenarios:,} scenarios, s": time.process_time() - start,
         "unexpected loss: standard error of the 99 % quantile, %": 100 * loss["standard_error"] / loss["quantile"],

@@ -11,8 +11,20 @@ from scipy import stats
 
 from credit_lab import history, ledger, limits
 from credit_lab import policy as policies
-from credit_lab.limits import METHODS, authority, comparison, exposures, methods, portfolio, quarterly, terms, trial
+from credit_lab.limits import (
+    METHODS,
+    authority,
+    comparison,
+    exposures,
+    methods,
+    portfolio,
+    quarterly,
+    tail_risk,
+    terms,
+    trial,
+)
 from credit_lab.limits.exposures import LimitsError
+from credit_lab.report import granting
 
 baseline = policies.load("data/policies/2025-baseline.toml")
 DAY = pd.Timestamp("2025-06-30")
@@ -81,10 +93,40 @@ def test_other_methods_by_hand():
     economics, appetite = baseline.economics, baseline.risk_appetite
     expected = appetite.expected_loss_budget * 730_000 / (0.02 * economics.loss_given_default)
     assert one("expected loss")["limit"] == pytest.approx(expected)
-    assert one("risk and return")["limit"] > 0
-    refused = one("risk and return", pd_12m=1.0, term_days=365.0)
-    assert (refused["limit"], refused["reason"]) == (0, "margin does not cover expected loss and funding")
     assert one("supplier cap")["limit"] == pytest.approx(baseline.limits.max_share_of_sales * 730_000)
+
+
+def test_methods_of_return_by_hand():
+    """730,000 a year at 60 + 15 days: need 150,000. Margin 20 %: 146,000. Carrying 150,000 x .8 x .06 = 7,200; expected
+    loss 150,000 x .02 x .6 = 1,800: the need is granted. Hurdle: 146,000 / (.012 + .06 + .1 x .08) = 1,825,000."""
+    sets = {
+        "economics": {"variable_cost_ratio": 0.8, "capital_cost": 0.06, "loss_given_default": 0.6},
+        "limits": {"tolerated_delay_days": 15},
+    }
+    policy = baseline.model_copy(
+        update={part: getattr(baseline, part).model_copy(update=new) for part, new in sets.items()}
+    )
+
+    def ask(name, **values):
+        return METHODS[name].limits(evidence(**values), policy).iloc[0]
+
+    assert ask("risk and return")["limit"] == pytest.approx(150_000)
+    assert ask("return on capital")["limit"] == pytest.approx(1_825_000)
+    # at 365 + 15 days the need is 760,000; PD 1 loses 456,000 of it, more than the margin
+    refused = ask("risk and return", pd_12m=1.0, term_days=365.0)
+    assert (refused["limit"], refused["reason"]) == (0, "contribution does not cover carrying cost and expected loss")
+    # 146,000 / (.6 + .06 + .008) = 218,563 is below that need
+    refused = ask("return on capital", pd_12m=1.0, term_days=365.0)
+    assert (refused["limit"], refused["reason"]) == (0, "margin does not cover expected loss, funding and the hurdle")
+
+
+def test_every_method_says_why_it_has_no_answer():
+    assert len(METHODS) == 11
+    for name, made in METHODS.items():
+        for column in made.needs:
+            found = one(name, **{column: np.nan})
+            assert np.isnan(found["limit"])
+            assert found["reason"] == f"{column} is not known"
 
 
 def test_risk_return_comparison():
@@ -176,6 +218,28 @@ def test_exposure_by_hand(write_ledger):
         book(write_ledger), DAY, include=exposures.Include(open_orders=False, unapplied=False)
     ).set_index("customer_id")
     assert bare["exposure"].to_dict() == {"A": 700, "B": 0, "C": 500}
+
+
+def test_goods_delivered_before_their_invoice_count(write_ledger):
+    """O1 left on May 25, its invoice of 700 is of June 1: on May 28 A owes nothing yet, and has 700 of our goods."""
+    made = book(write_ledger)
+    rows = made.invoices.assign(delivered_on=pd.to_datetime(["2025-05-25", None]).as_unit("us"))
+    rows.loc[rows["invoice_id"] == "I2", "issue_date"] = pd.Timestamp("2025-05-01")  # the ledger begins before
+    made = dataclasses.replace(made, tables={**made.tables, "invoices": rows})
+    between = pd.Timestamp("2025-05-28")
+    table = exposures.exposure(made, between).set_index("customer_id")
+    assert table.loc["A", ["receivables", "delivered", "open_orders", "exposure"]].tolist() == [0, 700, 0, 700]
+    bare = exposures.exposure(made, between, include=exposures.Include(delivered=False)).set_index("customer_id")
+    assert bare.loc["A", "exposure"] == 0
+    ordered = exposures.exposure(made, pd.Timestamp("2025-05-22")).set_index("customer_id")
+    assert ordered.loc["A", ["delivered", "open_orders"]].tolist() == [0, 700]
+    nothing = exposures.exposure(made, DAY, include=exposures.Include(receivables=False)).set_index("customer_id")
+    assert nothing.loc["A", "exposure"] == 0
+
+
+def test_a_temporary_limit_is_not_taken_for_the_lasting_one(write_ledger):
+    force = granting.in_force(book(write_ledger), DAY).set_index("customer_id")
+    assert force.loc["G"].tolist() == [900, pd.Timestamp("2025-01-01")]
 
 
 def test_exposure_refuses(write_ledger):
@@ -281,20 +345,20 @@ def test_unexpected_loss_of_a_fine_portfolio():
 
     p = 2 %, r = 15 %, z = 2.3263: Phi((-2.0537 + .9010) / .92195) = Phi(-1.2503) = 10.56 % of the exposure x LGD."""
     n = 2000
-    found = portfolio.unexpected_loss(
+    found = tail_risk.unexpected_loss(
         np.ones(n), np.full(n, 0.02), np.zeros(n, dtype=int), loss_given_default=0.5, correlation=0.15,
         sector_correlation=0.0, scenarios=40_000,
     )  # fmt: skip
     expected = stats.norm.cdf((stats.norm.ppf(0.02) + 0.15**0.5 * stats.norm.ppf(0.99)) / 0.85**0.5) * n * 0.5
     assert found["quantile"] == pytest.approx(expected, abs=4 * found["standard_error"] + 0.005 * n * 0.5)
     assert found["expected_loss"] == pytest.approx(20)
-    again = portfolio.unexpected_loss(
+    again = tail_risk.unexpected_loss(
         np.full(n, 2.0), np.full(n, 0.02), np.zeros(n, dtype=int), loss_given_default=0.5, correlation=0.15,
         sector_correlation=0.0, scenarios=40_000,
     )  # fmt: skip
     assert again["quantile"] == pytest.approx(2 * found["quantile"])  # the same scenarios
     with pytest.raises(LimitsError, match="add up to less than 1"):
-        portfolio.unexpected_loss(np.ones(1), np.ones(1), np.zeros(1, int), loss_given_default=1, correlation=1.0)
+        tail_risk.unexpected_loss(np.ones(1), np.ones(1), np.zeros(1, int), loss_given_default=1, correlation=1.0)
 
 
 # ---- review, authority ----------------------------------------------------------------------------------------------
@@ -304,6 +368,65 @@ def month(**values):
         "sales": 60_000.0, "paid_in_time": 30,
     }  # fmt: skip
     return pd.DataFrame([row | values])
+
+
+def test_a_smallest_limit_by_hand():
+    """1,000 of working capital, needs of 600 each at 10, 9 and 2 % profit, nothing below 300. A 600 and B 400: 60 + 36.
+    At a smallest limit of 500: A and B cannot both have one within 1,000 other than 500 each: 50 + 45 = 95."""
+    customers = pd.DataFrame(
+        {"customer_id": list("ABC"), "need": 600.0, "profit_rate": [0.10, 0.09, 0.02], "loss_rate": 0.0}
+    )
+    free = portfolio.optimise(customers, portfolio.Budgets(working_capital=1000, smallest=300))
+    assert free.limits["credit_limit"].tolist() == pytest.approx([600, 400, 0])
+    tight = portfolio.optimise(customers, portfolio.Budgets(working_capital=1000, smallest=500))
+    assert tight.limits["credit_limit"].tolist() == pytest.approx([500, 500, 0])
+    assert (tight.profit, tight.gap) == (pytest.approx(95), pytest.approx(0, abs=1e-6))
+    none = portfolio.optimise(customers, portfolio.Budgets(working_capital=1000, smallest=700))
+    assert none.total == 0  # nobody needs that much
+    with pytest.raises(LimitsError, match="1 customers have a minimum limit and a need or single-name cap below"):
+        portfolio.optimise(
+            customers.assign(minimum=[10.0, 0, 0]), portfolio.Budgets(working_capital=1000, smallest=700)
+        )
+    with pytest.raises(LimitsError, match="working capital: minimum limits use 1,500, the budget is 1,000"):
+        portfolio.optimise(customers.assign(minimum=10.0), portfolio.Budgets(working_capital=1000, smallest=500))
+
+
+def test_unexpected_loss_keeps_its_budget_at_the_best_profit():
+    """The optimum has the budget used up and, since the tail is convex, no mix with other limits that keep it earns
+    more; without the budget the tail is above it."""
+    rng = np.random.default_rng(3)
+    n = 40
+    customers = pd.DataFrame(
+        {
+            "customer_id": np.arange(n), "need": rng.uniform(50, 150, n), "profit_rate": rng.uniform(0.02, 0.2, n),
+            "loss_rate": 0.02, "pd_12m": rng.uniform(0.005, 0.1, n), "sector": np.arange(n) % 3,
+        }
+    )  # fmt: skip
+    how = {"loss_given_default": 0.6, "scenarios": 4000, "seed": 5}
+
+    def tail_of(limits_of):
+        found = tail_risk.unexpected_loss(limits_of, customers["pd_12m"], customers["sector"], **how)
+        return found["expected_shortfall"] - found["expected_loss"]
+
+    free = portfolio.optimise(customers, portfolio.Budgets())
+    most = tail_of(free.limits["credit_limit"]) / 2
+    made = tail_risk.optimise_within(customers, portfolio.Budgets(), tail_risk.Tail(most, **how))
+    granted = made.limits["credit_limit"].to_numpy()
+    assert tail_of(granted) == pytest.approx(most, rel=0.03)  # its mean includes the quantile, one scenario more
+    assert made.prices["constraint"].tolist() == ["unexpected loss"]
+    assert made.prices["price"].iloc[0] > 0
+    # no scaled portfolio and none with one limit more keeps the budget and earns more
+    profit, need = customers["profit_rate"].to_numpy(), customers["need"].to_numpy()
+    for other in (need, *(np.where(rng.random(n) < 0.7, need, 0) for _ in range(30))):
+        scaled = other * min(most / tail_of(other), 1)
+        assert scaled @ profit <= made.profit * 1.01
+    assert made.gap <= 1e-3
+    looser = tail_risk.optimise_within(customers, portfolio.Budgets(), tail_risk.Tail(most * 1.5, **how))
+    assert made.profit < looser.profit <= free.profit + 1e-6
+    with pytest.raises(LimitsError, match=r"that of the minimum limits is .*, the budget 0"):
+        tail_risk.optimise_within(customers.assign(minimum=10.0), portfolio.Budgets(), tail_risk.Tail(0.0, **how))
+    with pytest.raises(LimitsError, match="budget nan must be a number"):
+        tail_risk.optimise_within(customers, portfolio.Budgets(), tail_risk.Tail(float("nan"), **how))
 
 
 def test_limits_do_not_flip():
@@ -354,7 +477,7 @@ def test_exactly_one_chain_signs(amount, grade, deviation):
     signers = authority.chain(baseline, authority.Request(amount, grade, deviation))
     assert 1 <= len(signers) <= 2
     assert [names.index(s) for s in signers] == sorted({names.index(s) for s in signers})
-    if amount > baseline.authority.four_eyes_above and signers[0] != names[-1]:
+    if amount > baseline.authority.four_eyes_above:
         assert len(signers) == 2
 
 
@@ -368,13 +491,25 @@ def test_authority_by_hand():
     assert chain(baseline, ask(1000, "A", deviation=0.3)) == ("credit manager",)
     assert chain(baseline, ask(1000, "A", major=True)) == ("credit analyst", "credit committee")
     assert chain(baseline, ask(1000, "A", seller="credit analyst")) == ("credit manager",)
+    assert chain(baseline, ask(3e6, "A")) == ("finance director", "credit committee")  # two sign at the top as well
     away = pd.DataFrame({"approver": ["credit analyst"], "deputy": ["deputy"], "valid_from": [DAY], "valid_to": [DAY]})
     assert chain(baseline, ask(1000, "A"), day=DAY, delegations=away) == ("deputy",)
     assert chain(baseline, ask(1000, "A"), day=DAY + pd.Timedelta(days=1), delegations=away) == ("credit analyst",)
     with pytest.raises(LimitsError, match="nobody stands above"):
-        chain(baseline, ask(1e9, "D", seller="credit committee"))
+        chain(baseline, ask(1000, "D", seller="credit committee"))
     with pytest.raises(LimitsError, match="may not overlap"):
         chain(baseline, ask(1000, "A"), day=DAY, delegations=pd.concat([away, away]))
+    # nobody approves his own request as a deputy, and nobody signs twice
+    assert chain(baseline, ask(1000, "A", seller="deputy"), day=DAY, delegations=away) == ("credit manager",)
+    both = pd.DataFrame({"approver": ["finance director"], "deputy": ["credit manager"], "valid_from": [DAY],
+                         "valid_to": [DAY]})  # fmt: skip
+    assert chain(baseline, ask(500_000, "B"), day=DAY, delegations=both) == ("credit manager",)
+    assert chain(baseline, ask(600_000, "A"), day=DAY, delegations=both) == ("credit manager", "credit committee")
+    twice = both.assign(deputy="credit committee")
+    with pytest.raises(LimitsError, match="would sign twice"):
+        chain(baseline, ask(600_000, "A"), day=DAY, delegations=twice)
+    with pytest.raises(LimitsError, match="ends before it begins"):
+        chain(baseline, ask(1, "A"), day=DAY, delegations=away.assign(valid_to=DAY - pd.Timedelta(days=1)))
     with pytest.raises(LimitsError, match="'Z' is not in the policy"):
         chain(baseline, ask(1000, "Z"))
     with pytest.raises(LimitsError, match="must be a number"):
@@ -491,3 +626,10 @@ def test_records_and_command(sample, tmp_path):
     result = CliRunner().invoke(app, ["limits", "--out", str(tmp_path / "l.csv"), "--json"])
     assert result.exit_code == 0, result.output
     assert len(json.loads(result.stdout)["decisions"]) == len(pd.read_csv(tmp_path / "l.csv")) == 300
+
+
+def test_without_limits_nobody_is_over_one(write_ledger):
+    made = book(write_ledger)
+    assert granting.granting(made, baseline, DAY).over["holder"].tolist() == ["C"]
+    bare = dataclasses.replace(made, tables={k: v for k, v in made.tables.items() if k != "limits"})
+    assert granting.granting(bare, baseline, DAY).over.empty

@@ -317,3 +317,21 @@ def test_text_where_a_number_was(table):
     binner = Binner().fit(X, y)
     with pytest.raises(CreditLabError, match="now holds text"):
         binner.transform(X.assign(ratio="high"))
+
+
+@pytest.mark.parametrize(("events", "least"), [(400, 5), (100, 5), (60, 3), (7, 1)])
+def test_few_events_still_allow_a_cut(events, least):
+    """Five events in each bin of a portfolio with seven defaults would leave every feature whole; a twentieth of the
+    events is asked for instead, and a number that is given is held to."""
+
+    def splits(good_events, **limits):
+        x = np.repeat([0.0, 1.0], [1000, events + 10])
+        y = np.zeros(len(x))
+        y[:good_events] = 1
+        y[1000 : 1000 + events - good_events] = 1
+        made = Binner(limits=Limits(min_share=0.0, **limits)).fit(pd.DataFrame({"x": x}), y)
+        return made.bins_["x"].splits
+
+    assert splits(least) == (0.5,)
+    assert splits(least - 1) == ()
+    assert splits(least, min_events=least + 1) == ()

@@ -41,9 +41,10 @@ def chain(
     """Who signs, in order: exactly one chain for every amount and grade.
 
     The lowest level whose amount and grade cover the request signs; a request above the model by more than
-    `deviation_step` goes one level up for each such step; above `four_eyes_above` the next level signs as well; a major
-    credit ends with the last level. If the seller is the only signer, the next level signs in his place (the last level
-    has no next one: then it is refused).
+    `deviation_step` goes one level up for each such step; above `four_eyes_above` the next level signs as well (with
+    the last level, the one below it); a major credit ends with the last level. Two signatures are those of two people:
+    where one would sign twice, as deputy or for two levels, the next level up signs too. Nor does the seller sign
+    alone, in his own name or as a deputy: the next level up signs in his place.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ def chain(
     Raises
     ------
     LimitsError
-        Unknown grade, an amount below zero or not a number, delegations that overlap, or a seller alone at the top.
+        Unknown grade, an amount below zero or not a number, delegations that overlap or end before they begin, or
+        nobody above a seller alone or above one person who would sign twice.
     """
     order = [item.grade for item in policy.grades.scale]
     if request.grade not in order:
@@ -68,21 +70,38 @@ def chain(
     above = int(np.floor(max(request.deviation, 0.0) / deviation_step + 1e-9)) if deviation_step > 0 else 0
     first = min(covers.index(True) + above, last)
     signers = [first]
-    if request.amount > policy.authority.four_eyes_above and first < last:
-        signers.append(first + 1)
+    if request.amount > policy.authority.four_eyes_above and last > 0:
+        signers = [min(first, last - 1), min(first, last - 1) + 1]
     if request.major and signers[-1] != last:
         signers.append(last)
-    names = [levels[k].approver for k in signers]
-    if names == [request.seller] and not policy.authority.seller_may_approve:
-        if first == last:
-            raise LimitsError(f"authority: {request.seller!r} asks and would approve alone; nobody stands above")
-        names = [levels[first + 1].approver]
-    return tuple(_deputy(name, day, delegations) for name in names)
+    barred = "" if policy.authority.seller_may_approve else request.seller
+    return _people([_deputy(level.approver, day, delegations) for level in levels], signers, barred)
+
+
+def _people(names: list[str], signers: list[int], barred: str) -> tuple[str, ...]:
+    """As many different people as signatures; `barred` not alone. `names`: who signs for each level that day."""
+    people = list(dict.fromkeys(names[k] for k in signers))
+    if people == [barred]:
+        people = []
+    for name in names[signers[-1] + 1 :]:
+        if len(people) == len(signers):
+            break
+        if name not in (barred, *people):
+            people.append(name)
+    if not people:
+        raise LimitsError(f"authority: {barred!r} asks and would approve alone; nobody stands above")
+    if len(people) < len(signers):
+        raise LimitsError(f"authority: {people[-1]!r} would sign twice and nobody stands above; name another deputy")
+    return tuple(people)
 
 
 def _deputy(name: str, day: pd.Timestamp | None, delegations: pd.DataFrame | None) -> str:
     if delegations is None or day is None:
         return name
+    wrong = delegations["valid_to"] < delegations["valid_from"]
+    if wrong.any():
+        who = delegations.loc[wrong, "approver"].iloc[0]
+        raise LimitsError(f"authority: a delegation of {who!r} ends before it begins; correct the dates")
     mine = delegations[
         (delegations["approver"] == name) & (delegations["valid_from"] <= day) & (delegations["valid_to"] >= day)
     ]

@@ -19,8 +19,11 @@ class LimitsError(CreditLabError):
 
 @dataclass(frozen=True)
 class Include:
-    """What counts besides open invoices: orders not invoiced yet, unapplied cash and credit notes (both lower it)."""
+    """What counts: open invoices, deliveries and orders not invoiced yet, unapplied cash and credit notes (they lower
+    it)."""
 
+    receivables: bool = True
+    delivered: bool = True
     open_orders: bool = True
     unapplied: bool = True
 
@@ -30,7 +33,8 @@ def exposure(
 ) -> pd.DataFrame:
     """Exposure, limit, cover and headroom of every customer at the end of a day.
 
-    exposure = receivables + orders not invoiced − unapplied cash and credit notes, tax included throughout. A group's
+    exposure = receivables + delivered and not invoiced + orders not delivered − unapplied cash and credit notes, tax
+    included throughout. A delivery counts from its day (`delivered_on`) until the day of its invoice. A group's
     limit is shared: its members show the group's exposure, limit and headroom. Of several limits valid on the day the
     latest one counts; those whose reason begins with "temporary" are added to it.
 
@@ -42,10 +46,10 @@ def exposure(
     Returns
     -------
     DataFrame
-        customer_id, holder (customer or group that holds the limit), receivables, open_orders, unapplied, exposure,
-        holder_exposure, credit_limit (NaN: none valid), cover (what a policy would pay if the customer failed today:
-        cover share of the exposure within the cover limit, less the deductible), net_exposure, utilisation, headroom
-        (of the holder)
+        customer_id, holder (customer or group that holds the limit), receivables, delivered, open_orders, unapplied,
+        exposure, holder_exposure, credit_limit (NaN: none valid), cover (what a policy would pay if the customer failed
+        today: cover share of the exposure within the cover limit, less the deductible), net_exposure, utilisation,
+        headroom (of the holder)
 
     Raises
     ------
@@ -59,10 +63,12 @@ def exposure(
     by_customer = table["customer_id"].map
     table["holder"] = by_customer(_holders(ledger))
     table["receivables"] = by_customer(_sum(items[invoices])).fillna(0.0)
+    table["delivered"] = by_customer(_delivered(ledger, as_of)).fillna(0.0)
     table["open_orders"] = by_customer(_open_orders(ledger, as_of, tax_rate, order_days)).fillna(0.0)
     table["unapplied"] = -by_customer(_sum(items[~invoices])).fillna(0.0)
     table["exposure"] = (
-        table["receivables"]
+        include.receivables * table["receivables"]
+        + include.delivered * table["delivered"]
         + include.open_orders * table["open_orders"]
         - include.unapplied * table["unapplied"]
     )  # fmt: skip
@@ -98,6 +104,15 @@ def _holders(ledger: Ledger) -> pd.Series:
     return group.where(group.isin(ledger.tables["limits"]["customer_id"]), own)
 
 
+def _delivered(ledger: Ledger, as_of: pd.Timestamp) -> pd.Series:
+    """Goods that have left and whose invoice is dated later, at the amount of the invoice."""
+    if "delivered_on" not in ledger.invoices:
+        return pd.Series(dtype="float64")
+    rows = ledger.invoices
+    rows = rows[(rows["delivered_on"] <= as_of) & (rows["issue_date"] > as_of)]
+    return rows.groupby("customer_id")["amount"].sum()
+
+
 def _open_orders(ledger: Ledger, as_of: pd.Timestamp, tax_rate: float, order_days: int) -> pd.Series:
     if not ledger.has("orders"):
         return pd.Series(dtype="float64")
@@ -105,7 +120,11 @@ def _open_orders(ledger: Ledger, as_of: pd.Timestamp, tax_rate: float, order_day
     recent = orders["ordered_on"].between(as_of - pd.Timedelta(days=order_days), as_of)
     orders = orders[recent]
     if "order_id" in ledger.invoices:
-        known = ledger.invoices[ledger.invoices["issue_date"] <= as_of]
+        rows = ledger.invoices
+        gone = rows["issue_date"] <= as_of
+        if "delivered_on" in rows:
+            gone |= rows["delivered_on"] <= as_of
+        known = rows[gone]
         orders = orders[~orders["order_id"].isin(known["order_id"].dropna())]
     gross = orders["amount"]
     if "tax_included" in orders:
@@ -125,8 +144,8 @@ def _valid(rows: pd.DataFrame, as_of: pd.Timestamp, what: str) -> pd.DataFrame:
     return rows[(rows["valid_from"] <= as_of) & (until.isna() | (until >= as_of))]
 
 
-def valid_limits(ledger: Ledger, as_of: pd.Timestamp) -> pd.Series:
-    """Limit by holder on a day: the latest of those valid, and temporary ones on top.
+def valid_limits(ledger: Ledger, as_of: pd.Timestamp, *, temporary: bool = True) -> pd.Series:
+    """Limit by holder on a day: the latest of those valid, and temporary ones on top (unless told not to).
 
     Raises
     ------
@@ -136,11 +155,19 @@ def valid_limits(ledger: Ledger, as_of: pd.Timestamp) -> pd.Series:
     if not ledger.has("limits"):
         return pd.Series(dtype="float64")
     rows = _valid(ledger.tables["limits"], as_of, "limits")
-    reason = rows["reason"].fillna("").str.lower() if "reason" in rows else pd.Series("", index=rows.index)
-    extra = reason.str.startswith("temporary")
+    extra = is_temporary(rows)
     lasting = rows[~extra].sort_values("valid_from", kind="stable").groupby("customer_id")["credit_limit"].last()
+    if not temporary:
+        return lasting
     on_top = rows[extra].groupby("customer_id")["credit_limit"].sum()
     return lasting.add(on_top, fill_value=0.0)
+
+
+def is_temporary(limits: pd.DataFrame) -> pd.Series:
+    """Which rows of the table of limits are temporary: those whose reason begins with the word."""
+    if "reason" not in limits:
+        return pd.Series(False, index=limits.index)
+    return limits["reason"].fillna("").str.lower().str.startswith("temporary")
 
 
 def cover(ledger: Ledger, exposures: pd.Series, as_of: pd.Timestamp) -> pd.Series:

@@ -188,19 +188,39 @@ def _expected_loss(evidence: pd.DataFrame, policy: Policy) -> Answer:
     return budget / risk.where(risk > 0), None
 
 
-@method("risk and return", "limit.raroc", needs=("pd_12m", "annual_sales", "term_days"))
-def _raroc(evidence: pd.DataFrame, policy: Policy) -> Answer:
-    """Largest exposure at which the margin on the sales it carries still covers its cost: need if the rate of return
-    margin × 365 / days − PD × LGD − capital cost is above the hurdle (10 % of economic capital, 8 % of exposure)."""
-    days = evidence["term_days"] + policy.limits.tolerated_delay_days
-    economics = policy.economics
-    margin = (1 - economics.variable_cost_ratio) * 365 / days.where(days > 0)
-    earned = margin - evidence["pd_12m"] * economics.loss_given_default - economics.capital_cost
-    need = sales_forecast(evidence["annual_sales"], days)
+HURDLE, CAPITAL = 0.10, 0.08  # return asked of economic capital, and that capital as a share of the exposure
+
+
+@method("risk and return", "limit.risk_return", needs=("pd_12m", "annual_sales", "term_days"))
+def _risk_and_return(evidence: pd.DataFrame, policy: Policy) -> Answer:
+    """Credit against no sale at all (风险收益比较法): the whole need if the contribution of a year's sales is above the
+    carrying cost of the receivables and the expected loss on them, otherwise nothing."""
+    economics, sales = policy.economics, evidence["annual_sales"].clip(lower=0)
+    need = sales_forecast(sales, evidence["term_days"], tolerated_delay_days=policy.limits.tolerated_delay_days)
+    carrying = need * economics.variable_cost_ratio * economics.capital_cost
+    loss = need * evidence["pd_12m"] * economics.loss_given_default
+    net = sales * (1 - economics.variable_cost_ratio) - carrying - loss
     reason = pd.Series("", index=evidence.index, dtype="str").mask(
-        earned < 0.10 * 0.08, "margin does not cover expected loss and funding"
+        net < 0, "contribution does not cover carrying cost and expected loss"
     )
-    return np.where(earned >= 0.10 * 0.08, need, 0.0), reason
+    return np.where(net > 0, need, 0.0), reason
+
+
+@method("return on capital", "limit.raroc", needs=("pd_12m", "annual_sales", "term_days"))
+def _raroc(evidence: pd.DataFrame, policy: Policy) -> Answer:
+    """Largest balance that still earns the hurdle on its economic capital. With margin M of a year's sales,
+
+        (M - L (PD LGD + capital cost)) / (L c) = hurdle   gives   L = M / (PD LGD + capital cost + hurdle c).
+
+    Below the need every smaller limit carries proportionally fewer sales and fails as well: then nothing."""
+    economics, sales = policy.economics, evidence["annual_sales"].clip(lower=0)
+    charge = evidence["pd_12m"] * economics.loss_given_default + economics.capital_cost + HURDLE * CAPITAL
+    solved = sales * (1 - economics.variable_cost_ratio) / charge
+    need = sales_forecast(sales, evidence["term_days"], tolerated_delay_days=policy.limits.tolerated_delay_days)
+    reason = pd.Series("", index=evidence.index, dtype="str").mask(
+        solved < need, "margin does not cover expected loss, funding and the hurdle"
+    )
+    return np.where(solved >= need, solved, 0.0), reason
 
 
 @method("supplier cap", "limit.supplier_cap", needs=("annual_sales",))

@@ -2,15 +2,14 @@
 
 A linear program (HiGHS, Huangfu & Hall 2018): maximise Σ profit_i L_i over limits between a minimum service level and
 the customer's need, subject to budgets for expected loss and working capital and caps per name, group, industry and
-region. Dual prices say what one more unit of a budget earns. Unexpected loss comes from a one-factor Gaussian model
-(Vasicek 2002) with a sector factor, simulated on common random numbers.
+region. Dual prices say what one more unit of a budget earns. Where a limit is either nothing or at least some smallest
+amount, it is a mixed-integer program. `tail_risk` adds a budget for unexpected loss.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -28,12 +27,16 @@ class Budgets:
     expected_loss, working_capital : money
     single_name : money per customer
     groups : column of the customers -> cap in money of the limits of each of its values, e.g. {"industry": 5e6}
+    smallest : a limit is nothing or at least this, since a smaller one is not worth its upkeep; 0: any amount
+    cuts : further linear bounds (name, weight of each customer, bound), as `tail_risk` finds them
     """
 
     expected_loss: float = np.inf
     working_capital: float = np.inf
     single_name: float = np.inf
     groups: Mapping[str, float] = field(default_factory=dict)
+    smallest: float = 0.0
+    cuts: tuple[tuple[str, Floats, float], ...] = ()
 
     @classmethod
     def of(cls, policy: Policy, annual_sales: float, receivables: float) -> "Budgets":
@@ -60,7 +63,9 @@ class Portfolio:
     limits : customer_id, credit_limit, need, profit, expected_loss, binding (need, minimum, single name, not worth it,
         or shared: held back by a budget)
     profit, expected_loss, total : of all limits, money
-    prices : constraint, used, bound, price: what one more unit of the bound earns (0 where it does not bind)
+    prices : constraint, used, bound, price: what one more unit of the bound earns (0 where it does not bind); with a
+        smallest limit, as long as the same customers are served
+    gap : largest share of profit that a better solution could still add (0: proven optimum)
     """
 
     limits: pd.DataFrame
@@ -68,6 +73,7 @@ class Portfolio:
     expected_loss: float
     total: float
     prices: pd.DataFrame
+    gap: float = 0.0
 
 
 def profit_rates(customers: pd.DataFrame, policy: Policy) -> pd.DataFrame:
@@ -102,8 +108,6 @@ def optimise(customers: pd.DataFrame, budgets: Budgets) -> Portfolio:
         A column is missing or holds NaN, a minimum above need or cap, or budgets that exclude one another: then the
         message names a smallest set of constraints that conflict.
     """
-    from scipy import optimize
-
     needed = ["customer_id", "need", "profit_rate", "loss_rate", *budgets.groups]
     missing = [name for name in needed if name not in customers]
     if missing:
@@ -117,13 +121,10 @@ def optimise(customers: pd.DataFrame, budgets: Budgets) -> Portfolio:
         who = customers["customer_id"].iloc[int(np.argmax(minimum - top))]
         raise LimitsError(f"portfolio: the minimum limit of {who!r} lies above its need or the single-name cap")
     names, matrix, bound = _rows(customers, budgets, numbers[:, 2])
-    found = optimize.linprog(
-        -numbers[:, 1], A_ub=matrix, b_ub=bound, bounds=np.column_stack([minimum, top]), method="highs"
-    )
-    if found.status == 2:
-        raise LimitsError(_conflict(names, matrix, bound, minimum))
-    if found.status != 0:
-        raise LimitsError(f"portfolio: the solver stopped: {found.message}")
+    gap = 0.0
+    if budgets.smallest > 0:
+        minimum, top, gap = _served(numbers[:, 1], names, matrix, bound, minimum, top, budgets.smallest)
+    found = _solve(numbers[:, 1], names, matrix, bound, minimum, top)
     granted = np.maximum(found.x, 0.0)
     price = -found.ineqlin.marginals
     prices = pd.DataFrame(
@@ -141,10 +142,58 @@ def optimise(customers: pd.DataFrame, budgets: Budgets) -> Portfolio:
             "profit": granted * numbers[:, 1], "expected_loss": granted * numbers[:, 2], "binding": binding,
         }
     )  # fmt: skip
-    return Portfolio(limits, -float(found.fun), float(granted @ numbers[:, 2]), float(granted.sum()), prices)
+    return Portfolio(limits, -float(found.fun), float(granted @ numbers[:, 2]), float(granted.sum()), prices, gap)
 
 
-def _rows(customers: pd.DataFrame, budgets: Budgets, loss: Floats) -> tuple[list[str], "object", Floats]:
+def _solve(profit: Floats, names: list[str], matrix: Any, bound: Floats, minimum: Floats, top: Floats) -> Any:
+    """The linear program."""
+    from scipy import optimize
+
+    found = optimize.linprog(-profit, A_ub=matrix, b_ub=bound, bounds=np.column_stack([minimum, top]), method="highs")
+    if found.status == 2:
+        raise LimitsError(_conflict(names, matrix, bound, minimum))
+    if found.status != 0:
+        raise LimitsError(f"portfolio: the solver stopped: {found.message}")
+    return found
+
+
+def _served(
+    profit: Floats, names: list[str], matrix: Any, bound: Floats, minimum: Floats, top: Floats, smallest: float
+) -> tuple[Floats, Floats, float]:
+    """Who gets a limit where it must reach `smallest`: bounds of the limits given that, and the gap of the optimum.
+
+    One binary z per customer: smallest z ≤ L ≤ top z; strategic customers (a minimum above zero) have z = 1.
+    """
+    from scipy import optimize, sparse
+
+    low = np.maximum(minimum, smallest)
+    able = top >= low - 1e-9
+    if (~able & (minimum > 0)).any():
+        raise LimitsError(
+            f"portfolio: {int((~able & (minimum > 0)).sum())} customers have a minimum limit and a need or single-name "
+            f"cap below the smallest limit {smallest:,.0f}"
+        )
+    n, eye = len(profit), sparse.identity(len(profit), format="csr")
+    linked = sparse.vstack(
+        [
+            sparse.hstack([eye, -sparse.diags(top)]), sparse.hstack([-eye, sparse.diags(low)]),
+            sparse.hstack([matrix, sparse.csr_matrix(matrix.shape)]),
+        ]
+    )  # fmt: skip
+    found = optimize.milp(
+        np.r_[-profit, np.zeros(n)],
+        constraints=optimize.LinearConstraint(linked.tocsr(), -np.inf, np.r_[np.zeros(2 * n), bound]),
+        integrality=np.r_[np.zeros(n), np.ones(n)],
+        bounds=optimize.Bounds(np.r_[np.zeros(n), (minimum > 0).astype(float)], np.r_[top, able.astype(float)]),
+        options={"mip_rel_gap": 1e-6, "time_limit": 60.0},
+    )  # fmt: skip
+    if found.x is None:
+        raise LimitsError(_conflict(names, matrix, bound, np.where(minimum > 0, low, 0.0)))
+    served = found.x[n:] > 0.5
+    return np.where(served, low, 0.0), np.where(served, top, 0.0), float(found.mip_gap or 0.0)
+
+
+def _rows(customers: pd.DataFrame, budgets: Budgets, loss: Floats) -> tuple[list[str], Any, Floats]:
     """Names, sparse matrix and bounds of the constraints."""
     from scipy import sparse
 
@@ -164,13 +213,17 @@ def _rows(customers: pd.DataFrame, budgets: Budgets, loss: Floats) -> tuple[list
         names += [f"{column} {value}" for value in values]
         rows.append(block)
         bounds += [cap] * len(values)
+    for name, weight, bound in budgets.cuts:
+        names.append(name)
+        rows.append(sparse.csr_matrix(weight))
+        bounds.append(bound)
     matrix = sparse.vstack(rows).tocsr() if rows else sparse.csr_matrix((0, len(customers)))
     return names, matrix, np.array(bounds, dtype=float)
 
 
-def _conflict(names: list[str], matrix: "object", bound: Floats, minimum: Floats) -> str:
+def _conflict(names: list[str], matrix: Any, bound: Floats, minimum: Floats) -> str:
     """Which constraints exclude the minimum limits: with nonnegative rows each that the minima alone exceed."""
-    used = matrix @ minimum  # type: ignore[operator]
+    used = matrix @ minimum
     over = np.flatnonzero(used > bound + 1e-9)
     parts = [f"{names[i]}: minimum limits use {used[i]:,.0f}, the budget is {bound[i]:,.0f}" for i in over[:5]]
     return "portfolio: no limits meet all constraints; " + "; ".join(parts or ["bounds below zero"])
@@ -189,87 +242,4 @@ def frontier(customers: pd.DataFrame, budgets: Budgets, *, points: int = 15) -> 
 
 
 def _with_loss(budgets: Budgets, loss: float) -> Budgets:
-    return Budgets(loss, budgets.working_capital, budgets.single_name, budgets.groups)
-
-
-def unexpected_loss(
-    exposures: Floats,
-    default_probability: Floats,
-    sector: npt.NDArray[np.int64],
-    *,
-    loss_given_default: float,
-    correlation: float = 0.12,
-    sector_correlation: float = 0.06,
-    scenarios: int = 100_000,
-    level: float = 0.99,
-    seed: int = 0,
-) -> pd.Series:
-    """Loss quantile under common shocks: customer i defaults if √ρ_m M + √ρ_s S_sector + √(1 − ρ_m − ρ_s) ε_i falls
-    below Φ⁻¹(PD_i); M and S are drawn per scenario, given them defaults are independent.
-
-    The same seed gives the same shocks whatever the limits, so two portfolios are compared on the same scenarios.
-
-    Returns
-    -------
-    Series
-        expected_loss, quantile, standard_error (of the quantile, by its density), unexpected_loss (quantile −
-        expected), expected_shortfall (mean loss beyond the quantile)
-
-    Raises
-    ------
-    LimitsError
-        Lengths that differ, probabilities or correlations out of range.
-    """
-    from scipy import special
-
-    e, p, s = np.asarray(exposures, float), np.asarray(default_probability, float), np.asarray(sector, np.int64)
-    if not (len(e) == len(p) == len(s)) or not ((p >= 0) & (p <= 1)).all() or (e < 0).any() or (s < 0).any():
-        raise LimitsError("unexpected loss: exposures and probabilities of one length, in range, and sector numbers")
-    if not (correlation >= 0 and sector_correlation >= 0 and correlation + sector_correlation < 1):
-        raise LimitsError("unexpected loss: the correlations must be nonnegative and add up to less than 1")
-    rng = np.random.default_rng(seed)
-    market = rng.standard_normal(scenarios)
-    shocks = rng.standard_normal((scenarios, int(s.max()) + 1 if len(s) else 1))
-    threshold = special.ndtri(np.clip(p, 1e-300, 1 - 1e-16))
-    left = np.sqrt(1 - correlation - sector_correlation)
-    losses = _losses(
-        e * loss_given_default, threshold, s, market, shocks, np.sqrt(correlation), np.sqrt(sector_correlation), left,
-        np.uint64(seed * 2 + 1),
-    )  # fmt: skip
-    losses.sort()
-    at = int(np.ceil(level * scenarios)) - 1
-    quantile = losses[at]
-    spread = max(int(scenarios**0.5), 1)  # quantile error from order statistics around it
-    low, high = max(at - spread, 0), min(at + spread, scenarios - 1)
-    density = (high - low) / scenarios / max(losses[high] - losses[low], 1e-300)
-    error = np.sqrt(level * (1 - level) / scenarios) / density
-    expected = float(e @ p * loss_given_default)
-    return pd.Series(
-        {"expected_loss": expected, "quantile": quantile, "standard_error": error,
-         "unexpected_loss": quantile - expected, "expected_shortfall": losses[at:].mean()}
-    )  # fmt: skip
-
-
-@numba.njit(cache=True, nogil=True, fastmath=False)
-def _losses(weight, threshold, sector, market, shocks, load, sector_load, left, key):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Loss of each scenario; idiosyncratic draws from a counter, so that no array of customers x scenarios is held."""
-    result = np.zeros(len(market))
-    number = shocks.shape[1]
-    for j in range(len(market)):
-        shared = np.empty(number)
-        for k in range(number):
-            shared[k] = load * market[j] + sector_load * shocks[j, k]
-        total = 0.0
-        state = key * np.uint64(0x9E3779B97F4A7C15) + np.uint64(j + 1) * np.uint64(0xD1B54A32D192ED03)
-        for i in range(len(weight)):
-            z = (threshold[i] - shared[sector[i]]) / left
-            p = 0.5 * math.erfc(-z * 0.7071067811865476)
-            state += np.uint64(0x9E3779B97F4A7C15)
-            x = state
-            x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            x = x ^ (x >> np.uint64(31))
-            if (x >> np.uint64(11)) * 1.1102230246251565e-16 < p:
-                total += weight[i]
-        result[j] = total
-    return result
+    return replace(budgets, expected_loss=loss)

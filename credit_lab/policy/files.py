@@ -191,7 +191,7 @@ def grade_of(policy: Policy, payment_index: pd.Series, months_on_book: pd.Series
 
 
 def approver(policy: Policy, amount: float, grade: str) -> str:
-    """Lowest level that may sign `amount` for `grade`; with four-eyes, the level and the next one."""
+    """Lowest level that may sign `amount` for `grade`; with four-eyes, also the next (of the last, the one below)."""
     order = [item.grade for item in policy.grades.scale]
     if grade not in order:
         raise PolicyError(f"grade {grade!r} is not in the policy; {nearest(grade, order)}")
@@ -202,6 +202,7 @@ def approver(policy: Policy, amount: float, grade: str) -> str:
         if amount <= level.max_amount and order.index(grade) <= order.index(level.worst_grade)
     ]
     first = able[0]
-    if amount > policy.authority.four_eyes_above and first + 1 < len(levels):
+    if amount > policy.authority.four_eyes_above and len(levels) > 1:
+        first = min(first, len(levels) - 2)
         return f"{levels[first].approver} + {levels[first + 1].approver}"
     return levels[first].approver

@@ -8,7 +8,7 @@ import pandas as pd
 from credit_lab import aging, history
 from credit_lab.errors import CreditLabError, PeriodError
 from credit_lab.ledger.model import Ledger
-from credit_lab.limits import METHODS, authority, comparison, exposures, portfolio, quarterly, terms, trial
+from credit_lab.limits import METHODS, authority, comparison, exposures, portfolio, quarterly, tail_risk, terms, trial
 from credit_lab.policy import Policy
 from credit_lab.report.text import money_text
 from credit_lab.transfer import Factoring, Insurance, factor, insure
@@ -61,6 +61,8 @@ def granting(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, other: Poli
     made = quarterly.review(past, policy, month, in_force=in_force(ledger, month))
     used = exposures.exposure(ledger, month, tax_rate=policy.economics.tax_rate)
     heads = used.drop_duplicates("holder")
+    if not ledger.has("limits"):
+        heads = heads.head(0)  # nobody is over a limit nobody has set
     over = heads[(heads["headroom"] < 0) & (heads["holder_exposure"] > 0)].sort_values("headroom", ignore_index=True)
     names = {policy.meta.id: policy} | ({other.meta.id: other} if other else {})
     changed = made.decisions[made.decisions["change"] != "keep"]
@@ -75,11 +77,15 @@ def granting(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, other: Poli
 
 
 def in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame | None:
-    """Limits in force on a day with the day of their last change; None where the ledger has no limits."""
+    """Lasting limits in force on a day with the day of their last change; None where the ledger has no limits.
+
+    A temporary limit ends by itself: a review that took it for lasting would call its end a cut.
+    """
     if not ledger.has("limits"):
         return None
-    valid = exposures.valid_limits(ledger, day)
+    valid = exposures.valid_limits(ledger, day, temporary=False)
     rows = ledger.tables["limits"]
+    rows = rows[~exposures.is_temporary(rows)]
     since = rows[rows["valid_from"] <= day].groupby("customer_id")["valid_from"].max()
     return pd.DataFrame(
         {
@@ -196,7 +202,7 @@ def together(
         ("by the policy", customers["customer_id"].map(proposed).clip(upper=customers["need"])),
         ("chosen together", chosen.limits["credit_limit"]),
     ):
-        loss = portfolio.unexpected_loss(
+        loss = tail_risk.unexpected_loss(
             limits.to_numpy(), customers["pd_12m"].to_numpy(), sector,
             loss_given_default=policy.economics.loss_given_default, scenarios=scenarios, seed=seed,
         )  # fmt: skip

@@ -137,7 +137,7 @@ class Design:
 def design(
     rows: Modelling, *, kind: str = "woe", boundary: str = "", special: list[float] | None = None, seed: int = 0
 ) -> Design:
-    """Make a card from `rows`: bins, selection (stepwise by BIC) for a WOE card, all features for a joint one.
+    """Make a card from `rows`: bins, selection (stepwise by AIC) for a WOE card, all features for a joint one.
 
     Raises
     ------
@@ -155,7 +155,9 @@ def design(
     iv = selection.information(binner, seed=seed)
     useful = iv.loc[iv["iv"] > 0.02, "feature"].tolist() or iv["feature"].head(1).tolist()
     clusters = selection.clusters(woe[useful], iv.set_index("feature")["iv"])
-    path = selection.stepwise(woe[clusters.loc[clusters["keep"], "feature"].tolist()], y, sample_weight=weights)
+    # AIC, since a feature too many costs less out of sample than one too few
+    candidates = woe[clusters.loc[clusters["keep"], "feature"].tolist()]
+    path = selection.stepwise(candidates, y, criterion="aic", sample_weight=weights)
     if kind == "woe" and len(path) == 0:
         raise CreditLabError(
             f"no feature improves on the plain default rate (rows worth {ones @ y:.0f} events): nothing to make a WOE "

@@ -20,7 +20,8 @@ from sklearn.base import clone
 
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
-from credit_lab.scoring.bins import Array, FeatureBins
+from credit_lab.scoring.bins import Array, FeatureBins, Ids
+from credit_lab.scoring.optimum import Limits
 from credit_lab.scoring.scorecard import COLUMNS, Scaling, Scorecard
 from credit_lab.scoring.table import columns_of, target_of, weights_of
 
@@ -66,7 +67,8 @@ def fit(
     unknown = [name for name in chosen if name not in binner.bins_]
     if unknown:
         raise CreditLabError(f"feature {unknown[0]!r} has no bins; features: {', '.join(binner.bins_)}")
-    woe = {name: binner.bins_[name].woe[binner.bin_ids(binner.bins_[name], columns[name])] for name in chosen}
+    ids = {name: binner.bin_ids(binner.bins_[name], columns[name]) for name in chosen}
+    woe = {name: binner.bins_[name].woe[places] for name, places in ids.items()}
     dropped: list[str] = []
     copies = _copies(woe, binner) if penalty == 0 and features is None else []
     chosen = [name for name in chosen if name not in copies]
@@ -96,20 +98,30 @@ def fit(
         scaling, table, "woe",
         _facts(target, weights, classes, penalty, dropped) | {"dropped_as_copies": copies},
     )  # fmt: skip
-    return _round(exact, X, digits)
+    return _round(exact, ids, digits)
 
 
 def _copies(woe: Mapping[str, Array], binner: Binner) -> list[str]:
     """Features that are linear in those with more IV."""
     names = sorted(woe, key=lambda name: -binner.bins_[name].iv)
-    design = (
-        np.column_stack([np.ones(len(next(iter(woe.values())))), *(woe[name] for name in names)]) if names else None
-    )
-    if design is None or np.linalg.matrix_rank(design) == design.shape[1]:
+    if not names:
         return []
-    pivots = np.abs(np.diag(np.linalg.qr(design, mode="r")))
-    scale = np.sqrt((design**2).sum(axis=0)).clip(1e-300)
+    triangle, whole = _triangle(np.column_stack([np.ones(len(woe[names[0]])), *(woe[name] for name in names)]))
+    if whole:
+        return []
+    pivots = np.zeros(len(names) + 1)  # with fewer rows than columns the last columns depend on the others
+    pivots[: len(triangle)] = np.abs(np.diag(triangle))
+    scale = np.sqrt((triangle**2).sum(axis=0)).clip(1e-300)
     return [name for name, small in zip(names, (pivots / scale < 1e-9)[1:], strict=True) if small]
+
+
+def _triangle(design: Array) -> tuple[Array, bool]:
+    """R of the QR decomposition, with the singular values and column norms of the design, and whether it has full rank
+    by numpy's tolerance for the design: one pass over the rows instead of a singular value decomposition of them."""
+    triangle = np.asarray(np.linalg.qr(design, mode="r"), dtype=np.float64)
+    values = np.linalg.svd(triangle, compute_uv=False)
+    small = values[0] * max(design.shape) * np.finfo(np.float64).eps
+    return triangle, len(design) >= design.shape[1] and bool(values[-1] > small)
 
 
 def coefficients(woe: pd.DataFrame, target: Array, weights: Array, *, penalty: float = 0.0) -> pd.DataFrame:
@@ -135,7 +147,7 @@ def coefficients(woe: pd.DataFrame, target: Array, weights: Array, *, penalty: f
     spread = np.ptp(design[:, 1:], axis=0)
     if (spread == 0).any():
         raise CreditLabError(f"feature {woe.columns[spread.argmin()]!r} has one value for all rows; leave it out")
-    if np.linalg.matrix_rank(design) < design.shape[1]:
+    if not _triangle(design)[1]:
         raise CreditLabError("some features are copies or sums of others after binning; drop them or use a penalty")
     try:
         with warnings.catch_warnings():
@@ -203,7 +215,10 @@ def fit_joint(
         raise CreditLabError(f"penalty {penalty}: a joint card needs a penalty above zero")
     settings = binner or Binner()
     fine = clone(settings).set_params(optimise=False).fit(X, y, sample_weight)
-    best = clone(settings).set_params(optimise=True).fit(X, y, sample_weight)
+    limits = settings.limits or Limits()
+    if limits.min_events is None:  # pre-bins carry the cuts already; the line beside them needs bins that are sure
+        limits = dataclasses.replace(limits, min_events=5.0)
+    best = clone(settings).set_params(optimise=True, limits=limits).fit(X, y, sample_weight)
     features = [bins for bins in fine.bins_.values() if (bins.counts.sum(axis=1) > 0).sum() > 1]
     if not features:
         raise CreditLabError("no feature has more than one bin; there is nothing to score by")
@@ -229,7 +244,7 @@ def fit_joint(
         tuple(features), points, float(scaling.score(intercept)), scaling, table, "joint",
         _facts(target, weights, classes, penalty, []),
     )  # fmt: skip
-    return _round(exact, X, digits)
+    return _round(exact, dict(zip(points, ids, strict=True)), digits)
 
 
 def _ridge(design: Array, target: Array, weights: Array, ridge: Array) -> Array:
@@ -271,12 +286,15 @@ def _facts(target: Array, weights: Array, classes: Any, penalty: float, dropped:
     }
 
 
-def _round(card: Scorecard, X: Any, digits: int | None) -> Scorecard:
+def _round(card: Scorecard, ids: Mapping[str, Ids], digits: int | None) -> Scorecard:
     """Rounded points, with what the rounding does to scores and to the order of customers in `facts`."""
     if digits is None:
         return card
     rounded = card.rounded(digits)
-    exact, new = card.score(X).to_numpy(), rounded.score(X).to_numpy()
+    exact, new = (
+        sum((one.points[name][ids[name]] for name in one.points), start=np.full(1, one.base_points))
+        for one in (card, rounded)
+    )
     order = np.argsort(exact, kind="stable")
     loss = {
         "digits": digits,

@@ -41,7 +41,9 @@ class Limits:
     trend : ascending, descending, peak, valley (of the event rate), none, or auto (see `best`)
     max_bins : most bins; 0 is no limit
     min_share, max_share : smallest and largest bin as a share of the rows
-    min_events, min_others : fewest events (bads) and non-events in a bin, at least above zero so that WOE exists
+    min_events, min_others : fewest events (bads) and non-events in a bin, at least above zero so that WOE exists;
+        min_events None is five, or a twentieth of the events where there are fewer than a hundred, but at least one:
+        five of a portfolio's ten defaults would forbid nearly every division
     min_difference : smallest difference of event rates of neighbours
     min_z : smallest |z| of the two-proportion test (pooled variance) between neighbours; 1.96 is 5 % two-sided
     objective : iv (information value) or likelihood (binomial log-likelihood, gain over one bin)
@@ -53,7 +55,7 @@ class Limits:
     max_bins: int = 8
     min_share: float = 0.05
     max_share: float = 1.0
-    min_events: float = 5.0
+    min_events: float | None = None
     min_others: float = 1.0
     min_difference: float = 0.0
     min_z: float = 0.0
@@ -71,8 +73,17 @@ class Limits:
                 f"min_share {self.min_share} and max_share {self.max_share}: need 0 <= min_share <= max_share <= 1"
             )
         for name in ("max_bins", "min_events", "min_others", "min_difference", "min_z", "penalty", "turn_margin"):
-            if not getattr(self, name) >= 0:
-                raise CreditLabError(f"{name} {getattr(self, name)}: must not be negative")
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise CreditLabError(f"{name} {value}: must not be negative")
+
+    def least_events(self, events: float) -> float:
+        """Fewest events of a bin, of so many events in all.
+
+        >>> Limits().least_events(300), Limits().least_events(60), Limits(min_events=2).least_events(60)
+        (5.0, 3.0, 2)
+        """
+        return min(5.0, max(1.0, events / 20)) if self.min_events is None else self.min_events
 
 
 @njit(cache=True, nogil=True)
@@ -269,7 +280,7 @@ def best(
 
     def under(trend: str) -> tuple[npt.NDArray[np.int64], float, str]:
         ends, value = solve(
-            *given, TRENDS[trend], limits.max_bins, sizes, limits.min_events, limits.min_others,
+            *given, TRENDS[trend], limits.max_bins, sizes, limits.least_events(float(events.sum())), limits.min_others,
             (limits.min_difference, limits.min_z), OBJECTIVES[limits.objective], limits.penalty,
         )  # fmt: skip
         return ends, value, trend
