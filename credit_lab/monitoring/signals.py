@@ -164,7 +164,10 @@ def _utilisation(ledger: Ledger, table: pd.DataFrame, absent: dict[str, str]) ->
     if not ledger.has("limits"):
         return _missing(table, absent, "utilisation", "the ledger has no table limits")
     holder = table["customer_id"].map(limit_holder(ledger)).fillna(table["customer_id"]).astype("str")
-    last = _as_of(ledger.tables["limits"], table.assign(customer_id=holder), "valid_from", ["credit_limit", "valid_to"])
+    limits = ledger.tables["limits"]
+    until = limits["valid_to"] if "valid_to" in limits else pd.Series(pd.NaT, index=limits.index)
+    given = limits[["customer_id", "valid_from", "credit_limit"]].assign(valid_to=until)
+    last = _as_of(given, table.assign(customer_id=holder), "valid_from", ["credit_limit", "valid_to"])
     valid = last["valid_to"].isna() | (last["valid_to"] >= table["month"])
     limit = last["credit_limit"].where(valid, 0.0).to_numpy(dtype=float)
     exposure = table.groupby([holder.to_numpy(), "month"])["exposure"].transform("sum").to_numpy(dtype=float)
