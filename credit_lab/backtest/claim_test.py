@@ -15,6 +15,7 @@ from credit_lab.backtest import claims_text, guards, its, placebo, placebo_portf
 from credit_lab.backtest.claims import Claim, Verdict, verdict
 from credit_lab.backtest.effects import DesignError, Effect, before_after
 from credit_lab.backtest.metrics import METRICS
+from credit_lab.backtest.placebo import Placebo
 from credit_lab.errors import PeriodError, nearest
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
@@ -43,8 +44,8 @@ class Tested:
     sentence: str
     naive: float
     chance: float
-    placebo: placebo.Placebo | None
-    portfolio: placebo.Placebo | None = None
+    placebo: Placebo | None
+    portfolio: Placebo | None = None
 
     @property
     def word(self) -> str:
