@@ -85,7 +85,7 @@ def ours(case, learn, asked, whole, *, grid, own=("past_median",), weekdays=True
     best, habit, columns = np.inf, tuning.Habit(), case.columns
     for used in (case.columns, *([name for name in case.columns if name != drop] for drop in case.columns)):
         try:
-            tuned = tuning.tune(learn, used, own=own, window_days=90, grid=grid)
+            tuned = tuning.tune(learn, used, own=own, grid=grid)
         except cells.CollectionError:
             continue
         if (score := tuned.trials["crps"].min()) < best:
@@ -298,7 +298,7 @@ def cash(*, quick):
         origin = pd.Timestamp("2019-07-07") + 14 * k * DAY
         known = spells.from_table(table, origin)
         grid = tuning.GRID[::6] if quick else tuning.GRID
-        habit = tuning.tune(known, ("amount",), own=("past_median",), window_days=60, grid=grid).habit
+        habit = tuning.tune(known, ("amount",), own=("past_median",), grid=grid).habit
         model = payment_time.fit(known.table, ("amount",), own=("past_median",), habit=habit)
         ends = cash_forecast.period_ends(origin, 6)
         starts = [origin, *ends[:-1]]

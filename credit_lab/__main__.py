@@ -219,6 +219,10 @@ def claim(
     rates: options.Rates = "",
     start: Annotated[str, typer.Option(help="First month end used; default: after four months of data.")] = "",
     end: Annotated[str, typer.Option(help="Last month end used; default: last whole month.")] = "",
+    policy: Annotated[str, typer.Option(help="Rules in force before the policy date, for simulated histories.")] = (
+        "data/policies/2025-baseline.toml"
+    ),
+    registration: Annotated[str, typer.Option(help="Pre-registration file (TOML); each report is counted.")] = "",
     seed: Annotated[int, typer.Option(help="Of the simulated histories without a policy.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/claim.")] = Path("reports"),
     quiet: options.Quiet = False,
@@ -228,15 +232,21 @@ def claim(
 
     Example: credit-lab claim --policy-date 2025-01-01 --claims data/claims/process_guide.toml
     """
+    from credit_lab import policy as policies
     from credit_lab import report
+    from credit_lab.backtest import registration as registrations
     from credit_lab.backtest.claims import load_claims
 
     for text, option in ((policy_date, "--policy-date"), (start, "--start"), (end, "--end")):
         if text:
             periods.parse_date(text, option)
     load_claims(claims)
+    policies.load(policy)
+    if registration:
+        registrations.load(registration)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     parameters = {"ledger": ledger, "mapping": mapping, "claims": claims, "policy_date": policy_date, "seed": seed}
+    parameters |= {"policy": policy, "registration": registration}
     made = report.run(
         inputs.notebook("71_claim_test"),
         {**parameters, "currency": currency, "rates": rates, "start": start, "end": end},

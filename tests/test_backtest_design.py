@@ -187,6 +187,23 @@ def test_every_look_is_counted_and_told_apart_by_plan(tmp_path):
     assert log.add(other, found(), looked_on="2025-07-01") == 1
     assert len(log.looks()) == 3
     assert json.loads(log.path.read_text().splitlines()[0])["registration"] == registration.digest(PLAN)
+    assert log.add(PLAN, found(), looked_on="2025-06-01") == 2  # the same report made again is no further look
+
+
+def test_a_report_says_what_was_registered_and_how_often_it_was_looked_at(tmp_path):
+    path = tmp_path / "plan.toml"
+    digest = registration.write(PLAN, path)
+    first = registration.account(path, [found(), found("bad_debt_ratio")], looked_on="2025-12-31")
+    value = first.set_index("item")["value"]
+    assert value["digest (SHA-256)"] == digest
+    assert (value["looks taken"], value["departures"]) == ("1 of 1 planned", "none")
+    assert first.equals(registration.account(path, [found()], looked_on="2025-12-31"))
+    later = registration.account(path, [found(months=9)], looked_on="2026-01-31").set_index("item")["value"]
+    assert later["looks taken"] == "2 of 1 planned"
+    assert later["interval level per look"] == "97.50%"  # 5 % shared by two looks
+    assert later["departures"] == "months_after 9 instead of the registered 12"
+    none = registration.account(path, [], looked_on="2026-01-31").set_index("item")["value"]
+    assert none["departures"] == "no estimate of the registered metric ar_turnover in this report"
 
 
 def test_repeated_looks_inflate_false_finds_as_published():

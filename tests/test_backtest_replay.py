@@ -4,6 +4,7 @@ import pytest
 
 from credit_lab import backtest, history, ledger
 from credit_lab import policy as policies
+from credit_lab.backtest.compare import evidence
 from credit_lab.errors import PeriodError
 from tests.ledgers import allocation, invoice, payment
 
@@ -145,3 +146,51 @@ def test_too_short_a_ledger_is_refused(write_ledger):
         backtest.replay(book, baseline, end=pd.Timestamp("2024-02-29"))
     with pytest.raises(PeriodError, match="at least one month before the start"):
         backtest.replay(book, baseline, start=pd.Timestamp("2024-01-01"), end=pd.Timestamp("2024-02-29"))
+
+
+def test_known_assumed_and_unknowable_stay_apart(write_ledger):
+    """Three orders under a first limit of 1,000: I1 of 1,500 (500 refused, 1,500 lost later: 500 known), I2 of 600
+    from another customer, paid in full (granted), I3 of 2,000 from a third, paid (1,000 refused: assumed), I4 of 3,000
+    from a fourth, open (2,000 refused: nobody can know). An order of 100 without tax never was invoiced: 113."""
+    amounts = {"I1": 1500.0, "I2": 600.0, "I3": 2000.0, "I4": 3000.0}
+    rows = [
+        invoice(name, f"C{name[1]}", issued="2024-07-02", due="2024-08-31", amount=amount) | {"order_id": f"O{name[1]}"}
+        for name, amount in amounts.items()
+    ]
+    old = invoice("I0", "C9", issued="2024-05-02", due="2024-06-30", amount=10.0) | {"order_id": "O0"}
+    orders = [
+        {"order_id": f"O{k}", "customer_id": f"C{k or 9}", "ordered_on": day, "amount": amount, "tax_included": taxed}
+        for k, day, amount, taxed in (
+            (0, "2024-05-01", 10.0, True), (1, "2024-07-01", 1500.0, True), (2, "2024-07-01", 600.0, True),
+            (3, "2024-07-01", 2000.0, True), (4, "2024-07-01", 3000.0, True), (5, "2024-07-10", 100.0, False),
+        )
+    ]  # fmt: skip
+    paid = [payment(f"P{k}", f"C{k}", paid="2024-08-01", amount=amounts[f"I{k}"]) for k in (2, 3)]
+    matches = [allocation(f"P{k}", f"I{k}", "2024-08-01", amounts[f"I{k}"]) for k in (2, 3)]
+    lost = [{"invoice_id": "I1", "written_off_on": "2024-08-20", "amount": 1500.0}]
+    book = ledger.read(
+        write_ledger(invoices=[old, *rows], payments=paid, allocations=matches, orders=orders, write_offs=lost)
+    )
+    policy = changed(baseline, trial={"first_limit": 1000.0}, holds={"utilisation": 1.0, "partial_release": True})
+    run = backtest.replay(book, policy, start=pd.Timestamp("2024-07-01"), end=pd.Timestamp("2024-08-31"))
+    table = evidence(book, run, policy)
+    assert table["known"].dropna().tolist() == [500.0]
+    assert table["assumed"].dropna().tolist() == [1000.0, 1000.0 + 600 + 1000 + 1000]
+    assert table["unknowable"].dropna().tolist() == [2000.0, 113.0]
+    assert table[["known", "assumed", "unknowable"]].iloc[:4].sum().sum() == sum(amounts.values())
+
+
+def test_top_movers_say_why_and_what_is_known_adds_up(sample):
+    run = backtest.duel(sample, baseline, tighter)
+    top = run.movers.head(50)
+    for side, made in (("a", run.a), ("b", run.b)):
+        refused = made.invoices[made.invoices["refused"] > 0].groupby(["customer_id", "reason"])["refused"].sum()
+        for row in top.itertuples():
+            reason = getattr(row, f"reason_{side}")
+            assert (reason == "") == (getattr(row, f"refused_{side}") == 0)
+            if reason:
+                assert refused[row.customer_id, reason] == refused[row.customer_id].max()
+        known = run.evidence[run.evidence["policy"] == made.policy].iloc[:4]
+        total = known[["known", "assumed", "unknowable"]].sum().sum()
+        assert total == pytest.approx(made.invoices["amount"].sum(), abs=0.05)
+    assert run.evidence["unknowable"].iloc[4] == run.evidence["unknowable"].iloc[9] > 0

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credit_lab import history
+from credit_lab import history, ledger
 from credit_lab import policy as policies
 from credit_lab.monitoring import alerts, contracts, holds, signals, statements
 from credit_lab.monitoring.alerts import MonitoringError, Rule
+from tests.ledgers import invoice, payment
 
 baseline = policies.load("data/policies/2025-baseline.toml")
 MONTHS = pd.date_range("2024-01-31", periods=24, freq="ME")
@@ -271,3 +272,24 @@ def test_commands(tmp_path):
     assert listed.exit_code == 0, listed.output
     assert len(pd.read_csv(tmp_path / "w.csv")) == len(json.loads(listed.stdout)["worklist"])
     assert CliRunner().invoke(app, ["alerts", "--severity", "red"]).exit_code == 2
+
+
+def test_utilisation_of_a_shared_group_limit_counts_the_whole_group(write_ledger):
+    """A and B share the group's limit of 1,000 and owe 700 and 500: 120 % for both; C has 400 of its own 800,
+    less 1 of unapplied cash."""
+    owed = {"A": 700.0, "B": 500.0, "C": 400.0}
+    book = ledger.read(
+        write_ledger(
+            customers=[{"customer_id": name, "group_id": "" if name == "C" else "G"} for name in [*owed, "G"]],
+            invoices=[invoice(f"I{k}", k, amount=v, due="2024-04-30") for k, v in owed.items()],
+            payments=[payment(customer="C", amount=1.0)],
+            limits=[
+                {"customer_id": name, "valid_from": "2024-01-01", "credit_limit": limit}
+                for name, limit in (("G", 1000.0), ("C", 800.0))
+            ],
+        )
+    )
+    past = history.build(book, pd.Timestamp("2024-02-29"))
+    rows = signals.build(book, past).table
+    used = rows[rows["month"] == "2024-02-29"].set_index("customer_id")["utilisation"]
+    assert used[["A", "B", "C"]].round(6).to_dict() == {"A": 1.2, "B": 1.2, "C": 0.49875}

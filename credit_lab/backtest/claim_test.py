@@ -5,17 +5,20 @@ comparison, the mirages and the changes the firm would show without any policy s
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from credit_lab import kpi
-from credit_lab.backtest import claims_text, guards, its, placebo
+from credit_lab.backtest import claims_text, guards, its, placebo, placebo_portfolio
 from credit_lab.backtest.claims import Claim, Verdict, verdict
 from credit_lab.backtest.effects import DesignError, Effect, before_after
+from credit_lab.backtest.metrics import METRICS
+from credit_lab.backtest.placebo import Placebo
 from credit_lab.errors import PeriodError, nearest
 from credit_lab.ledger.model import Ledger
+from credit_lab.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Tested:
     naive : mean of the window after over as many months before, less one (NaN where it cannot be had)
     chance : share of simulated histories without any policy in which the naive change reaches the claim (NaN: none)
     placebo : the simulated changes, or None
+    portfolio : the same from the simulated portfolio, where a policy was given and the ledger carries it
     """
 
     claim: Claim
@@ -40,7 +44,8 @@ class Tested:
     sentence: str
     naive: float
     chance: float
-    placebo: placebo.Placebo | None
+    placebo: Placebo | None
+    portfolio: Placebo | None = None
 
     @property
     def word(self) -> str:
@@ -48,26 +53,8 @@ class Tested:
         return self.verdict.word if self.verdict is not None else "untestable"
 
 
-def ar_turnover(flows: pd.DataFrame) -> pd.Series:
-    """Receivables turnover per month end: 365 / dso.countback, which does not swing with the sales calendar."""
-    rows = range(1, len(flows) + 1)
-    days = [
-        kpi.formulas.countback(flows["balance"].iloc[row - 1], flows["sales"][:row], flows["days"][:row])
-        for row in rows
-    ]
-    turnover = 365.0 / pd.Series(days, index=pd.DatetimeIndex(flows["month"]), name="ar_turnover").replace(0.0, np.nan)
-    return turnover.loc[turnover.first_valid_index() :]
-
-
-def bad_debt_ratio(flows: pd.DataFrame) -> pd.Series:
-    """Net write-offs of a quarter over its sales, per month end (a trailing quarter)."""
-    sums = flows[["written_off", "sales"]].rolling(3).sum()
-    ratio = kpi.formulas.ratio(sums["written_off"], sums["sales"].to_numpy())
-    return pd.Series(ratio, index=pd.DatetimeIndex(flows["month"]), name="bad_debt_ratio").dropna()
-
-
 _START_UP = 4
-METRICS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {"ar_turnover": ar_turnover, "bad_debt_ratio": bad_debt_ratio}
+_LATEST = 90  # days late at most, in the comparison of the worst payers
 
 
 def run(
@@ -78,10 +65,13 @@ def run(
     end: pd.Timestamp,
     seed: int,
     start: pd.Timestamp | None = None,
+    policy: Policy | None = None,
+    histories: int = 100,
 ) -> dict[str, Tested]:
     """Test every claim on the ledger's months from `start` to `end`, a month end.
 
-    Without `start` the first four months are left out: books that begin empty turn over too fast at first.
+    Without `start` the first four months are left out: books that begin empty turn over too fast at first. With
+    `policy`, the rules in force before `policy_date`, so many `histories` of the whole portfolio are simulated too.
 
     Raises
     ------
@@ -96,7 +86,24 @@ def run(
     for name, claim in claims.items():
         if claim.metric not in METRICS:
             raise PeriodError(f"claim {name}: no metric {claim.metric!r}; {nearest(claim.metric, METRICS)}")
-    return {name: _one(claim, METRICS[claim.metric](flows), policy_date, seed) for name, claim in claims.items()}
+    tested = {name: _one(claim, METRICS[claim.metric](flows), policy_date, seed) for name, claim in claims.items()}
+    if policy is None:
+        return tested
+    longest = max(claim.to_month for claim in claims.values())
+    try:
+        flows_drawn = placebo_portfolio.histories(
+            ledger, policy, policy_date, months=longest, seed=seed, draws=histories
+        )
+    except DesignError:  # too little before the policy to learn a world from: nothing to say
+        return tested
+    return {name: _with_portfolio(one, flows_drawn, policy_date) for name, one in tested.items()}
+
+
+def _with_portfolio(one: Tested, histories: list[pd.DataFrame], policy_date: pd.Timestamp) -> Tested:
+    observed = placebo.change_of_means(one.series, policy_date)
+    return replace(
+        one, portfolio=placebo_portfolio.from_portfolio(histories, policy_date, one.claim, observed=observed)
+    )
 
 
 def _one(claim: Claim, series: pd.Series, policy_date: pd.Timestamp, seed: int) -> Tested:
@@ -122,8 +129,11 @@ def _one(claim: Claim, series: pd.Series, policy_date: pd.Timestamp, seed: int) 
     return Tested(claim, series, effect, said, sentence, size, chance, draws)
 
 
-def mirages(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
-    """What makes a policy look good for free: naive and corrected figure side by side, where the data allow.
+def mirages(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, *, seed: int = 1) -> pd.DataFrame:
+    """What makes a policy look good for free: naive and corrected figure of all five, where the data allow.
+
+    Regression to the mean looks at the days late (90 at most) of the worst fifth of customers in the half-years around
+    the policy; large losses at the year after it against the year before.
 
     Returns mirage, naive, corrected, unit, flag, why; a guard that the data cannot carry has its reason in why.
     """
@@ -134,6 +144,8 @@ def mirages(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp) -> pd.
         ("season", lambda: guards.season(12 * flows["sales"] / flows["balance"], policy_date)),
         ("growth against lagged losses", lambda: guards.growth(flows["sales"], flows["written_off"], policy_date)),
         ("closed-only payment times", lambda: guards.closed_only(late["issue_date"], late["settled_on"], end)),
+        ("regression to the mean", lambda: _worst_payers(paid, policy_date, end)),
+        ("few large losses", lambda: _losses(ledger, policy_date, end, seed)),
     ]
     found, refused = [], []
     for name, ask in tries:
@@ -144,13 +156,44 @@ def mirages(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp) -> pd.
     return pd.concat([guards.table(found), pd.DataFrame(refused)], ignore_index=True)
 
 
+def _worst_payers(paid: pd.DataFrame, policy_date: pd.Timestamp, end: pd.Timestamp) -> guards.Guard:
+    """Days late by customer in half-years: two before the policy and the one after it."""
+    half = (paid["issue_date"] - policy_date).dt.days // 182
+    late = (paid["settled_on"].fillna(end) - paid["due_date"]).dt.days.clip(0, _LATEST)
+    panel = pd.DataFrame({"customer_id": paid["customer_id"], "month": half, "days_late": late})
+    # Every invoice is seen to the same age; else older ones look later only because they were watched for longer.
+    seen = half.between(-2, 0) & (paid["due_date"] + pd.Timedelta(days=_LATEST) <= end)
+    return guards.regression_to_mean(panel[seen], signal="days_late", period=0)
+
+
+def _losses(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, seed: int) -> guards.Guard:
+    """Net write-offs and sales per customer, the year after the policy (as far as known) against as long before."""
+    length = min(policy_date + pd.DateOffset(years=1), end + pd.Timedelta(days=1)) - policy_date
+    owner = ledger.invoices.set_index("invoice_id")["customer_id"]
+    gone = ledger.tables["write_offs"] if ledger.has("write_offs") else None
+    parts = []
+    for begin in (policy_date - length, policy_date):
+        until = begin + length - pd.Timedelta(days=1)
+        sold = ledger.invoices[ledger.invoices["issue_date"].between(begin, until)]
+        part = sold.groupby("customer_id")["amount"].sum().clip(lower=0).rename("sales").to_frame()
+        if gone is not None:
+            rows = gone[gone["written_off_on"].between(begin, until)]
+            lost = rows.groupby(rows["invoice_id"].map(owner))["amount"].sum().clip(lower=0)
+            part = part.join(lost.rename("loss"), how="outer").fillna(0.0)
+        parts.append(part if "loss" in part else part.assign(loss=0.0))
+    return guards.few_large_losses(*parts, rng=np.random.default_rng(seed))
+
+
 def table(tested: dict[str, Tested]) -> pd.DataFrame:
-    """Claim, metric, claimed band, estimate and interval, detectable effect, naive change, chance, verdict."""
+    """Claim, metric, claimed band, estimate and interval, detectable effect, naive change, chance (series
+    twin, simulated portfolio), verdict."""
     rows = []
     for name, one in tested.items():
         low, high = one.claim.band
         effect = one.effect
+        in_portfolio = one.portfolio.share_reached if one.portfolio else np.nan
         figures = (effect.estimate, effect.low, effect.high, effect.minimum_detectable) if effect else (np.nan,) * 4
-        rows.append((name, one.claim.metric, low, high, *figures, one.naive, one.chance, one.word))
+        rows.append((name, one.claim.metric, low, high, *figures, one.naive, one.chance, in_portfolio, one.word))
     columns = ["claim", "metric", "claimed_low", "claimed_high", "estimate", "low", "high"]
-    return pd.DataFrame(rows, columns=[*columns, "minimum_detectable", "naive", "chance", "verdict"])
+    rest = ["minimum_detectable", "naive", "chance", "chance_in_portfolio", "verdict"]
+    return pd.DataFrame(rows, columns=[*columns, *rest])

@@ -9,6 +9,8 @@ from credit_lab import history
 from credit_lab.backtest.replay import Replay, replay
 from credit_lab.kpi import formulas as f
 from credit_lab.ledger.model import Ledger
+from credit_lab.monitoring import holds
+from credit_lab.monitoring.alerts import MonitoringError
 from credit_lab.periods import parse_date
 from credit_lab.policy import Policy
 
@@ -71,7 +73,9 @@ class Duel:
     ----------
     a, b : the two replays
     comparison : metric, unit, a, b, difference
-    movers : customer_id, refused_a, refused_b, difference, fate (most frequent of the refused amount), largest first
+    movers : customer_id, refused_a, refused_b, difference, reason_a and reason_b (why most of it was refused), fate
+        (of most of the refused amount), largest first
+    evidence : per policy what the replay knows, assumes and cannot know (see `evidence`)
     fates : what history did with the amounts each policy refused: fate, refused_a, refused_b
     """
 
@@ -80,12 +84,14 @@ class Duel:
     comparison: pd.DataFrame
     movers: pd.DataFrame
     fates: pd.DataFrame
+    evidence: pd.DataFrame
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name, as they are saved beside the report."""
         both = {f"monthly_{name}": run.monthly for name, run in (("a", self.a), ("b", self.b))}
         both |= {f"decisions_{name}": run.decisions for name, run in (("a", self.a), ("b", self.b))}
-        return {"comparison": self.comparison, "movers": self.movers, "fates": self.fates, **both}
+        named = {"comparison": self.comparison, "evidence": self.evidence, "movers": self.movers, "fates": self.fates}
+        return named | both
 
 
 def duel(ledger: Ledger, a: Policy, b: Policy, *, start: str = "", end: str = "") -> Duel:
@@ -101,18 +107,65 @@ def duel(ledger: Ledger, a: Policy, b: Policy, *, start: str = "", end: str = ""
     past = history.build(ledger, last)
     run_a, run_b = (replay(ledger, policy, start=first, end=last, past=past) for policy in (a, b))
     both = run_a.invoices[["invoice_id", "customer_id", "fate"]].assign(
-        refused_a=run_a.invoices["refused"], refused_b=run_b.invoices["refused"]
-    )
+        refused_a=run_a.invoices["refused"], refused_b=run_b.invoices["refused"],
+        reason_a=run_a.invoices["reason"], reason_b=run_b.invoices["reason"],
+    )  # fmt: skip
+    fates = both.groupby("fate")[["refused_a", "refused_b"]].sum().round(6).reset_index()
+    known = pd.concat([evidence(ledger, run_a, a), evidence(ledger, run_b, b)], ignore_index=True)
+    return Duel(run_a, run_b, compare(run_a, run_b, a, b), _movers(both), fates, known)
+
+
+def _movers(both: pd.DataFrame) -> pd.DataFrame:
+    """Customers the policies treat differently, each with the reason and the fate of most of what was refused."""
     amounts = ["refused_a", "refused_b"]
-    fates = both.groupby("fate")[amounts].sum().round(6).reset_index()
-    movers = both.groupby("customer_id")[amounts].sum().round(6).reset_index()
-    movers = movers.assign(difference=(movers["refused_b"] - movers["refused_a"]).round(6))
-    either = both.assign(either=both[amounts].max(axis=1)).groupby(["customer_id", "fate"])["either"].sum()
-    leading = either.reset_index().sort_values(["customer_id", "either"]).drop_duplicates("customer_id", keep="last")
-    movers = movers.merge(leading[["customer_id", "fate"]], on="customer_id")
-    movers = movers[movers["difference"] != 0].assign(size=movers["difference"].abs())
-    movers = movers.sort_values(["size", "customer_id"], ascending=[False, True]).drop(columns="size")
-    return Duel(run_a, run_b, compare(run_a, run_b, a, b), movers.reset_index(drop=True), fates)
+    rows = both.groupby("customer_id")[amounts].sum().round(6)
+    rows = rows.assign(difference=(rows["refused_b"] - rows["refused_a"]).round(6))
+    for name, amount in (("reason_a", "refused_a"), ("reason_b", "refused_b")):
+        rows[name] = _most(both[both[amount] > 0], name, amount).reindex(rows.index).fillna("")
+    rows["fate"] = _most(both.assign(either=both[amounts].max(axis=1)), "fate", "either")
+    rows = rows[rows["difference"] != 0].reset_index()
+    rows = rows.assign(size=rows["difference"].abs()).sort_values(["size", "customer_id"], ascending=[False, True])
+    return rows.drop(columns="size").reset_index(drop=True)
+
+
+def _most(rows: pd.DataFrame, what: str, amount: str) -> pd.Series:
+    """Per customer the value of `what` that holds most of `amount`."""
+    sums = rows.groupby(["customer_id", what])[amount].sum().reset_index()
+    last = sums.sort_values(["customer_id", amount], kind="stable").drop_duplicates("customer_id", keep="last")
+    return last.set_index("customer_id")[what]
+
+
+def evidence(ledger: Ledger, run: Replay, policy: Policy) -> pd.DataFrame:
+    """What a replay knows, assumes and cannot know, in money, from its start to its end.
+
+    Returns policy, what, known, assumed, unknowable. The four rows on invoices add up to what was invoiced. Known:
+    refused here, written off in history. Assumed: that the customer would have ordered and paid the same. Unknowable:
+    refused invoices whose fate is still open, and orders that history never invoiced (refused or withdrawn; missing
+    where the ledger has no orders).
+    """
+    rows = run.invoices
+    share = (rows["refused"] / rows["amount"]).to_numpy()
+    lost, paid, still = (float((share * rows[name]).sum()) for name in ("written_off", "paid", "open"))
+    nothing = float("nan")
+    table = [
+        ("refused, and lost in history: loss avoided", lost, nothing, nothing),
+        ("refused, although paid in history: sales given up", nothing, paid, nothing),
+        ("granted: ordered and paid as in history", nothing, float(rows["granted"].sum()), nothing),
+        ("refused, not yet paid or lost", nothing, nothing, still),
+        ("orders history never invoiced", nothing, nothing, _never_invoiced(ledger, run, policy)),
+    ]
+    found = pd.DataFrame(table, columns=["what", "known", "assumed", "unknowable"]).round(2)
+    return found.assign(policy=run.policy)[["policy", "what", "known", "assumed", "unknowable"]]
+
+
+def _never_invoiced(ledger: Ledger, run: Replay, policy: Policy) -> float:
+    if not ledger.has("orders") or "order_id" not in ledger.invoices:
+        return float("nan")
+    try:
+        placed = holds.orders_placed(ledger, run.start, run.end, policy.economics.tax_rate)
+    except MonitoringError:  # none in the window
+        return 0.0
+    return float(placed.loc[placed["invoice_id"].isna(), "amount"].sum())
 
 
 def last_whole_month(ledger: Ledger) -> pd.Timestamp:

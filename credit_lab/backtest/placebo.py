@@ -1,8 +1,9 @@
 """How often this firm would have seen such a change with no policy at all.
 
-Four ways to make worlds without the policy, each measured exactly as the claim was: other dates (`by_dates`), other
-customers (`by_customers`), the fitted twin of a monthly series (`from_twin`), and for bad debt, two years of the same
-customers with the same default rate (`from_losses`).
+Ways to make worlds without the policy, each measured exactly as the claim was: other dates (`by_dates`), other
+customers (`by_customers`), the fitted twin of a monthly series (`from_twin`), the simulated portfolio
+(`placebo_portfolio`), and for bad debt, two years of the same customers with the same default rate
+(`from_losses`).
 """
 
 from collections.abc import Callable
@@ -36,7 +37,7 @@ class Placebo:
     p_value: float
 
 
-def summarise(way: str, draws: np.ndarray, observed: float, claim: Claim) -> Placebo:
+def summarise(way: str, draws: np.ndarray | list[float], observed: float, claim: Claim) -> Placebo:
     """Put drawn changes into a `Placebo`; draws that are NaN (an empty world) are left out and counted as length."""
     kept = np.asarray(draws, dtype=float)
     kept = kept[np.isfinite(kept)]

@@ -126,7 +126,8 @@ class TrialLog:
         self.path = Path(path)
 
     def add(self, registration: Registration, effect: Effect, *, looked_on: str) -> int:
-        """Note a look and return how many there now are for this registration."""
+        """Note a look and return how many there now are for this registration. The same estimate on the same day is one
+        look, however often the report is made."""
         parse_date(looked_on, "looked_on")
         line = {
             "registration": digest(registration),
@@ -138,8 +139,10 @@ class TrialLog:
             "high": effect.high,
             "p_value": effect.p_value,
         }
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
+        text = json.dumps(line) + "\n"
+        if not (self.path.exists() and text in self.path.read_text(encoding="utf-8").splitlines(keepends=True)):
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(text)
         return len(self.looks(registration))
 
     def looks(self, registration: Registration | None = None) -> pd.DataFrame:
@@ -148,6 +151,31 @@ class TrialLog:
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         table = pd.DataFrame([json.loads(line) for line in lines], columns=names)
         return table if registration is None else table[table["registration"] == digest(registration)]
+
+
+def account(path: Path | str, effects: list[Effect], *, looked_on: str) -> pd.DataFrame:
+    """What a report must say of a registration: item, value. Every estimate of the registered metric is a look.
+
+    The looks are kept beside the registration (`NAME.looks.jsonl`); `looked_on` is the last day of the data.
+    """
+    plan, log = load(path), TrialLog(Path(path).with_suffix(".looks.jsonl"))
+    named = [effect for effect in effects if effect.metric == plan.primary_metric]
+    for effect in named:
+        log.add(plan, effect, looked_on=looked_on)
+    looks = len(log.looks(plan))
+    left = [text for effect in named for text in departures(plan, effect)]
+    if not named:
+        left = [f"no estimate of the registered metric {plan.primary_metric} in this report"]
+    rows = [
+        ("registered", f"{plan.name}, {plan.written_on}"),
+        ("digest (SHA-256)", digest(plan)),
+        ("primary metric", plan.primary_metric),
+        ("stop rule", plan.stop_rule),
+        ("looks taken", f"{looks} of {plan.looks_planned} planned"),
+        ("interval level per look", f"{level_per_look(0.95, max(looks, plan.looks_planned)):.2%}"),
+        ("departures", "; ".join(left) or "none"),
+    ]
+    return pd.DataFrame(rows, columns=["item", "value"])
 
 
 def level_per_look(level: float, looks: int) -> float:

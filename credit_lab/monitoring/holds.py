@@ -227,7 +227,7 @@ def replay_holds(
     The past goes on as it was: a held order does not lower later exposure here (backtest.replay does that), so the
     figures say what the rules see, not what a world under them becomes.
     """
-    asked = _orders(ledger, start, end, policy.economics.tax_rate)
+    asked = orders_placed(ledger, start, end, policy.economics.tax_rate)
     table = position(ledger, asked, policy, alerts=alerts)
     made = decide(table, policy, grades=grades)
     orders = made.assign(day=table["day"], days_held=np.nan, capped=False)
@@ -245,8 +245,16 @@ def replay_holds(
     return Replayed(orders, _totals(orders))
 
 
-def _orders(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, tax_rate: float) -> pd.DataFrame:
-    """Orders with tax, as receivables are; invoices where the ledger has no orders that they name."""
+def orders_placed(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, tax_rate: float) -> pd.DataFrame:
+    """Orders with tax, as receivables are; invoices where the ledger has no orders that they name.
+
+    Returns order_id, customer_id, day, amount, invoice_id (missing: never invoiced, refused or withdrawn).
+
+    Raises
+    ------
+    MonitoringError
+        No orders in the window.
+    """
     if ledger.has("orders") and "order_id" in ledger.invoices:
         rows = ledger.tables["orders"].rename(columns={"ordered_on": "day"})
         invoices = ledger.invoices[ledger.invoices["amount"] > 0].drop_duplicates("order_id").set_index("order_id")

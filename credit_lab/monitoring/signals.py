@@ -12,6 +12,7 @@ import pandas as pd
 
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
+from credit_lab.monitoring.holds import limit_holder
 from credit_lab.payment_behaviour import settlements
 
 NEGATIVE_REGISTERS = ("judgement_debtor", "abnormal_operation")  # 失信被执行人, 经营异常名录
@@ -27,7 +28,7 @@ class Signals:
     delay_ewma : exponentially weighted mean of the same, in its own standard deviations (Roberts 1959)
     open_delay : days past due of the oldest open item, standardised by the same habit
     overdue_share : overdue over open
-    utilisation : exposure over the limit valid on the day
+    utilisation : exposure over the limit valid on the day, of the whole group where the limit is the group's
     broken_promises : promises of the last 90 days whose day passed without settlement
     dispute_share : amounts disputed in the last three months over sales of these months
     order_surge : orders (or else sales) of the last month over the mean of the six before
@@ -162,10 +163,14 @@ def _missing(table: pd.DataFrame, absent: dict[str, str], name: str, why: str) -
 def _utilisation(ledger: Ledger, table: pd.DataFrame, absent: dict[str, str]) -> Floats:
     if not ledger.has("limits"):
         return _missing(table, absent, "utilisation", "the ledger has no table limits")
-    last = _as_of(ledger.tables["limits"], table, "valid_from", ["credit_limit", "valid_to"])
+    holder = table["customer_id"].map(limit_holder(ledger)).fillna(table["customer_id"]).astype("str")
+    limits = ledger.tables["limits"]
+    until = limits["valid_to"] if "valid_to" in limits else pd.Series(pd.NaT, index=limits.index)
+    given = limits[["customer_id", "valid_from", "credit_limit"]].assign(valid_to=until)
+    last = _as_of(given, table.assign(customer_id=holder), "valid_from", ["credit_limit", "valid_to"])
     valid = last["valid_to"].isna() | (last["valid_to"] >= table["month"])
     limit = last["credit_limit"].where(valid, 0.0).to_numpy(dtype=float)
-    exposure = table["exposure"].to_numpy(dtype=float)
+    exposure = table.groupby([holder.to_numpy(), "month"])["exposure"].transform("sum").to_numpy(dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(limit > 0, exposure / limit, np.where((exposure > 0) & (limit == 0), np.inf, np.nan))
 

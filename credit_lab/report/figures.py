@@ -192,13 +192,14 @@ def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
         left.tick_params(axis="x", rotation=30)
         low, high = one.claim.band
         right.axvspan(100 * low, 100 * high, color=AGES[1], label="claimed band")
-        if one.placebo is not None:
-            right.hist(100 * one.placebo.draws.dropna(), bins=40, color=AGES[0], label="no policy at all")
+        drawn = one.placebo if one.placebo is not None else one.portfolio
+        if drawn is not None:  # a rate may rise tenfold by chance: such histories share the last bar
+            right.hist(100 * drawn.draws.clip(upper=3.0), bins=40, color=AGES[0], label="no policy at all")
         if np.isfinite(one.naive):
             right.axvline(100 * one.naive, color=ORANGE, linewidth=1.8, label="plain before/after")
         canvas.title(
             right,
-            f"{one.chance:.0%} of policy-free histories reach it" if np.isfinite(one.chance) else "no simulation",
+            f"{drawn.share_reached:.0%} of policy-free histories reach it" if drawn is not None else "no simulation",
             size=10,
         )
         right.set_xlabel("change after against before, %")

@@ -1,0 +1,29 @@
+"""Metrics that claims speak of, each a series by month end from a table of monthly flows (`kpi.monthly`)."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from credit_lab import kpi
+
+
+def ar_turnover(flows: pd.DataFrame) -> pd.Series:
+    """Receivables turnover per month end: 365 / dso.countback, which does not swing with the sales calendar."""
+    rows = range(1, len(flows) + 1)
+    days = [
+        kpi.formulas.countback(flows["balance"].iloc[row - 1], flows["sales"][:row], flows["days"][:row])
+        for row in rows
+    ]
+    turnover = 365.0 / pd.Series(days, index=pd.DatetimeIndex(flows["month"]), name="ar_turnover").replace(0.0, np.nan)
+    return turnover.loc[turnover.first_valid_index() :]
+
+
+def bad_debt_ratio(flows: pd.DataFrame) -> pd.Series:
+    """Net write-offs of a quarter over its sales, per month end (a trailing quarter)."""
+    sums = flows[["written_off", "sales"]].rolling(3).sum()
+    ratio = kpi.formulas.ratio(sums["written_off"], sums["sales"].to_numpy())
+    return pd.Series(ratio, index=pd.DatetimeIndex(flows["month"]), name="bad_debt_ratio").dropna()
+
+
+METRICS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {"ar_turnover": ar_turnover, "bad_debt_ratio": bad_debt_ratio}
