@@ -46,11 +46,8 @@ def histories(
         run = simulation.simulate(worlds, rules, span, seed=seed, replicates=draws)
     except CreditLabError as error:
         raise DesignError(f"placebo: no portfolio twin before {policy_date.date()}: {error}") from error
-    rows = run.monthly.assign(
-        days=run.monthly["month"].dt.days_in_month,
-        balance=run.monthly["open"],
-        written_off=run.monthly["written_off"] - run.monthly["recovered"],
-    )
+    # what came back is not in the simulated write-offs, so these are net already
+    rows = run.monthly.assign(days=run.monthly["month"].dt.days_in_month, balance=run.monthly["open"])
     return [part.reset_index(drop=True) for _, part in rows.groupby("replicate")]
 
 
