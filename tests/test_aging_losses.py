@@ -208,6 +208,32 @@ def test_disputed_days_can_be_frozen(write_ledger):
         aging.open_items(without, day, freeze_disputed=True)
 
 
+def test_disputed_days_before_an_instalment_is_due_take_nothing_from_its_age(write_ledger):
+    # Disputed 1 Feb - 1 March; the part due 1 Feb (121 days late on 1 June) is 29 of them late, the part due 1 May
+    # (31 days late) none.
+    book = ledger.read(
+        write_ledger(
+            invoices=[invoice()],
+            payments=[payment(amount=1.0)],
+            instalments=[
+                {"invoice_id": "I1", "due_date": "2024-02-01", "amount": 60.0},
+                {"invoice_id": "I1", "due_date": "2024-05-01", "amount": 40.0},
+            ],
+            disputes=[
+                {
+                    "dispute_id": "D1",
+                    "invoice_id": "I1",
+                    "opened_on": "2024-02-01",
+                    "closed_on": "2024-03-01",
+                    "amount": 5.0,
+                }
+            ],
+        )
+    )
+    items = aging.open_items(book, pd.Timestamp("2024-06-01"), freeze_disputed=True)
+    assert items.loc[items["kind"] == "invoice", "days"].tolist() == [121 - 29, 31]
+
+
 def test_known_by_shows_what_was_believed_then(write_ledger):
     book = ledger.read(
         write_ledger(
