@@ -141,6 +141,17 @@ def test_a_small_loss_is_counted_and_the_rest_is_used(write_ledger):
         ("[tables.invoces]\nfrom = 'a'\ncolumns = {}\n", "did you mean 'invoices'"),
         ("[tables.invoices]\nfrom = 'a'\nfilter = []\ncolumns = {}\n", "did you mean 'filters'"),
         ("[source", "no valid TOML"),
+        ("[source]\ndecimal = ','\ngrouping = ','\n", "decimal and grouping are both ','"),
+        ("[source]\ndecimal = '..'\n", "decimal must be one sign"),
+        ("[source]\ngrouping = '0'\n", "cannot be digits"),
+        ("[source]\ndate = 'dayfirst'\n", "'dayfirst' is not understood; did you mean 'day-first'"),
+        ("[source]\ndelimiter = ''\n", "source.delimiter must be one sign"),
+        ("[source]\nencoding = 'utf9'\n", "'utf9' is unknown"),
+        (
+            "[tables.invoices]\nfrom = '*'\n[tables.invoices.columns]\namount = { column = 'a', decimal = ',' }\n"
+            "[source]\ngrouping = ','\ndecimal = '.'\n",
+            "decimal and grouping are both ','",
+        ),
     ],
 )
 def test_a_mapping_with_a_slip_is_refused_with_the_nearest_name(tmp_path, text, words):
@@ -148,6 +159,12 @@ def test_a_mapping_with_a_slip_is_refused_with_the_nearest_name(tmp_path, text, 
     file.write_text(text)
     with pytest.raises(LedgerError, match=words):
         ledger.read(tmp_path, file)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite"])
+def test_a_mistyped_database_file_is_refused_and_not_made(tmp_path, engine):
+    refused(f"{engine}://{tmp_path}/none.db", "no file", "check the path")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_cause_is_told_and_not_what_follows_from_it(write_ledger):

@@ -50,10 +50,11 @@ def test_the_difference_of_two_policies_in_words():
     table = policies.diff(baseline, policies.load(TIGHTER)).set_index("setting")
     assert table.loc["overdue_days", ["a", "b", "direction"]].tolist() == ["90", "30", "tighter"]
     assert table.loc["scale[B].limit_multiple", "direction"] == "tighter"
-    assert set(table["direction"]) == {"tighter", "different"}
+    assert table.loc["newcomer_grade", ["a", "b", "direction"]].tolist() == ["B", "C", "tighter"]
+    assert set(table["direction"]) == {"tighter"}
     assert policies.diff(baseline, baseline).empty
     back = policies.diff(policies.load(TIGHTER), baseline).set_index("setting")
-    assert back.loc["overdue_days", "direction"] == "looser"
+    assert back.loc[["overdue_days", "newcomer_grade"], "direction"].tolist() == ["looser", "looser"]
 
 
 def test_every_setting_has_a_meaning_and_the_files_explain_all_sections():

@@ -27,9 +27,7 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
     whole invoices they belong to, in proportion.
     """
     kept = run.monthly[~run.monthly["marked"]]
-    window = run.invoices
-    months = window["issue_date"].dt.to_period("M").dt.end_time.dt.normalize().astype("datetime64[us]")
-    window = window[months.isin(kept["month"])]
+    window = _unmarked(run)
     days = float(kept["days"].sum())
     sales, refused = float(kept["sales"].sum()), float(kept["refused"].sum())
     mean_open = float(kept["open"].mean()) if len(kept) else float("nan")
@@ -57,6 +55,12 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["metric", "unit", "value"])
 
 
+def _unmarked(run: Replay) -> pd.DataFrame:
+    """The invoices of a replay issued in months that are not marked."""
+    months = run.invoices["issue_date"].dt.to_period("M").dt.end_time.dt.normalize().astype("datetime64[us]")
+    return run.invoices[months.isin(run.monthly.loc[~run.monthly["marked"], "month"])]
+
+
 def compare(a: Replay, b: Replay, policy_a: Policy, policy_b: Policy) -> pd.DataFrame:
     """Summaries of two replays and their difference: metric, unit, a, b, difference (b − a)."""
     first, second = summary(a, policy_a), summary(b, policy_b)
@@ -72,7 +76,8 @@ class Duel:
     a, b : the two replays
     comparison : metric, unit, a, b, difference
     movers : customer_id, refused_a, refused_b, difference, fate (most frequent of the refused amount), largest first
-    fates : what history did with the amounts each policy refused: fate, refused_a, refused_b
+    fates : what history did with the amounts each policy refused: fate, refused_a, refused_b; like `movers` and the
+        comparison over the months that are not marked, so the columns add up to "sales refused"
     """
 
     a: Replay
@@ -100,8 +105,9 @@ def duel(ledger: Ledger, a: Policy, b: Policy, *, start: str = "", end: str = ""
     first = parse_date(start, "start") if start else None
     past = history.build(ledger, last)
     run_a, run_b = (replay(ledger, policy, start=first, end=last, past=past) for policy in (a, b))
-    both = run_a.invoices[["invoice_id", "customer_id", "fate"]].assign(
-        refused_a=run_a.invoices["refused"], refused_b=run_b.invoices["refused"]
+    first_one, second = _unmarked(run_a), _unmarked(run_b)
+    both = first_one[["invoice_id", "customer_id", "fate"]].assign(
+        refused_a=first_one["refused"], refused_b=second["refused"]
     )
     amounts = ["refused_a", "refused_b"]
     fates = both.groupby("fate")[amounts].sum().round(6).reset_index()
