@@ -181,6 +181,8 @@ def test_a_backtest_with_the_rates_that_happened_is_exact(sample):
     rates = provision.observed_rates(sample, pd.DatetimeIndex([day]))
     found = provision.backtest(sample, day, rates)
     assert found["difference"].abs().max() < 0.01
+    with pytest.raises(PolicyError, match="no loss rate for bucket '1-30', which held a balance"):
+        provision.backtest(sample, day, rates[rates["bucket"] != "1-30"])
     by_group = provision.observed_rates(sample, pd.DatetimeIndex([day]), by="region")
     assert by_group["lost"].sum() == pytest.approx(found["lost"].sum(), abs=0.05)
 
@@ -295,7 +297,10 @@ def test_the_loss_record_of_the_sample_and_of_a_young_ledger(sample, write_ledge
 
     rules = policies.load("data/policies/2025-baseline.toml")
     found = report.losses(sample, rules, LAST)
-    assert found.notes == ()
+    # No invoice more than a year late had been followed for a year by the end of 2024: such balances count as lost.
+    assert found.notes == ("Backtest of the allowance: no rate was observed for >365; taken as 100 %.",)
+    oldest = found.backtest.set_index("bucket").loc[">365"]
+    assert oldest["allowance"] == oldest["open"] > 0
     assert found.allowance["open"].sum() == pytest.approx(aging.series(sample, [LAST])["open"].iloc[0])
     assert 0 < found.allowance["allowance"].sum() < found.allowance["open"].sum()
     assert found.bridge["total"].iloc[-1] == pytest.approx(found.bridge["total"].iloc[:-1].sum())

@@ -27,6 +27,8 @@ baseline = policies.load(BASELINE)
         ("from_days = 61", "from_days = 20", "stages must rise in from_days"),
         ("edges = [0, 30, 60", "edges = [0, 60, 30", "edges must start at 0 and rise"),
         ("capability = 0.4", "capability = 0.5", "must be 1"),
+        ("target_dso = 60", "target_dso = true", "risk_appetite.target_dso: .*must be a number"),
+        ("target_dso = 60", 'target_dso = "60"', "risk_appetite.target_dso: .*must be a number"),
         ('newcomer_grade = "B"', 'newcomer_grade = "E"', "newcomer_grade 'E' is not in the scale"),
         ("max_term_days = 90", "max_term_days = 30", "a grade grants 60 days"),
         ("[meta]", "[meta", "no readable TOML"),
