@@ -1,6 +1,8 @@
 """Roll rates, vintages, chain ladder, Markov allowance, provision matrix: published and hand-worked figures."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -39,6 +41,14 @@ def test_mack_reproduces_the_published_standard_errors():
     assert round(found.total_reserve / 1000) == 18_681
     assert round(found.total_standard_error / 1000) == 2_447
     assert found.factors.round(4).tolist()[:3] == [3.4906, 1.7473, 1.4574]
+
+
+def test_mack_equals_chainladder_on_a_made_triangle():
+    known = json.loads((Path(__file__).parent / "references" / "mack_reference.json").read_text())
+    found = vintage.mack(pd.DataFrame(known["cumulative"], dtype="float64"))
+    assert found.ultimate["reserve"].tolist() == pytest.approx(known["reserve"], rel=1e-9)
+    assert found.ultimate["standard_error"].tolist() == pytest.approx(known["standard_error"], rel=1e-9)
+    assert found.total_standard_error == pytest.approx(known["total_standard_error"], rel=1e-9)
 
 
 @pytest.mark.parametrize(
