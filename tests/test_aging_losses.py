@@ -1,6 +1,8 @@
 """Roll rates, vintages, chain ladder, Markov allowance, provision matrix: published and hand-worked figures."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -39,6 +41,14 @@ def test_mack_reproduces_the_published_standard_errors():
     assert round(found.total_reserve / 1000) == 18_681
     assert round(found.total_standard_error / 1000) == 2_447
     assert found.factors.round(4).tolist()[:3] == [3.4906, 1.7473, 1.4574]
+
+
+def test_mack_equals_chainladder_on_a_made_triangle():
+    known = json.loads((Path(__file__).parent / "references" / "mack_reference.json").read_text())
+    found = vintage.mack(pd.DataFrame(known["cumulative"], dtype="float64"))
+    assert found.ultimate["reserve"].tolist() == pytest.approx(known["reserve"], rel=1e-9)
+    assert found.ultimate["standard_error"].tolist() == pytest.approx(known["standard_error"], rel=1e-9)
+    assert found.total_standard_error == pytest.approx(known["total_standard_error"], rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +191,8 @@ def test_a_backtest_with_the_rates_that_happened_is_exact(sample):
     rates = provision.observed_rates(sample, pd.DatetimeIndex([day]))
     found = provision.backtest(sample, day, rates)
     assert found["difference"].abs().max() < 0.01
+    with pytest.raises(PolicyError, match="no loss rate for bucket '1-30', which held a balance"):
+        provision.backtest(sample, day, rates[rates["bucket"] != "1-30"])
     by_group = provision.observed_rates(sample, pd.DatetimeIndex([day]), by="region")
     assert by_group["lost"].sum() == pytest.approx(found["lost"].sum(), abs=0.05)
 
@@ -206,6 +218,32 @@ def test_disputed_days_can_be_frozen(write_ledger):
     without = dataclasses.replace(book, tables={name: book.tables[name] for name in book.tables if name != "disputes"})
     with pytest.raises(LedgerError, match="frozen aging of disputed items needs the table 'disputes'"):
         aging.open_items(without, day, freeze_disputed=True)
+
+
+def test_disputed_days_before_an_instalment_is_due_take_nothing_from_its_age(write_ledger):
+    # Disputed 1 Feb - 1 March; the part due 1 Feb (121 days late on 1 June) is 29 of them late, the part due 1 May
+    # (31 days late) none.
+    book = ledger.read(
+        write_ledger(
+            invoices=[invoice()],
+            payments=[payment(amount=1.0)],
+            instalments=[
+                {"invoice_id": "I1", "due_date": "2024-02-01", "amount": 60.0},
+                {"invoice_id": "I1", "due_date": "2024-05-01", "amount": 40.0},
+            ],
+            disputes=[
+                {
+                    "dispute_id": "D1",
+                    "invoice_id": "I1",
+                    "opened_on": "2024-02-01",
+                    "closed_on": "2024-03-01",
+                    "amount": 5.0,
+                }
+            ],
+        )
+    )
+    items = aging.open_items(book, pd.Timestamp("2024-06-01"), freeze_disputed=True)
+    assert items.loc[items["kind"] == "invoice", "days"].tolist() == [121 - 29, 31]
 
 
 def test_known_by_shows_what_was_believed_then(write_ledger):
@@ -269,7 +307,10 @@ def test_the_loss_record_of_the_sample_and_of_a_young_ledger(sample, write_ledge
 
     rules = policies.load("data/policies/2025-baseline.toml")
     found = report.losses(sample, rules, LAST)
-    assert found.notes == ()
+    # No invoice more than a year late had been followed for a year by the end of 2024: such balances count as lost.
+    assert found.notes == ("Backtest of the allowance: no rate was observed for >365; taken as 100 %.",)
+    oldest = found.backtest.set_index("bucket").loc[">365"]
+    assert oldest["allowance"] == oldest["open"] > 0
     assert found.allowance["open"].sum() == pytest.approx(aging.series(sample, [LAST])["open"].iloc[0])
     assert 0 < found.allowance["allowance"].sum() < found.allowance["open"].sum()
     assert found.bridge["total"].iloc[-1] == pytest.approx(found.bridge["total"].iloc[:-1].sum())

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,6 +72,19 @@ def test_the_tighter_policy_refuses_more(sample):
     assert values.loc["sales refused", "difference"] > 0
     assert values.loc["refused and later written off", "difference"] > 0
     assert run.fates["refused_b"].sum() > run.fates["refused_a"].sum()
+
+
+def test_fates_and_movers_leave_out_marked_months_like_the_comparison(sample):
+    windows = pd.DataFrame({"start": ["2025-03-01"], "end": ["2025-05-31"], "reason": ["a trial"]})
+    windows = windows.assign(start=pd.to_datetime(windows["start"]), end=pd.to_datetime(windows["end"]))
+    run = backtest.duel(dataclasses.replace(sample, windows=windows), baseline, tighter, start="2025-01-01")
+    assert run.a.monthly["marked"].sum() == 3
+    refused = run.comparison.set_index("metric").loc["sales refused"]
+    assert run.fates[["refused_a", "refused_b"]].sum().round(2).tolist() == [
+        round(refused["a"], 2),
+        round(refused["b"], 2),
+    ]
+    assert run.movers["difference"].sum() == pytest.approx(refused["difference"], abs=0.005)
 
 
 def test_each_month_sees_only_the_past(sample, past):

@@ -61,3 +61,10 @@ def test_the_index_at_its_published_anchors():
     anchors = {-40: 100, -30: 100, -20: 90, 0: 80, 15: 70, 22: 60, 30: 50, 60: 40, 90: 30, 120: 20, 180: 0, 999: 0}
     assert payment_index(list(anchors)).tolist() == list(map(float, anchors.values()))
     assert np.isnan(payment_index([np.nan])).all()
+
+
+def test_a_ledger_of_credit_notes_alone_has_a_history(write_ledger):
+    book = ledger.read(write_ledger(invoices=[invoice(amount=-100.0)], payments=[payment()]))
+    table = history.build(book, pd.Timestamp("2024-03-31"))
+    assert table["max_dpd"].tolist() == [0, 0, 0]
+    assert table["exposure"].tolist() == [-100.0, -200.0, -200.0]  # the note, then 100.00 received on top

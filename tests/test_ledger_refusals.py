@@ -141,6 +141,17 @@ def test_a_small_loss_is_counted_and_the_rest_is_used(write_ledger):
         ("[tables.invoces]\nfrom = 'a'\ncolumns = {}\n", "did you mean 'invoices'"),
         ("[tables.invoices]\nfrom = 'a'\nfilter = []\ncolumns = {}\n", "did you mean 'filters'"),
         ("[source", "no valid TOML"),
+        ("[source]\ndecimal = ','\ngrouping = ','\n", "decimal and grouping are both ','"),
+        ("[source]\ndecimal = '..'\n", "decimal must be one sign"),
+        ("[source]\ngrouping = '0'\n", "cannot be digits"),
+        ("[source]\ndate = 'dayfirst'\n", "'dayfirst' is not understood; did you mean 'day-first'"),
+        ("[source]\ndelimiter = ''\n", "source.delimiter must be one sign"),
+        ("[source]\nencoding = 'utf9'\n", "'utf9' is unknown"),
+        (
+            "[tables.invoices]\nfrom = '*'\n[tables.invoices.columns]\namount = { column = 'a', decimal = ',' }\n"
+            "[source]\ngrouping = ','\ndecimal = '.'\n",
+            "decimal and grouping are both ','",
+        ),
     ],
 )
 def test_a_mapping_with_a_slip_is_refused_with_the_nearest_name(tmp_path, text, words):
@@ -148,3 +159,47 @@ def test_a_mapping_with_a_slip_is_refused_with_the_nearest_name(tmp_path, text, 
     file.write_text(text)
     with pytest.raises(LedgerError, match=words):
         ledger.read(tmp_path, file)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite"])
+def test_a_mistyped_database_file_is_refused_and_not_made(tmp_path, engine):
+    refused(f"{engine}://{tmp_path}/none.db", "no file", "check the path")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cause_is_told_and_not_what_follows_from_it(write_ledger):
+    """Both rows of a repeated id are held back; that their matching now leads nowhere is the smaller news."""
+    folder = write_ledger(invoices=[invoice(), invoice(amount=101.0)], payments=[payment()], allocations=[allocation()])
+    refused(folder, "invoices: 2 row(s)", "duplicate_id")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": "storno"}, ["invoices.kind", "'storno'", "neither invoice nor credit_note", "in the mapping"]),
+        ({"kind": "credit_note"}, ["invoices.amount", "a credit note has an amount above zero", "export it negative"]),
+    ],
+)
+def test_a_document_that_contradicts_its_kind(write_ledger, change, words):
+    rows = [{**invoice(), "kind": "invoice"}, {**invoice("I2", amount=900.0), **change}]
+    refused(write_ledger(invoices=rows, payments=[payment()]), *words)
+
+
+@pytest.mark.parametrize(
+    ("whole", "parts", "rule"),
+    [
+        (-100.0, [("2024-02-09", -60.0), ("2024-03-09", -40.0)], "instalments_against_sign"),
+        (100.0, [("2024-02-09", 150.0), ("2024-03-09", -50.0)], "instalments_against_sign"),
+        (100.0, [("2023-12-09", 60.0), ("2024-03-09", 40.0)], "due_before_issue"),
+        (100.0, [("2024-02-09", 60.0), ("2024-03-09", 41.0)], "instalments_differ"),
+    ],
+)
+def test_a_plan_that_cannot_be_goes_as_a_whole_and_its_document_stays(write_ledger, tmp_path, whole, parts, rule):
+    """A plan dropped half, or spread over a credit note, would take its document out of the balance."""
+    lines = [{"invoice_id": "I1", "due_date": day, "amount": amount} for day, amount in parts]
+    folder = write_ledger(invoices=[invoice(amount=whole)], payments=[payment()], instalments=lines)
+    refused(folder, "instalments: 2 row(s)", rule)
+    lenient = tmp_path / "lenient.toml"
+    lenient.write_text("[source]\nmax_quarantine_share = 1.0\n")
+    items = aging.open_items(ledger.read(folder, lenient), pd.Timestamp("2024-02-19"))
+    assert items["open_amount"].tolist() == [whole]

@@ -27,6 +27,8 @@ baseline = policies.load(BASELINE)
         ("from_days = 61", "from_days = 20", "stages must rise in from_days"),
         ("edges = [0, 30, 60", "edges = [0, 60, 30", "edges must start at 0 and rise"),
         ("capability = 0.4", "capability = 0.5", "must be 1"),
+        ("target_dso = 60", "target_dso = true", "risk_appetite.target_dso: .*must be a number"),
+        ("target_dso = 60", 'target_dso = "60"', "risk_appetite.target_dso: .*must be a number"),
         ('newcomer_grade = "B"', 'newcomer_grade = "E"', "newcomer_grade 'E' is not in the scale"),
         ("max_term_days = 90", "max_term_days = 30", "a grade grants 60 days"),
         ("[meta]", "[meta", "no readable TOML"),
@@ -50,10 +52,11 @@ def test_the_difference_of_two_policies_in_words():
     table = policies.diff(baseline, policies.load(TIGHTER)).set_index("setting")
     assert table.loc["overdue_days", ["a", "b", "direction"]].tolist() == ["90", "30", "tighter"]
     assert table.loc["scale[B].limit_multiple", "direction"] == "tighter"
-    assert set(table["direction"]) == {"tighter", "different"}
+    assert table.loc["newcomer_grade", ["a", "b", "direction"]].tolist() == ["B", "C", "tighter"]
+    assert set(table["direction"]) == {"tighter"}
     assert policies.diff(baseline, baseline).empty
     back = policies.diff(policies.load(TIGHTER), baseline).set_index("setting")
-    assert back.loc["overdue_days", "direction"] == "looser"
+    assert back.loc[["overdue_days", "newcomer_grade"], "direction"].tolist() == ["looser", "looser"]
 
 
 def test_every_setting_has_a_meaning_and_the_files_explain_all_sections():

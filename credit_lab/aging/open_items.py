@@ -70,13 +70,13 @@ def _days_disputed(ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, by:
     disputes = ledger.table("disputes", needed_for="frozen aging of disputed items")
     known = disputes[disputes["opened_on"] <= as_of].sort_values(["invoice_id", "opened_on"])
     until = known["closed_on"].fillna(as_of).clip(upper=as_of)
-    reference = items.groupby("document_id")[by].min().reindex(known["invoice_id"]).to_numpy()
-    start = np.maximum(known["opened_on"].to_numpy(), reference)
-    runs = pd.DataFrame({"id": known["invoice_id"].to_numpy(), "start": start, "end": until.to_numpy()}).dropna()
+    spent = pd.DataFrame({"document_id": known["invoice_id"], "opened": known["opened_on"], "end": until})
+    runs = items[["document_id", by]].reset_index(names="id").merge(spent, on="document_id")
+    runs = runs.sort_values(["id", "opened"]).assign(start=lambda r: np.maximum(r["opened"], r[by]))
     seen = runs.groupby("id")["end"].cummax().groupby(runs["id"]).shift()
     length = (runs["end"] - runs["start"].where(seen.isna(), np.maximum(runs["start"], seen))).dt.days.clip(lower=0)
     total = length.groupby(runs["id"]).sum()
-    return total.reindex(items["document_id"], fill_value=0).set_axis(items.index)
+    return total.reindex(items.index, fill_value=0)
 
 
 def _not_before(ledger: Ledger, as_of: pd.Timestamp) -> None:

@@ -131,8 +131,10 @@ def spans(rows: pd.DataFrame) -> pd.DataFrame:
     Returns the columns of `postings` without day, with since (first day), until (day after the last, NaT: still
     open at the end of the data) and minor (open amount over the run). Ordered by kind, document, part and day.
     """
+    if rows.empty:
+        return rows.rename(columns={"day": "since"}).assign(until=rows["day"])
     names, number = pd.factorize(rows["document_id"], sort=True)[::-1]
-    key = (rows["kind"].to_numpy() * (len(names) + 1) + number) * (int(rows["part"].max() or 0) + 1) + rows["part"]
+    key = (rows["kind"].to_numpy() * (len(names) + 1) + number) * (int(rows["part"].max()) + 1) + rows["part"]
     key = key.to_numpy()
     order = np.lexsort((rows["day"].to_numpy(), key))
     frame = rows.take(order)

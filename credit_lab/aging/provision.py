@@ -141,13 +141,28 @@ def allowance(
     return both.assign(allowance=(both["open"] * both["rate"]).round(6))
 
 
-def backtest(ledger: Ledger, as_of: pd.Timestamp, rates: pd.DataFrame, *, horizon_months: int = 12) -> pd.DataFrame:
+def backtest(
+    ledger: Ledger,
+    as_of: pd.Timestamp,
+    rates: pd.DataFrame,
+    *,
+    horizon_months: int = 12,
+    buckets: Buckets | None = None,
+) -> pd.DataFrame:
     """What an allowance at `as_of` would have been against what was lost within the horizon after it.
 
     Returns bucket, open, rate, allowance, lost, difference (allowance − lost); `rates` needs bucket and rate.
+
+    Raises
+    ------
+    PolicyError
+        A bucket that held a balance has no rate.
     """
-    found = observed_rates(ledger, pd.DatetimeIndex([as_of]), horizon_months=horizon_months)
+    found = observed_rates(ledger, pd.DatetimeIndex([as_of]), horizon_months=horizon_months, buckets=buckets)
     both = found[["bucket", "open", "lost"]].merge(rates[["bucket", "rate"]], on="bucket", how="left")
+    lacking = both[(both["open"] != 0) & both["rate"].isna()]
+    if len(lacking):
+        raise PolicyError(f"no loss rate for bucket {lacking['bucket'].iloc[0]!r}, which held a balance; give one")
     expected = (both["open"] * both["rate"].fillna(0.0)).round(6)
     return both.assign(allowance=expected, difference=(expected - both["lost"]).round(6))[
         ["bucket", "open", "rate", "allowance", "lost", "difference"]

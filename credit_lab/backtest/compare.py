@@ -29,9 +29,7 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
     whole invoices they belong to, in proportion.
     """
     kept = run.monthly[~run.monthly["marked"]]
-    window = run.invoices
-    months = window["issue_date"].dt.to_period("M").dt.end_time.dt.normalize().astype("datetime64[us]")
-    window = window[months.isin(kept["month"])]
+    window = _unmarked(run)
     days = float(kept["days"].sum())
     sales, refused = float(kept["sales"].sum()), float(kept["refused"].sum())
     mean_open = float(kept["open"].mean()) if len(kept) else float("nan")
@@ -59,6 +57,12 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["metric", "unit", "value"])
 
 
+def _unmarked(run: Replay) -> pd.DataFrame:
+    """The invoices of a replay issued in months that are not marked."""
+    months = run.invoices["issue_date"].dt.to_period("M").dt.end_time.dt.normalize().astype("datetime64[us]")
+    return run.invoices[months.isin(run.monthly.loc[~run.monthly["marked"], "month"])]
+
+
 def compare(a: Replay, b: Replay, policy_a: Policy, policy_b: Policy) -> pd.DataFrame:
     """Summaries of two replays and their difference: metric, unit, a, b, difference (b − a)."""
     first, second = summary(a, policy_a), summary(b, policy_b)
@@ -76,7 +80,8 @@ class Duel:
     movers : customer_id, refused_a, refused_b, difference, reason_a and reason_b (why most of it was refused), fate
         (of most of the refused amount), largest first
     evidence : per policy what the replay knows, assumes and cannot know (see `evidence`)
-    fates : what history did with the amounts each policy refused: fate, refused_a, refused_b
+    fates : what history did with the amounts each policy refused: fate, refused_a, refused_b; like `movers` and the
+        comparison over the months that are not marked, so the columns add up to "sales refused"
     """
 
     a: Replay
@@ -106,9 +111,10 @@ def duel(ledger: Ledger, a: Policy, b: Policy, *, start: str = "", end: str = ""
     first = parse_date(start, "start") if start else None
     past = history.build(ledger, last)
     run_a, run_b = (replay(ledger, policy, start=first, end=last, past=past) for policy in (a, b))
-    both = run_a.invoices[["invoice_id", "customer_id", "fate"]].assign(
-        refused_a=run_a.invoices["refused"], refused_b=run_b.invoices["refused"],
-        reason_a=run_a.invoices["reason"], reason_b=run_b.invoices["reason"],
+    first_one, second = _unmarked(run_a), _unmarked(run_b)
+    both = first_one[["invoice_id", "customer_id", "fate"]].assign(
+        refused_a=first_one["refused"], refused_b=second["refused"],
+        reason_a=first_one["reason"], reason_b=second["reason"],
     )  # fmt: skip
     fates = both.groupby("fate")[["refused_a", "refused_b"]].sum().round(6).reset_index()
     known = pd.concat([evidence(ledger, run_a, a), evidence(ledger, run_b, b)], ignore_index=True)

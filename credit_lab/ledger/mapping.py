@@ -29,6 +29,7 @@ A mapping names, per ledger table, where its rows come from and which source col
 Unknown keys are refused with the nearest known one.
 """
 
+import codecs
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -38,6 +39,8 @@ import pydantic
 
 from credit_lab import schema
 from credit_lab.errors import LedgerError, nearest
+
+DATE_ORDERS = ("iso", "month-first", "day-first")
 
 
 class _Strict(pydantic.BaseModel):
@@ -51,6 +54,22 @@ class Formats(_Strict):
     decimal: str = "."
     grouping: str = ""
     missing: tuple[str, ...] = ("",)
+
+    @pydantic.model_validator(mode="after")
+    def _readable(self) -> "Formats":
+        """A sign that is no sign, or one that means two things, would change amounts without a word."""
+        if len(self.decimal) != 1 or len(self.grouping) > 1:
+            raise ValueError("decimal must be one sign, grouping one or none")
+        if self.decimal == self.grouping:
+            raise ValueError(f"decimal and grouping are both {self.decimal!r}; name the other sign")
+        if any(sign.isalnum() or sign in "+-()" for sign in self.decimal + self.grouping):
+            raise ValueError("decimal and grouping cannot be digits, letters, + - ( )")
+        if self.date not in DATE_ORDERS and "%" not in self.date:
+            raise ValueError(
+                f"date {self.date!r} is not understood; {nearest(self.date, DATE_ORDERS)} "
+                f"(or a strptime form such as '%d.%m.%y')"
+            )
+        return self
 
 
 class Feed(_Strict):
@@ -83,7 +102,7 @@ class Feed(_Strict):
     def formats(self, base: Formats) -> Formats:
         """The export's formats with this column's own put over them."""
         own = {name: getattr(self, name) for name in ("date", "decimal", "grouping") if getattr(self, name) is not None}
-        return base.model_copy(update=own)
+        return Formats.model_validate({**base.model_dump(), **own})
 
 
 def _as_feed(value: Any) -> Any:
@@ -146,6 +165,19 @@ class Mapping(_Strict):
     windows: tuple[Window, ...] = ()
     tables: dict[str, TableMap] = {}
 
+    @pydantic.model_validator(mode="after")
+    def _source_readable(self) -> "Mapping":
+        if len(self.delimiter) != 1:
+            raise ValueError(f"source.delimiter must be one sign, not {self.delimiter!r}")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError as error:
+            raise ValueError(f"source.encoding {self.encoding!r} is unknown; gb18030, cp1252, utf-8-sig ...") from error
+        for table in self.tables.values():
+            for feed in [*table.columns.values(), *([table.settled_on] if table.settled_on else [])]:
+                feed.formats(self.formats)
+        return self
+
 
 def load(path: str | Path) -> Mapping:
     """Read and check a mapping file.
@@ -175,6 +207,8 @@ def _build(data: dict[str, Any], path: Path) -> Mapping:
     except pydantic.ValidationError as error:
         raise LedgerError(f"mapping {path}: {_explain(error)}") from error
     for name, table in mapping.tables.items():
+        if name not in schema.TABLES:
+            raise LedgerError(f"mapping {path}: a ledger has no table {name!r}; {nearest(name, schema.TABLES)}")
         described = schema.table(name)
         for column in table.columns:
             if column not in described.names:
@@ -186,9 +220,9 @@ def _build(data: dict[str, Any], path: Path) -> Mapping:
 
 def _explain(error: pydantic.ValidationError) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join("source" if part == "formats" else str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return f"{where}: {first['msg']}"
+        return ": ".join(filter(None, (where, first["msg"].removeprefix("Value error, "))))
     models: dict[str, type[pydantic.BaseModel]] = {
         "columns": Feed,
         "settled_on": Feed,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import money
+from credit_lab import money, schema
 from credit_lab.errors import LedgerError
 
 COLUMNS = ["table", "row", "column", "rule", "value", "disposition", "currency", "amount"]
@@ -27,6 +27,14 @@ RULES = {
     "finer_than_minor_unit": ("an amount has more decimals than its currency", "round it in the export"),
     "amount_too_large": ("an amount is beyond 2**53 minor units", "check the decimal sign in the mapping"),
     "bad_currency": ("a currency is no three-letter code", "fix the export, or set codes or a constant in the mapping"),
+    "bad_kind": (
+        "a document is neither invoice nor credit_note",
+        "give its code a meaning in the mapping, or filter it",
+    ),
+    "credit_note_above_zero": (
+        "a credit note has an amount above zero",
+        "export it negative: it takes from what is owed",
+    ),
     "out_of_range": ("a fraction lies outside 0..1 or a score outside 1..10", "write 2 % as 0.02"),
     "duplicate_id": ("one id stands on rows of different content", "correct the export; both rows are held back"),
     "exact_duplicate": ("a row repeats another one exactly", "nothing to do; it is counted once"),
@@ -45,6 +53,10 @@ RULES = {
         "correct the matching or the write-off",
     ),
     "instalments_differ": ("the instalments do not add up to their invoice", "correct them; the invoice's date counts"),
+    "instalments_against_sign": (
+        "a document with instalments, or one of them, is below zero",
+        "leave them out; the document's own date counts",
+    ),
     "other_currency": ("a payment and its invoice differ in currency", "match within one currency"),
     "other_customer": ("a payment and its invoice belong to different customers", "give both the same customer_id"),
     "issue_date_from_terms": ("a missing issue date was estimated as due date less the term", "export the date"),
@@ -154,8 +166,11 @@ def enforce(entries: pd.DataFrame, kept: dict[str, pd.DataFrame], *, max_share: 
         One line per rule: table, rows, first rows, example value and the way out.
     """
     held = entries[entries["disposition"] == "quarantined"]
-    for table, lost in held.groupby("table", sort=False):
-        whole = kept.get(str(table), pd.DataFrame())
+    for table in schema.TABLES:  # what others refer to stands first: the cause is told, not what follows from it
+        lost = held[held["table"] == table]
+        if lost.empty:
+            continue
+        whole = kept.get(table, pd.DataFrame())
         rows_share = len(lost) / (len(lost) + len(whole))
         known = lost["amount"].notna()
         money_share = 0.0

@@ -33,7 +33,7 @@ def apply(frames: Frames, quarantine: Quarantine, *, allow_prepayment: bool) -> 
             known = kept[name]["invoice_id"].isin(kept["invoices"]["invoice_id"]) | kept[name]["invoice_id"].isna()
             kept[name] = quarantine.take(name, kept[name], ~known, "unknown_invoice", column="invoice_id")
     if "instalments" in kept:
-        kept["instalments"] = _instalments_add_up(kept["instalments"], kept["invoices"], quarantine)
+        kept["instalments"] = _instalments_fit(kept["instalments"], kept["invoices"], quarantine)
     if "allocations" in kept:
         kept["allocations"] = _allocations_fit(kept, quarantine, allow_prepayment)
     return _not_oversettled(kept, quarantine)
@@ -61,13 +61,23 @@ def _customer_known(name: str, frame: pd.DataFrame, customers: pd.DataFrame, qua
     return quarantine.take(name, frame, ~known, "unknown_customer", column="customer_id")
 
 
-def _instalments_add_up(parts: pd.DataFrame, invoices: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
+def _instalments_fit(parts: pd.DataFrame, invoices: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
+    """Instalments that make up their invoice, none below zero, none due before it; else all of the invoice's go."""
     document = invoices.set_index("invoice_id")
+    early = parts["due_date"] < parts["invoice_id"].map(document["issue_date"])
+    parts = _whole_plans(parts, early, "due_before_issue", "due_date", quarantine)
+    below = (parts["amount"] < 0) | (parts["invoice_id"].map(document["amount"]) < 0)
+    parts = _whole_plans(parts, below, "instalments_against_sign", "amount", quarantine)
     currency = parts["invoice_id"].map(document["currency"])
     minor = pd.Series(money.to_minor(parts["amount"], currency), index=parts.index)
     whole = pd.Series(money.to_minor(document["amount"], document["currency"]), index=document.index)
     same = minor.groupby(parts["invoice_id"]).transform("sum") == parts["invoice_id"].map(whole)
     return quarantine.take("instalments", parts, ~same, "instalments_differ", column="amount")
+
+
+def _whole_plans(parts: pd.DataFrame, wrong: pd.Series, rule: str, column: str, quarantine: Quarantine) -> pd.DataFrame:
+    whole = parts["invoice_id"].isin(parts.loc[wrong, "invoice_id"])
+    return quarantine.take("instalments", parts, whole, rule, column=column)
 
 
 def _allocations_fit(kept: Frames, quarantine: Quarantine, allow_prepayment: bool) -> pd.DataFrame:

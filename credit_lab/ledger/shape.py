@@ -205,6 +205,11 @@ def _refuse_bad_values(table: schema.Table, frame: pd.DataFrame, quarantine: Qua
         frame = quarantine.take(name, frame, frame["currency"].isna(), "missing_value", column="currency")
         code = frame["currency"].str.fullmatch("[A-Z]{3}").to_numpy(dtype=bool)
         frame = quarantine.take(name, frame, ~code, "bad_currency", column="currency")
+    if name == "invoices":
+        kind = frame["kind"]
+        frame = quarantine.take(name, frame, ~kind.isin(["invoice", "credit_note"]), "bad_kind", column="kind")
+        wrong = (frame["kind"] == "credit_note") & (frame["amount"] > 0)
+        frame = quarantine.take(name, frame, wrong, "credit_note_above_zero", column="amount")
     for column in table.columns:
         if column.name not in frame:
             continue

@@ -106,6 +106,11 @@ def _workbook(path: Path) -> dict[str, Loader]:
 
 
 def _database(url: str) -> dict[str, Loader]:
+    scheme, _, place = url.partition("://")
+    file = place.partition("?")[0]
+    if scheme in ("duckdb", "sqlite") and file and ":" not in file and not Path(file).exists():
+        # these engines would make an empty database of a mistyped name
+        raise LedgerError(f"database {url}: no file {file}; check the path (an absolute one has three slashes)")
     with connected(url, "does not answer") as connection:
         names = connection.list_tables()
     if not names:

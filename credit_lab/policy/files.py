@@ -23,7 +23,7 @@ _MORE_IS_LOOSER = [
     "overdue_days", "overdue_share", "min_overdue", "utilisation", "four_eyes_above", "max_amount", "from_days",
     "min_amount", "single_name_cap", "group_cap", "industry_cap", "region_cap", "expected_loss_budget",
     "target_dso", "write_off_after_days", "seller_may_approve", "discount_rate", "discount_days", "repeat_days",
-    "above",
+    "above", "newcomer_grade",
 ]  # fmt: skip
 _MORE_IS_TIGHTER = [
     "min_payment_index",
@@ -147,7 +147,7 @@ def diff(a: Policy, b: Policy) -> pd.DataFrame:
         if old == new and here in first and here in second:
             continue
         info = first.get(here, second.get(here))[1]  # type: ignore[index]
-        direction = "added" if here not in first else "removed" if here not in second else _direction(here, old, new)
+        direction = "added" if here not in first else "removed" if here not in second else _direction(a, here, old, new)
         unit = _unit(info)
         rows.append(
             (here.split(".")[0], here.partition(".")[2], unit, _text(old), _text(new), direction, info.description)
@@ -155,7 +155,10 @@ def diff(a: Policy, b: Policy) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["section", "setting", "unit", "a", "b", "direction", "meaning"])
 
 
-def _direction(here: str, old: Any, new: Any) -> str:
+def _direction(policy: Policy, here: str, old: Any, new: Any) -> str:
+    if here == "grades.newcomer_grade":  # the scale runs from the best grade down
+        names = [grade.grade for grade in policy.grades.scale]
+        old, new = -names.index(old), -(names.index(new) if new in names else len(names))
     sign = _LOOSER.get(here.rpartition(".")[2], 0)
     if not sign or not isinstance(old, int | float) or not isinstance(new, int | float):
         return "different"

@@ -111,14 +111,17 @@ def _allowance(
         notes.append("Provision matrix: less than a year of losses is known; no loss rate can be observed yet.")
         return pd.DataFrame(), pd.DataFrame()
     rates = provision.observed_rates(ledger.up_to(as_of), past, buckets=buckets)
-    unseen = rates["rate"].isna() & rates["bucket"].map(balances).ne(0)
-    if unseen.any():
-        notes.append(
-            f"Provision matrix: no rate was observed for {', '.join(rates.loc[unseen, 'bucket'])}; taken as 100 %."
-        )
-        rates = rates.assign(rate=rates["rate"].mask(unseen, 1.0))
+    rates = _with_unseen(rates, balances, "Provision matrix", notes)
     rows = pd.DataFrame({"group": "all", "bucket": balances.index, "open": balances.to_numpy()})
     return rates, provision.allowance(rows, rates, overlay=overlay)
+
+
+def _with_unseen(rates: pd.DataFrame, balances: pd.Series, what: str, notes: list[str]) -> pd.DataFrame:
+    """Rates in which a bucket that holds a balance now but never did before counts as lost; the notes say so."""
+    unseen = rates["rate"].isna() & rates["bucket"].map(balances).ne(0)
+    if unseen.any():
+        notes.append(f"{what}: no rate was observed for {', '.join(rates.loc[unseen, 'bucket'])}; taken as 100 %.")
+    return rates.assign(rate=rates["rate"].mask(unseen, 1.0))
 
 
 def _backtest(
@@ -131,7 +134,10 @@ def _backtest(
         notes.append("Backtest of the allowance: two years of data are needed.")
         return pd.DataFrame()
     rates = provision.observed_rates(ledger.up_to(before), past, buckets=buckets)
-    return provision.backtest(ledger.up_to(as_of), before, rates)
+    items = aging.open_items(ledger.up_to(before), before, buckets=buckets)
+    held = aging.bucket_table(items, ledger.currency, buckets=buckets).set_index("bucket")["open_amount"]
+    rates = _with_unseen(rates, held, "Backtest of the allowance", notes)
+    return provision.backtest(ledger.up_to(as_of), before, rates, buckets=buckets)
 
 
 def _collections(young: vintage.Vintages, notes: list[str]) -> pd.DataFrame:

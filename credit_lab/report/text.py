@@ -159,9 +159,11 @@ def replay_headline(run: Duel) -> list[str]:
 def replay_verdicts(run: Duel) -> dict[str, str]:
     """Main figures of a backtest for run.json."""
     values = run.comparison.set_index("metric")
+    forms = {"money": "{:,.0f}", "share": "{:.1%}", "times a year": "{:.2f} times a year"}
+    chosen = ("sales allowed", "share of sales refused", "receivables turnover", "refused and later written off")
     return {
-        name: f"a {values.loc[name, 'a']:.6g}, b {values.loc[name, 'b']:.6g} ({values.loc[name, 'unit']})"
-        for name in ("sales allowed", "share of sales refused", "receivables turnover", "refused and later written off")
+        name: ", ".join(f"{side} {forms[values.loc[name, 'unit']].format(values.loc[name, side])}" for side in "ab")
+        for name in chosen
     }
 
 
