@@ -6,6 +6,8 @@ at the slip behind them.
 """
 
 from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,10 +89,14 @@ def verify(
     kinds = {one.attribute: one for one in policy.investigation.attributes}
     claims = claims[claims["attribute"].map(lambda name: kinds[name].kind != "event").astype(bool)]
     claims = claims.reset_index(drop=True)
+    alike = 100 * policy.investigation.name_similarity
     agrees, verdicts = np.zeros(len(claims), dtype=bool), []
-    for (who, attribute), part in claims.groupby(["customer_id", "attribute"], sort=True):
-        verdict, winners = _verdict(part, kinds[str(attribute)], 100 * policy.investigation.name_similarity)
-        agrees[part.index] = winners
+    columns = {name: claims[name].tolist() for name in ("value", "source", "trust", "stale", "observed_on")}
+    starts = np.flatnonzero(~claims.duplicated(["customer_id", "attribute"]).to_numpy())
+    for start, stop in pairwise([*starts.tolist(), len(claims)]):
+        part = {name: values[start:stop] for name, values in columns.items()}
+        who, attribute = claims["customer_id"].iat[start], claims["attribute"].iat[start]
+        verdict, agrees[start:stop] = _verdict(part, kinds[attribute], alike)
         verdicts.append({"customer_id": who, "attribute": attribute, **verdict})
     names = ["customer_id", "attribute", "verdict", "best_value", "best_source", "sources", "trust", "observed_on"]
     table = pd.DataFrame(verdicts, columns=names)
@@ -98,28 +104,27 @@ def verify(
     return Verification(table, _discrepancies(claims, table, kinds, at_stake), claims)
 
 
-def _verdict(part: pd.DataFrame, attribute: Attribute, alike: float) -> tuple[dict[str, Any], Any]:
+def _verdict(part: dict[str, list[Any]], attribute: Attribute, alike: float) -> tuple[dict[str, Any], Any]:
     """Verdict on one attribute of one customer, and which claims are in the winning camp."""
-    weight = part["trust"].to_numpy() * np.where(part["stale"], STALE_TRUST, 1.0)
+    stale = np.array(part["stale"])
+    weight = np.array(part["trust"]) * np.where(stale, STALE_TRUST, 1.0)
     values = [_typed(value, attribute.kind) for value in part["value"]]
     camps = np.array([[_same(a, b, attribute, alike) for b in values] for a in values])
-    behind = camps @ weight
-    best = int(np.lexsort((-weight, -behind.round(9)))[0])
+    best = int(np.lexsort((-weight, -(camps @ weight).round(9)))[0])
     winners = camps[best]
-    if part["stale"].all():
+    if stale.all():
         verdict = "stale"
-    elif len(part) == 1:
+    elif len(values) == 1:
         verdict = "single source"
     else:
         verdict = "agrees" if winners.all() else "differs"
-    inside = part[winners]
     return {
         "verdict": verdict,
-        "best_value": _best(part["value"].tolist(), values, weight, winners, best, attribute.kind),
-        "best_source": part["source"].iloc[best],
-        "sources": len(part),
+        "best_value": _best(part["value"], values, weight, winners, best, attribute.kind),
+        "best_source": part["source"][best],
+        "sources": len(values),
         "trust": float(weight[winners].sum() / weight.sum()) if weight.sum() > 0 else np.nan,
-        "observed_on": inside["observed_on"].max(),
+        "observed_on": max(day for day, inside in zip(part["observed_on"], winners, strict=True) if inside),
     }, winners
 
 
@@ -140,8 +145,10 @@ def _typed(value: str, kind: str) -> Any:
         except ValueError:
             return str(value)
     if kind == "date":
-        day = pd.to_datetime(str(value), errors="coerce", format="%Y-%m-%d")
-        return str(value) if pd.isna(day) else day
+        try:
+            return date.fromisoformat(str(value)[:10])
+        except ValueError:
+            return str(value)
     if kind == "name":
         return clean_name(value)
     text = " ".join(str(value).casefold().split())
@@ -190,6 +197,6 @@ def _slip(claimed: str, best: str, stale: bool, kind: str) -> str:
         power = round(np.log10(a / b))
         if power and abs(a / b / 10.0**power - 1) < 0.06:
             return f"slip_{10 ** abs(power)}"
-    if kind == "date" and isinstance(a, pd.Timestamp) and isinstance(b, pd.Timestamp):
+    if kind == "date" and isinstance(a, date) and isinstance(b, date):
         return "transposed_date" if (a.year, a.month, a.day) == (b.year, b.day, b.month) else "differs"
     return "different_name" if kind in ("name", "person") else "differs"
