@@ -35,9 +35,9 @@ SCORES: dict[str, Score] = {
                      {"debt": -0.460, "roa_avg": 9.320, "x1": 0.388, "x2": 1.158}, 0.5, 0.9),
     "ohlson": Score("distress.ohlson", "Ohlson 1980, model 1", "convention", -1.32,
                     {"size": -0.407, "debt": 6.03, "x1": -1.43, "cl_ca": 0.0757, "negative": -1.72, "roa": -2.37,
-                     "ffo": -1.83, "losses": 0.285, "change": -0.521}, 0.5, 0.0, True),
+                     "ffo": -1.83, "losses": 0.285, "change": -0.521}, 0.0, -3.23, True),
     "zmijewski": Score("distress.zmijewski", "Zmijewski 1984", "convention", -4.336,
-                       {"roa": -4.513, "debt": 5.679, "ca_cl": 0.004}, 0.0, -1.0, True),
+                       {"roa": -4.513, "debt": 5.679, "ca_cl": 0.004}, 0.0, 0.0, True),
 }  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def distress(rows: pd.DataFrame, *, price_level: float = 1000.0) -> pd.DataFrame
     References
     ----------
     Altman (1968) doi:10.1111/j.1540-6261.1968.tb00843.x; Ohlson (1980) doi:10.2307/2490395; Zmijewski (1984)
-    doi:10.2307/2490859; Zhang, Altman and Yen (2010) doi:10.1007/s11782-010-0002-x (中国上市公司).
+    doi:10.2307/2490859; Zhang, Altman and Yen (2010, 中国上市公司).
     """
     inputs = _inputs(rows, price_level)
     parts = []
