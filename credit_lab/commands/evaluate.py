@@ -68,7 +68,7 @@ def files(
         if len(found.discrepancies):
             options.say("\nDiscrepancies by money at stake\n" + options.as_text(found.discrepancies.head(15)))
         due = found.files.loc[found.files["due"], ["customer_id", "tier", "at_stake", "completeness", "missing",
-                                                   "stale", "differs", "events"]]  # fmt: skip
+                                                   "stale", "statement_due", "differs", "events"]]  # fmt: skip
         options.say("\nFiles due for work\n" + options.as_text(due.head(20)))
     _write(found.files, out)
 

@@ -2,7 +2,7 @@
 
 from credit_lab.evaluation.agreement import agreement, icc, weighted_kappa
 from credit_lab.evaluation.ahp import Weights, inconsistent_triple, weights_from_pairs
-from credit_lab.evaluation.composite import Evaluated, evaluate, explain
+from credit_lab.evaluation.composite import Evaluated, evaluate, evidence_items, explain
 from credit_lab.evaluation.experts import Template, judge, load_template
 from credit_lab.evaluation.figures import figures, industries, statement_ratios
 from credit_lab.evaluation.grading import migration, override
@@ -16,6 +16,7 @@ __all__ = [
     "Weights",
     "agreement",
     "evaluate",
+    "evidence_items",
     "explain",
     "figures",
     "icc",

@@ -43,7 +43,7 @@ class Evaluated:
     contributions: pd.DataFrame
 
 
-def items(policy: Policy, template: Template) -> pd.DataFrame:
+def evidence_items(policy: Policy, template: Template) -> pd.DataFrame:
     """All items with part, kind and nominal weight; the weights add up to one."""
     rule = policy.evaluation
     share = {"figures": rule.quantitative, "judgement": 1 - rule.quantitative}
@@ -95,7 +95,7 @@ def evaluate(
         raise CreditLabError(f"figures: unknown measure {strange[0]!r}; {nearest(strange[0], known)}")
     ids = pd.Index(sorted(set(customers if customers is not None else [*figures["customer_id"],
                                                                        *judgement["customer_id"]])))  # fmt: skip
-    table = items(policy, template)
+    table = evidence_items(policy, template)
     given = pd.concat([scored(figures, policy).assign(kind="figures"), judgement.assign(kind="judgement")])
     scores = _wide(given, "score", ids, table)
     nominal = table["nominal_weight"].to_numpy()

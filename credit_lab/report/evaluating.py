@@ -91,7 +91,7 @@ def evaluating(
     return Evaluating(
         month, now, grades, _distribution(grades, old, policy),
         evaluation.migration(old, grades, policy) if old is not None else empty,
-        evaluation.items(policy, rules).sort_values("nominal_weight", ascending=False, ignore_index=True),
+        evaluation.evidence_items(policy, rules).sort_values("nominal_weight", ascending=False, ignore_index=True),
         evaluation.agreement(scores) if len(scores) else empty,
         nested.table if nested else empty, nested.tests if nested else empty, followed,
         index[index["month"] == month].sort_values("industry_index", ascending=False, ignore_index=True), index,
