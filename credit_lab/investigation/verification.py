@@ -63,7 +63,7 @@ def latest_claims(facts: pd.DataFrame, policy: Policy, as_of: pd.Timestamp) -> p
             )
     rows = facts.loc[facts["observed_on"] <= as_of, _COLUMNS].sort_values("observed_on", kind="stable")
     rows = rows.drop_duplicates(["customer_id", "attribute", "source"], keep="last")
-    months = rows["attribute"].map({one.attribute: one.review_months for one in policy.investigation.attributes})
+    months = rows["attribute"].map({one.attribute: one.review_months for one in policy.investigation.attributes}).astype("float64")
     age = (as_of - rows["observed_on"]).dt.days
     trust = rows["source"].map({one.source: one.trust for one in policy.investigation.sources}).astype("float64")
     rows = rows.assign(age_days=age, review_months=months, stale=age > months * 30.4375, trust=trust)
