@@ -113,10 +113,7 @@ def profile(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
             "days_beyond_terms": mean,
             "payment_index": pd.Series(payment_index(mean), index=mean.index),
             **{
-                f"late_{edge}_share" if edge else "late_share": rows["amount"]
-                .where(late > edge, 0.0)
-                .groupby(by)
-                .sum()
+                f"late_{edge}_share" if edge else "late_share": rows["amount"].where(late > edge, 0.0).groupby(by).sum()
                 / weight
                 for edge in LATE_BANDS
             },

@@ -56,9 +56,7 @@ def files(
     rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     day = _day(book, as_of)
-    found = credit_files.credit_files(
-        credit_files.with_register(book, register, register_mapping, day), rules, day
-    )
+    found = credit_files.credit_files(credit_files.with_register(book, register, register_mapping, day), rules, day)
     if as_json:
         tables = {name: options.records(frame) for name, frame in found.tables().items()}
         options.dump({"as_of": str(day.date()), "lines": found.lines, **tables})

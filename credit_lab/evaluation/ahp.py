@@ -41,7 +41,9 @@ def weights_from_pairs(names: list[str], matrix: Any, *, most: float = MOST) -> 
     a = np.asarray(matrix, dtype=float)
     n = len(names)
     if a.shape != (n, n) or n == 0 or n >= len(RANDOM_INDEX):
-        raise CreditLabError(f"AHP: {n} factors (1 to {len(RANDOM_INDEX) - 1}) need a matrix of {n} x {n}, not {a.shape}")
+        raise CreditLabError(
+            f"AHP: {n} factors (1 to {len(RANDOM_INDEX) - 1}) need a matrix of {n} x {n}, not {a.shape}"
+        )
     if not np.isfinite(a).all() or (a <= 0).any():
         raise CreditLabError("AHP: every comparison must be a number above zero, such as 3 or 1/3")
     product = a * a.T

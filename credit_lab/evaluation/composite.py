@@ -113,7 +113,9 @@ def evaluate(
     score = np.where(evidence > 0, points.sum(axis=1), np.nan)
     made = pd.DataFrame({"customer_id": ids, "score": score, **parts, "evidence": evidence})
     made = _graded(made, policy, model)
-    return Evaluated(as_of, policy.meta.id, rule.combine, made, _contributions(given, scores, filled, weight, ids, table))
+    return Evaluated(
+        as_of, policy.meta.id, rule.combine, made, _contributions(given, scores, filled, weight, ids, table)
+    )
 
 
 def scored(figures: pd.DataFrame, policy: Policy) -> pd.DataFrame:
@@ -162,7 +164,7 @@ def _graded(made: pd.DataFrame, policy: Policy, model: Nested | None) -> pd.Data
     rule, names = policy.evaluation, np.array([cut.grade for cut in policy.evaluation.scale])
     cuts = np.array([cut.min_score for cut in rule.scale])
     place = (cuts[None, :] > made["score"].fillna(0).to_numpy()[:, None] + 1e-9).sum(axis=1)
-    grade, reason = names[place], pd.Series("score in the band of the grade", index=made.index, dtype="str")
+    grade, reason = names[place], pd.Series("score within the band", index=made.index, dtype="str")
     both = (made["figures"].notna() & made["judgement"].notna()).to_numpy()
     pd_ = np.full(len(made), np.nan)
     if rule.combine == "matrix":
@@ -226,4 +228,6 @@ def explain(evaluated: Evaluated, customer_id: str) -> pd.DataFrame:
     if rows.empty:
         known = evaluated.customers["customer_id"]
         raise CreditLabError(f"customer {customer_id!r} was not evaluated; {nearest(customer_id, known.head(5000))}")
-    return rows.drop(columns="customer_id").sort_values(["points", "nominal_weight"], ascending=False, ignore_index=True)
+    return rows.drop(columns="customer_id").sort_values(
+        ["points", "nominal_weight"], ascending=False, ignore_index=True
+    )

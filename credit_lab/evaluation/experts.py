@@ -175,5 +175,3 @@ def judge(assessments: pd.DataFrame, template: Template, as_of: pd.Timestamp) ->
 def blank_form(template: Template) -> pd.DataFrame:
     """The template as a form to fill in: factor, title, group, weight, anchors."""
     return template.factors[["factor", "title", "group", "part", "weight", "anchors"]]
-
-

@@ -58,7 +58,7 @@ def figures(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, history: pd.Dat
     facts = facts_of(ledger)
     if len(facts):
         news = events(facts, policy, as_of)
-        said = (news["attribute"] + " " + news["observed_on"].dt.strftime("%Y-%m-%d") + " by " + news["source"])
+        said = news["attribute"] + " " + news["observed_on"].dt.strftime("%Y-%m-%d") + " by " + news["source"]
         named = said.groupby(news["customer_id"]).agg("; ".join)
         looked = pd.Index(facts.loc[facts["observed_on"] <= as_of, "customer_id"].unique())
         count = news.groupby("customer_id").size().reindex(looked).fillna(0.0)

@@ -36,7 +36,9 @@ def override(grades: pd.DataFrame, overrides: pd.DataFrame, policy: Policy) -> p
             )
     strange = rows.loc[~rows["grade"].isin(order), "grade"]
     if len(strange):
-        raise CreditLabError(f"overrides: grade {strange.iloc[0]!r} is not in the scale; {nearest(strange.iloc[0], order)}")
+        raise CreditLabError(
+            f"overrides: grade {strange.iloc[0]!r} is not in the scale; {nearest(strange.iloc[0], order)}"
+        )
     unknown = rows.loc[~rows["customer_id"].isin(grades["customer_id"]), "customer_id"]
     if len(unknown) or rows["customer_id"].duplicated().any():
         first = unknown.iloc[0] if len(unknown) else rows.loc[rows["customer_id"].duplicated(), "customer_id"].iloc[0]

@@ -63,7 +63,12 @@ def nested(quantitative: Any, qualitative: Any, target: Any) -> Nested:
         ("both", ["quantitative", "qualitative"]),
     )}  # fmt: skip
     rows = [
-        {"model": name, "log_likelihood": level, "parameters": len(b), "auc": roc_auc_score(y, p) if len(b) > 1 else 0.5}
+        {
+            "model": name,
+            "log_likelihood": level,
+            "parameters": len(b),
+            "auc": roc_auc_score(y, p) if len(b) > 1 else 0.5,
+        }
         for name, (level, b, p) in fits.items()
     ]
     tests = []

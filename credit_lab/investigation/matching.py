@@ -15,13 +15,16 @@ from rapidfuzz import fuzz, process
 _WORDS = {
     "inc", "incorporated", "llc", "llp", "lp", "ltd", "limited", "co", "company", "corp", "corporation", "plc", "gmbh",
     "ag", "kg", "sa", "sas", "sarl", "srl", "spa", "bv", "nv", "ab", "oy", "as", "pty", "pte", "bhd", "sdn", "kk",
-    "us", "usa", "intl", "foundation", "associates", "systems", "trust", "llp", "and", "the", "group", "holding",
-    "holdings",
+    "us", "usa", "intl", "foundation", "associates", "systems", "trust", "and", "the", "group", "holding", "holdings",
+    "in",  # "inc" cut short by a field of fixed length
 }  # fmt: skip
 _CHINESE = ("有限责任公司", "股份有限公司", "集团有限公司", "有限公司", "股份公司", "集团公司", "总公司", "分公司",
             "公司", "厂", "商行", "经营部", "合伙企业", "个体工商户")  # fmt: skip
-_BRACKETS = re.compile(r"[(（\[【].*?[)）\]】]")  # noqa: RUF001
+_BRACKETS = re.compile(r"[(（\[【].*?[)）\]】]")
 _NO_WORD = re.compile(r"[^\w\u4e00-\u9fff]+")
+
+
+SHORT = 8  # in shorter Latin names one other letter makes another name
 
 
 def clean_name(name: str) -> str:
@@ -54,8 +57,8 @@ def alike(one: str, other: str) -> float:
 def name_clusters(names: Iterable[str], *, similarity: float = 0.85) -> pd.DataFrame:
     """Clusters of names that mean one company: name, cleaned, cluster (number), cluster_name (commonest spelling).
 
-    Equal cleaned names always share a cluster; others join when they are at least `similarity` alike and begin with
-    the same sign (a block, which keeps the work small).
+    Equal cleaned names always share a cluster; others join when they are at least `similarity` alike, have at least
+    eight letters (or are Chinese) and begin with the same sign (a block, which keeps the work small).
     """
     counts = pd.Series(list(names), dtype="str").dropna().value_counts(sort=False).sort_index()
     table = pd.DataFrame({"name": counts.index.astype("str"), "rows": counts.to_numpy()})
@@ -83,6 +86,7 @@ def _close_pairs(keys: list[str], similarity: float) -> list[tuple[str, str]]:
     for key in keys:
         blocks.setdefault(key[:1], []).append(key)
     for block in blocks.values():
+        block = [key for key in block if len(key) >= SHORT or not key.isascii()]
         near = process.cdist(block, block, scorer=fuzz.ratio, score_cutoff=100 * similarity, dtype=np.float32)
         rows, columns = np.nonzero(np.triu(near, 1))
         pairs += [(block[i], block[j]) for i, j in zip(rows, columns, strict=True)]
@@ -107,9 +111,7 @@ def pair_figures(cluster: pd.Series, truth: pd.Series) -> pd.Series:
     found, true = pairs(frame.groupby("cluster").size()), pairs(frame.groupby("truth").size())
     precision, recall = both / found if found else np.nan, both / true if true else np.nan
     f1 = 2 * both / (found + true) if found + true else np.nan
-    return pd.Series(
-        {"precision": precision, "recall": recall, "f1": f1, "pairs_found": found, "pairs_true": true}
-    )
+    return pd.Series({"precision": precision, "recall": recall, "f1": f1, "pairs_found": found, "pairs_true": true})
 
 
 def duplicates(customers: pd.DataFrame, *, similarity: float = 0.92) -> pd.DataFrame:

@@ -1,16 +1,16 @@
 """Exports of public enterprise registers (工商登记, 经营异常名录, 被执行人) as facts, by a mapping file.
 
-    [source]
-    name = "public_registry"       # how the facts call the source
-    encoding = "utf-8-sig"
-    delimiter = ","
-    observed = "查询日期"           # column with the day of the look-up; or give observed_on when reading
-    [columns]
-    customer_id = "客户编号"
-    [attributes]
-    legal_name = "企业名称"
-    registered_capital = { column = "注册资本(万元)", factor = 10000 }
-    judgement_debtor = { column = "被执行人日期", event = true }   # a date means: listed since that day
+[source]
+name = "public_registry"       # how the facts call the source
+encoding = "utf-8-sig"
+delimiter = ","
+observed = "查询日期"           # column with the day of the look-up; or give observed_on when reading
+[columns]
+customer_id = "客户编号"
+[attributes]
+legal_name = "企业名称"
+registered_capital = { column = "注册资本(万元)", factor = 10000 }
+judgement_debtor = { column = "被执行人日期", event = true }   # a date means: listed since that day
 """
 
 import tomllib
@@ -74,9 +74,7 @@ def load_mapping(path: str | Path) -> RegisterMapping:
         raise LedgerError(f"register mapping {path}: {place}: {first['msg']}") from error
 
 
-def read_register(
-    path: str | Path, mapping: str | Path, *, observed_on: pd.Timestamp | None = None
-) -> pd.DataFrame:
+def read_register(path: str | Path, mapping: str | Path, *, observed_on: pd.Timestamp | None = None) -> pd.DataFrame:
     """Facts from a register export: customer_id, attribute, value, source, observed_on.
 
     A listing is a fact of its own day with the value "listed"; everything else is of the day of the look-up.
@@ -135,5 +133,7 @@ def _days(cells: pd.Series, path: str | Path, column: str) -> pd.Series:
     wrong = days.isna() & (cells != "")
     if wrong.any():
         row = int(wrong.argmax())
-        raise LedgerError(f"register export {path}: {column} in row {row + 2} is no date like 2025-01-31: {cells[row]!r}")
+        raise LedgerError(
+            f"register export {path}: {column} in row {row + 2} is no date like 2025-01-31: {cells[row]!r}"
+        )
     return days

@@ -83,7 +83,9 @@ def check_statements(
 
 def _say(rows: pd.DataFrame, check: str, value: str, expected: pd.Series | float, detail: str) -> pd.DataFrame:
     against = expected.loc[rows.index] if isinstance(expected, pd.Series) else expected
-    return rows[_KEY].assign(check=check, value=rows[value].astype("float64"), expected=against, detail=detail)[_COLUMNS]
+    return rows[_KEY].assign(check=check, value=rows[value].astype("float64"), expected=against, detail=detail)[
+        _COLUMNS
+    ]
 
 
 def _inside(rows: pd.DataFrame, tolerance: float) -> pd.DataFrame:

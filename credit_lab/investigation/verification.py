@@ -31,9 +31,9 @@ class Verification:
     ----------
     verdicts : customer_id, attribute, verdict (agrees, differs, single source, stale), best_value, sources (number),
         trust (share of all trust behind the best value), observed_on (newest claim of the winning camp)
-    discrepancies : customer_id, attribute, source, observed_on, claimed, best_value, best_source, slip
-        (slip_10, slip_10000 and other powers, transposed_date, stale, different_name, differs), at_stake (money);
-        most money first
+    discrepancies : customer_id, at_stake (money), attribute, slip (slip_10, slip_10000 and other powers,
+        transposed_date, stale, different_name, differs), source, claimed, best_value, best_source, observed_on; most
+        money first
     claims : the claims that counted, with `agrees` (with the best value) and `stale`
     """
 
@@ -63,7 +63,11 @@ def latest_claims(facts: pd.DataFrame, policy: Policy, as_of: pd.Timestamp) -> p
             )
     rows = facts.loc[facts["observed_on"] <= as_of, _COLUMNS].sort_values("observed_on", kind="stable")
     rows = rows.drop_duplicates(["customer_id", "attribute", "source"], keep="last")
-    months = rows["attribute"].map({one.attribute: one.review_months for one in policy.investigation.attributes}).astype("float64")
+    months = (
+        rows["attribute"]
+        .map({one.attribute: one.review_months for one in policy.investigation.attributes})
+        .astype("float64")
+    )
     age = (as_of - rows["observed_on"]).dt.days
     trust = rows["source"].map({one.source: one.trust for one in policy.investigation.sources}).astype("float64")
     rows = rows.assign(age_days=age, review_months=months, stale=age > months * 30.4375, trust=trust)
@@ -134,7 +138,9 @@ def _best(texts: list[str], values: list[Any], weight: Any, winners: Any, best: 
         return texts[best]
     share = weight * winners
     mean = sum(w * v for w, v in zip(share, values, strict=True) if w > 0) / max(share.sum(), 1e-12)
-    return f"{mean:.12g}" if share.sum() > 0 else texts[best]
+    if share.sum() <= 0:
+        return texts[best]
+    return f"{mean:.0f}" if abs(mean) >= 100 else f"{mean:.6g}"
 
 
 def _typed(value: str, kind: str) -> Any:
@@ -182,8 +188,8 @@ def _discrepancies(
     ]
     stake = odd["customer_id"].map(at_stake) if at_stake is not None else pd.Series(0.0, index=odd.index)
     odd = odd.assign(slip=pd.Series(slips, index=odd.index, dtype="str"), at_stake=stake.astype("float64").fillna(0.0))
-    names = ["customer_id", "attribute", "source", "observed_on", "claimed", "best_value", "best_source", "slip",
-             "at_stake"]  # fmt: skip
+    names = ["customer_id", "at_stake", "attribute", "slip", "source", "claimed", "best_value", "best_source",
+             "observed_on"]  # fmt: skip
     return odd[names].sort_values(["at_stake", "customer_id", "attribute"], ascending=[False, True, True],
                                   ignore_index=True)  # fmt: skip
 

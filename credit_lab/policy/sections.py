@@ -14,6 +14,7 @@ import pydantic
 from credit_lab.policy.base import Section, name, setting
 from credit_lab.policy.evidence import Evaluation, Investigation
 
+
 class Meta(Section):
     """Which policy this is, since when, and who stands for it."""
 

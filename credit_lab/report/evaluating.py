@@ -83,9 +83,7 @@ def evaluating(
         given = modelling.read(overrides).astype("str").replace("nan", "")
         grades = evaluation.override(now.customers, given, policy)
     index = evaluation.industry_index(past, evaluation.industries(ledger))
-    scores = (
-        latest_scores(ledger.tables["assessments"], rules, month) if ledger.has("assessments") else pd.DataFrame()
-    )
+    scores = latest_scores(ledger.tables["assessments"], rules, month) if ledger.has("assessments") else pd.DataFrame()
     nested, followed = earlier
     empty = pd.DataFrame()
     return Evaluating(

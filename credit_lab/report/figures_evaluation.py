@@ -73,4 +73,6 @@ def industry_chart(index: pd.DataFrame, *, source: str) -> "Figure":
     axes.set_ylabel("index, portfolio = 1")
     title(axes, f"{now.index[0]} pays worst: {now.iloc[0]:.2f} times the portfolio")
     legend(axes)
-    return note(figure, f"{source}; mean of overdue, delay and loss against the portfolio, shrunk to 1 where customers are few")
+    return note(
+        figure, f"{source}; mean of overdue, delay and loss against the portfolio, shrunk to 1 where customers are few"
+    )
