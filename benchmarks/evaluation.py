@@ -156,9 +156,9 @@ def names():
             f"HighRadius, {label}: precision": made["precision"],
             f"HighRadius, {label}: recall": made["recall"],
         }
-    alone = cleaned.groupby("cust_number")["cluster"].nunique() == 1
-    sole = cleaned.groupby("cluster")["cust_number"].nunique() == 1
-    several = cleaned.groupby("cust_number")["name_customer"].nunique() > 1
+    alone = cleaned.groupby("cust_number")["cluster"].nunique() < 2
+    sole = cleaned.groupby("cluster")["cust_number"].nunique() < 2
+    several = cleaned.groupby("cust_number")["name_customer"].nunique() >= 2
     busy = cleaned.groupby("cleaned")["cust_number"].transform("nunique") >= 4
     rest = pair_figures(cleaned.loc[~busy, "cluster"], cleaned.loc[~busy, "cust_number"])
     return figures | {

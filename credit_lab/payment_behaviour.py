@@ -157,9 +157,7 @@ def _promises(ledger: Ledger, since: pd.Timestamp, as_of: pd.Timestamp) -> pd.Da
     rows = rows[(rows["taken_on"] > since) & (rows["promised_on"] <= as_of) & (rows["taken_on"] <= as_of)]
     if rows.empty:
         return empty
-    promise = rows[["customer_id", "taken_on", "promised_on"]].assign(
-        amount=rows["promised_amount"] if "promised_amount" in rows else np.nan
-    )
+    promise = rows[["customer_id", "taken_on", "promised_on"]].assign(amount=rows.get("promised_amount", np.nan))
     promise = promise.drop_duplicates().reset_index(drop=True).assign(row=lambda frame: frame.index)
     cash = ledger.payments[["customer_id", "paid_date", "amount"]].rename(columns={"amount": "came"})
     met = promise.merge(cash, on="customer_id")

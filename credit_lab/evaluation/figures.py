@@ -42,8 +42,8 @@ def figures(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, history: pd.Dat
     parts = [_long(profile(ledger, as_of), BEHAVIOUR, f"ledger, 12 months to {day}: documents and matchings")]
     ratios = statement_ratios(ledger, policy, as_of)
     if len(ratios):
-        said = ("financials " + ratios["period_end"].dt.strftime("%Y-%m-%d") + ", " + ratios["formula_id"]
-                + " " + ratios["value"].map("{:.4g}".format) + " against " + ratios["against"].astype("str"))  # fmt: skip
+        end, value = ratios["period_end"].dt.strftime("%Y-%m-%d"), ratios["value"].map("{:.4g}".format)
+        said = "financials " + end + ", " + ratios["formula_id"] + " " + value + " against " + ratios["against"]
         why = ratios["reason"].where(ratios["reason"] != "", said)
         for name, value in (("percentile.", ratios["percentile"]), ("", ratios["value"])):
             parts.append(pd.DataFrame({"customer_id": ratios["customer_id"], "item": name + ratios["ratio"],
@@ -62,8 +62,10 @@ def figures(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, history: pd.Dat
         named = said.groupby(news["customer_id"]).agg("; ".join)
         looked = pd.Index(facts.loc[facts["observed_on"] <= as_of, "customer_id"].unique())
         count = news.groupby("customer_id").size().reindex(looked).fillna(0.0)
-        parts.append(pd.DataFrame({"customer_id": looked, "item": "register_events", "value": count.to_numpy(),
-                                   "source": "facts: " + named.reindex(looked).fillna("nothing bad").to_numpy()}))  # fmt: skip
+        said = "facts: " + named.reindex(looked).fillna("nothing bad").to_numpy()
+        parts.append(
+            pd.DataFrame({"customer_id": looked, "item": "register_events", "value": count.to_numpy(), "source": said})
+        )
     whole = pd.concat(parts, ignore_index=True)[_COLUMNS]
     wanted = [one.measure for one in policy.evaluation.measures]
     return whole[whole["item"].isin(wanted)].reset_index(drop=True)

@@ -50,7 +50,8 @@ def override(grades: pd.DataFrame, overrides: pd.DataFrame, policy: Policy) -> p
     if share > policy.evaluation.max_override_share + 1e-12:
         raise CreditLabError(
             f"overrides: {int(changed.sum())} of {len(grades)} grades ({share:.1%}) are overridden; policy "
-            f"{policy.meta.id} allows {policy.evaluation.max_override_share:.0%}: the model is not used any more, repair it"
+            f"{policy.meta.id} allows {policy.evaluation.max_override_share:.0%}: "
+            "the model is not used any more, repair it"
         )
     place = {grade: number for number, grade in enumerate(order)}
     grade = grades["grade"].where(~changed, mine)

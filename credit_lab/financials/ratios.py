@@ -94,7 +94,7 @@ def ratios(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _term(rows: pd.DataFrame, term: str) -> pd.Series:
-    first, sign, second = (term.split(" ") + ["", ""])[:3]
+    first, sign, second = [*term.split(" "), "", ""][:3]
     value = _item(rows, first)
     return value if not sign else value - _item(rows, second)
 
@@ -134,8 +134,11 @@ def percentiles(values: pd.DataFrame, industry: pd.Series, *, least: int = 8) ->
 
 
 def trends(statements: pd.DataFrame, as_of: pd.Timestamp, *, years: int = 3) -> pd.DataFrame:
-    """Slope per year of each ratio over the last `years` statements: customer_id, ratio, first, last, slope, statements,
-    direction (better, worse, flat: less than a tenth of the mean level in the whole span)."""
+    """Slope per year of each ratio over the last `years` statements.
+
+    Returns customer_id, ratio, first, last, slope, statements, direction (better, worse, or flat: less than a tenth of
+    the mean level in the whole span).
+    """
     rows = statements[statements["published_on"] <= as_of].sort_values(["customer_id", "period_end"])
     rows = rows.groupby("customer_id").tail(years)
     table = ratios(rows.reset_index(drop=True)).dropna(subset=["value"])

@@ -99,7 +99,7 @@ def verify(
     starts = np.flatnonzero(~claims.duplicated(["customer_id", "attribute"]).to_numpy())
     for start, stop in pairwise([*starts.tolist(), len(claims)]):
         part = {name: values[start:stop] for name, values in columns.items()}
-        who, attribute = claims["customer_id"].iat[start], claims["attribute"].iat[start]
+        who, attribute = claims["customer_id"].iloc[start], claims["attribute"].iloc[start]
         verdict, agrees[start:stop] = _verdict(part, kinds[attribute], alike)
         verdicts.append({"customer_id": who, "attribute": attribute, **verdict})
     names = ["customer_id", "attribute", "verdict", "best_value", "best_source", "sources", "trust", "observed_on"]

@@ -61,7 +61,7 @@ class Evaluating:
 def evaluating(
     ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, template: str = TEMPLATE, overrides: str = ""
 ) -> Evaluating:
-    """Evaluate at the last month end up to `as_of`, compare with a quarter before and judge the grades of a year before.
+    """Evaluate at the last month end up to `as_of`, compare with a quarter before, judge the grades of a year before.
 
     Raises
     ------
@@ -179,12 +179,13 @@ def _lines(
 ) -> list[str]:  # fmt: skip
     none = grades["grade"] == ""
     lines = [
-        f"{int((~none).sum())} of {len(grades)} customers have a grade by {now.combine} evidence; template: {rules.name}."
+        f"{int((~none).sum())} of {len(grades)} customers have a grade by {now.combine} evidence; "
+        f"template: {rules.name}."
     ]
     if none.any():
         lines.append(
-            f"{int(none.sum())} have none: less than {policy.evaluation.min_evidence:.0%} of the evidence is known about "
-            "them (evaluation.min_evidence)."
+            f"{int(none.sum())} have none: less than {policy.evaluation.min_evidence:.0%} of the evidence is known "
+            "about them (evaluation.min_evidence)."
         )
     for table, what in (("financials", "capability has no figures"), ("assessments", "there is no expert judgement"),
                         ("facts", "there is no register news")):  # fmt: skip

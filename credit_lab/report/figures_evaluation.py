@@ -63,7 +63,7 @@ def industry_chart(index: pd.DataFrame, *, source: str) -> "Figure":
     if index.empty or index["month"].nunique() < 3:
         return nothing("Industry risk")
     figure, axes = blank(height=3.6)
-    wide = index.pivot(index="month", columns="industry", values="industry_index").tail(24)
+    wide = index.pivot_table(index="month", columns="industry", values="industry_index").tail(24)
     now = wide.iloc[-1].sort_values(ascending=False)
     colours = dict(zip([*now.index[:2], now.index[-1]], [ORANGE, AGES[5], BLUE], strict=False))
     for name in wide:
