@@ -41,19 +41,24 @@ def churn_curves():
 
 
 def graded_enterprises():
-    """Out-of-fold AUC of a scorecard on invoice files of the 123 rated, and the 302 unrated with PD and grade.
-
-    The files' ten features that need no second year are used: growth is missing for the young.
-    """
+    """Out-of-fold AUC of a scorecard on invoice files of the 123 rated (one division into five folds, and the mean of
+    eight), and the 302 unrated with PD and grade. Growth stands in the files, not in the card: with 24 defaults it
+    added noise, the mean AUC fell from .862 to .856."""
     rated = pd.read_csv(DATA / "cumcm2020c" / "rated_enterprises.csv").set_index("enterprise")
-    X = invoice_features("rated").reindex(rated.index)
-    new = invoice_features("unrated")
+    growth = ["sales_growth", "purchase_growth"]
+    X = invoice_features("rated").reindex(rated.index).drop(columns=growth)
+    new = invoice_features("unrated").drop(columns=growth)
     y = rated["defaulted"].to_numpy()
-    rng = np.random.default_rng(0)
-    fold, p = rng.permutation(len(y)) % 5, np.zeros(len(y))
-    for k in range(5):
-        card = fit_joint(X[fold != k].reset_index(drop=True), y[fold != k], penalty=5.0, digits=None)
-        p[fold == k] = card.probability(X[fold == k].reset_index(drop=True))
+
+    def out_of_fold(seed):
+        fold, p = np.random.default_rng(seed).permutation(len(y)) % 5, np.zeros(len(y))
+        for k in range(5):
+            card = fit_joint(X[fold != k].reset_index(drop=True), y[fold != k], penalty=5.0, digits=None)
+            p[fold == k] = card.probability(X[fold == k].reset_index(drop=True))
+        return p
+
+    p = out_of_fold(0)
+    mean = float(np.mean([validate.auc(y, out_of_fold(seed)) for seed in range(8)]))
     curve = calibrate.calibrate(y, p)
     card = fit_joint(X.reset_index(drop=True), y, penalty=5.0, digits=None)
     risk = curve.apply(card.probability(new.reset_index(drop=True)))
@@ -63,13 +68,16 @@ def graded_enterprises():
     customers = pd.DataFrame(
         {"customer_id": new.index, "grade": grade, "pd": risk, "year": np.expm1(new["sales_log_year"].fillna(0))}
     )
-    return validate.auc(y, p), customers
+    return validate.auc(y, p), mean, customers
 
 
 def lending():
     """Grades by scorecard on invoice files; then amount and rate for each of the 302 unrated enterprises."""
-    ranked, customers = graded_enterprises()
-    figures = {"lending: AUC of default by invoice features, 5 folds": ranked}
+    ranked, mean, customers = graded_enterprises()
+    figures = {
+        "lending: AUC of default by invoice features, 5 folds": ranked,
+        "lending: mean AUC of eight divisions into 5 folds": mean,
+    }
     return figures | shared_money(customers[customers["grade"] != "D"].reset_index(drop=True))
 
 

@@ -62,7 +62,8 @@ def weights_from_pairs(names: list[str], matrix: Any, *, most: float = MOST) -> 
         first, second, third, factor = inconsistent_triple(names, a)
         raise CreditLabError(
             f"AHP: consistency ratio {ratio:.3f} is above {most:g}; most at odds are {first}, {second} and {third}: "
-            f"going from {first} to {third} by {second} gives {factor:.2f} times the direct comparison; compare them again"
+            f"going from {first} to {third} by {second} gives {factor:.2f} times the direct comparison; "
+            "compare them again"
         )
     return Weights(pd.Series(vector / vector.sum(), index=names), largest, ratio)
 

@@ -181,12 +181,12 @@ def _graded(made: pd.DataFrame, policy: Policy, model: Nested | None) -> pd.Data
                          grade)  # fmt: skip
         reason = reason.where(~both, "default probability of the logistic model")
     little = (made["evidence"] < rule.min_evidence - 1e-12).to_numpy()
-    upper = dict(zip(names, [one.pd_upper for one in policy.grades.scale], strict=True))
-    lower = dict(zip(names, [0.0, *list(upper.values())[:-1]], strict=True))
+    above = dict(zip(names, [one.pd_upper for one in policy.grades.scale], strict=True))
+    below = dict(zip(names, [0.0, *list(above.values())[:-1]], strict=True))
     grade = pd.Series(np.where(little, "", grade), index=made.index, dtype="str")
     say = made["evidence"].map("only {:.0%} of the evidence".format) + f", {rule.min_evidence:.0%} are needed"
     return made.assign(
-        grade=grade, pd_low=grade.map(lower).astype("float64"), pd_high=grade.map(upper).astype("float64"),
+        grade=grade, pd_low=grade.map(below).astype("float64"), pd_high=grade.map(above).astype("float64"),
         pd=np.where(little, np.nan, pd_), reason=reason.where(~little, say),
     )  # fmt: skip
 
