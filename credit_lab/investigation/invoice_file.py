@@ -14,7 +14,7 @@ def invoice_file(sales: pd.DataFrame, purchases: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        For both sides, with prefix `sales_` and `purchase_`: log_total, log_year (last 365 days), log_count, variation
+        With prefix `sales_` and `purchase_`: log_total, log_year (last 365 days), log_count, variation
         (of monthly amounts; stability), gap_share (months without an invoice), concentration (Herfindahl index of
         counterparties), partners (log of their number), void_share, refund_share, days_active, growth (last 365 days
         less the 365 before, over both: −1 to 1); and margin (log sales less log purchases). NaN where a side has no invoice.
