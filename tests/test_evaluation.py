@@ -113,7 +113,7 @@ def known(**values):
 
 
 def test_a_composite_by_hand():
-    # willingness .4 x figures .6: payment index 56 is half way from 30 to 82 (50), weight .5; no late amounts (100), .2.
+    # willingness .4 x figures .6: index 56 is half way from 30 to 82 (50), weight .5; no late amounts (100), weight .2.
     # Missing items, kinds and parts hand their weight on, so the score is (.5 x 50 + .2 x 100) / .7.
     figures = known(payment_index=56, late_30_share=0.0)
     made = evaluation.evaluate(figures, NO_JUDGEMENT, baseline, three, DAY)

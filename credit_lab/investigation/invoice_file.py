@@ -17,7 +17,8 @@ def invoice_file(sales: pd.DataFrame, purchases: pd.DataFrame) -> pd.DataFrame:
         With prefix `sales_` and `purchase_`: log_total, log_year (last 365 days), log_count, variation
         (of monthly amounts; stability), gap_share (months without an invoice), concentration (Herfindahl index of
         counterparties), partners (log of their number), void_share, refund_share, days_active, growth (last 365 days
-        less the 365 before, over both: −1 to 1); and margin (log sales less log purchases). NaN where a side has no invoice.
+        less the 365 before, over both: −1 to 1); and margin (log sales less log purchases). NaN where a side has no
+        invoice.
     """
     both = _side(sales).add_prefix("sales_").join(_side(purchases).add_prefix("purchase_"), how="outer")
     return both.assign(margin=both["sales_log_total"] - both["purchase_log_total"])
