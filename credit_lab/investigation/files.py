@@ -103,7 +103,7 @@ def credit_files(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, stakes: pd
             "tier": tier,
             "at_stake": stake.reindex(tier.index).fillna(0.0),
             "completeness": (have / weight).reindex(tier.index).fillna(0.0),
-            "missing": lacking,
+            "missing": lacking.mask((have / weight).reindex(tier.index).fillna(0.0) == 0, "everything"),
             "stale": stale,
             "oldest_days": attributes.groupby("customer_id")["age_days"].max().reindex(tier.index),
             "statement_end": statement,
