@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import policy as policies
+from credit_lab.investigation import invoice_file
 from credit_lab.limits import portfolio, quarterly, tail_risk, trial
 from credit_lab.scoring import calibrate, fit_joint, validate
 
@@ -29,38 +30,9 @@ LGD = 1.0  # an unsecured loan to a small firm
 
 # ---- the lending task -----------------------------------------------------------------------------------------------
 def invoice_features(kind):
-    """Features of each enterprise from its invoices alone: size, trend, gaps, void and refund shares, concentration."""
-    parts = {}
-    for side in ("sales", "purchase"):
-        rows = pd.read_parquet(DATA / "cumcm2020c" / f"{kind}_{side}_invoices.parquet")
-        valid = rows["status"] == "valid"
-        sold = rows[valid & (rows["gross"] > 0)]
-        by = sold.groupby("enterprise")
-        month = sold["date"].dt.to_period("M")
-        monthly = sold.groupby(["enterprise", month])["gross"].sum()
-        months = monthly.groupby("enterprise")
-        span = by["date"].max() - by["date"].min()
-        share = sold.groupby(["enterprise", "counterparty"])["gross"].sum()
-        concentration = share.groupby("enterprise").agg(lambda s: ((s / s.sum()) ** 2).sum())
-        last = by["date"].transform("max")
-        recent = sold[sold["date"] > last - pd.Timedelta(days=365)].groupby("enterprise")["gross"].sum()
-        table = pd.DataFrame(
-            {
-                "log_total": np.log1p(by["gross"].sum()),
-                "log_year": np.log1p(recent),
-                "log_count": np.log1p(by.size()),
-                "variation": months.std() / months.mean(),
-                "gap_share": 1 - months.size() / (span.dt.days / 30.4 + 1).clip(lower=1),
-                "concentration": concentration,
-                "partners": np.log1p(sold.groupby("enterprise")["counterparty"].nunique()),
-                "void_share": 1 - valid.groupby(rows["enterprise"]).mean(),
-                "refund_share": (rows["gross"] < 0).groupby(rows["enterprise"]).mean(),
-                "days_active": span.dt.days,
-            }
-        )
-        parts[side] = table.add_prefix(f"{side}_")
-    both = parts["sales"].join(parts["purchase"], how="outer")
-    return both.assign(margin=both["sales_log_total"] - both["purchase_log_total"])
+    """Features of each enterprise from its invoices alone, see `investigation.invoice_file`."""
+    sides = (pd.read_parquet(DATA / "cumcm2020c" / f"{kind}_{side}_invoices.parquet") for side in ("sales", "purchase"))
+    return invoice_file(*sides)
 
 
 def churn_curves():
@@ -68,18 +40,25 @@ def churn_curves():
     return raw.iloc[:, 0].to_numpy(), {grade: raw.iloc[:, k + 1].to_numpy() for k, grade in enumerate("ABC")}
 
 
-def lending():
-    """Grades by scorecard on invoice features; then amount and rate for each of the 302 unrated enterprises."""
+def graded_enterprises():
+    """Out-of-fold AUC of a scorecard on invoice files of the 123 rated (one division into five folds, and the mean of
+    eight), and the 302 unrated with PD and grade. Growth stands in the files, not in the card: with 24 defaults it
+    added noise, the mean AUC fell from .862 to .856."""
     rated = pd.read_csv(DATA / "cumcm2020c" / "rated_enterprises.csv").set_index("enterprise")
-    X = invoice_features("rated").reindex(rated.index)
-    new = invoice_features("unrated")
+    growth = ["sales_growth", "purchase_growth"]
+    X = invoice_features("rated").reindex(rated.index).drop(columns=growth)
+    new = invoice_features("unrated").drop(columns=growth)
     y = rated["defaulted"].to_numpy()
-    rng = np.random.default_rng(0)
-    fold, p = rng.permutation(len(y)) % 5, np.zeros(len(y))
-    for k in range(5):
-        card = fit_joint(X[fold != k].reset_index(drop=True), y[fold != k], penalty=5.0, digits=None)
-        p[fold == k] = card.probability(X[fold == k].reset_index(drop=True))
-    figures = {"lending: AUC of default by invoice features, 5 folds": validate.auc(y, p)}
+
+    def out_of_fold(seed):
+        fold, p = np.random.default_rng(seed).permutation(len(y)) % 5, np.zeros(len(y))
+        for k in range(5):
+            card = fit_joint(X[fold != k].reset_index(drop=True), y[fold != k], penalty=5.0, digits=None)
+            p[fold == k] = card.probability(X[fold == k].reset_index(drop=True))
+        return p
+
+    p = out_of_fold(0)
+    mean = float(np.mean([validate.auc(y, out_of_fold(seed)) for seed in range(8)]))
     curve = calibrate.calibrate(y, p)
     card = fit_joint(X.reset_index(drop=True), y, penalty=5.0, digits=None)
     risk = curve.apply(card.probability(new.reset_index(drop=True)))
@@ -89,8 +68,17 @@ def lending():
     customers = pd.DataFrame(
         {"customer_id": new.index, "grade": grade, "pd": risk, "year": np.expm1(new["sales_log_year"].fillna(0))}
     )
-    customers = customers[customers["grade"] != "D"].reset_index(drop=True)
-    return figures | shared_money(customers)
+    return validate.auc(y, p), mean, customers
+
+
+def lending():
+    """Grades by scorecard on invoice files; then amount and rate for each of the 302 unrated enterprises."""
+    ranked, mean, customers = graded_enterprises()
+    figures = {
+        "lending: AUC of default by invoice features, 5 folds": ranked,
+        "lending: mean AUC of eight divisions into 5 folds": mean,
+    }
+    return figures | shared_money(customers[customers["grade"] != "D"].reset_index(drop=True))
 
 
 def best_rates(customers):

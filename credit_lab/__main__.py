@@ -13,7 +13,7 @@ import typer
 
 from credit_lab import ledger as ledgers
 from credit_lab import periods
-from credit_lab.commands import collect, grant, options, score, twin
+from credit_lab.commands import collect, evaluate, grant, options, score, twin
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.report import inputs
@@ -29,6 +29,7 @@ app.add_typer(score.app, name="score")
 app.add_typer(collect.app)
 app.add_typer(grant.app)
 app.add_typer(twin.app)
+app.add_typer(evaluate.app)
 
 
 @app.command()
@@ -58,6 +59,9 @@ def sample(
     made = synthetic.generate(firm, seed)
     ledgers.write(made.tables, out, format=form, overwrite=overwrite)  # type: ignore[arg-type]
     ledgers.write(made.truth, out / "truth", overwrite=True)
+    register = out / "register" / "public_register.csv"
+    register.parent.mkdir(exist_ok=True)
+    synthetic.register_export(made.tables["facts"]).to_csv(register, index=False, encoding="utf-8-sig")
     counts = {name: len(frame) for name, frame in made.tables.items()}
     if as_json:
         options.dump({"out": str(out), "seed": seed, "rows": counts})

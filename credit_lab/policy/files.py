@@ -13,7 +13,8 @@ import pandas as pd
 import pydantic
 
 from credit_lab.errors import PolicyError, nearest
-from credit_lab.policy.sections import Policy, Section
+from credit_lab.policy.base import Section
+from credit_lab.policy.sections import Policy
 
 # What "more" of a setting means for the firm that grants credit.
 _MORE_IS_LOOSER = [

@@ -7,29 +7,12 @@ has exactly one answer.
 
 from datetime import date
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import pydantic
 
-_UNIT_RANGE = {"share": (0, 1), "days": (0, 3650), "months": (0, 120), "years": (0, 20)}
-
-
-def setting(unit: str, meaning: str, *, low: float | None = None, high: float | None = None) -> Any:
-    """A required setting: unit, meaning, and the range it must lie in (default by unit)."""
-    if low is None and high is None:
-        low, high = _UNIT_RANGE.get(unit, (None, None))
-    return pydantic.Field(description=meaning, ge=low, le=high, json_schema_extra={"unit": unit})
-
-
-def name(meaning: str) -> Any:
-    """A required text or choice."""
-    return pydantic.Field(description=meaning, json_schema_extra={"unit": ""})
-
-
-class Section(pydantic.BaseModel):
-    """Base of all sections: frozen, strict about keys."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+from credit_lab.policy.base import Section, name, setting
+from credit_lab.policy.evidence import Evaluation, Investigation
 
     @pydantic.field_validator("*", mode="before")
     @classmethod
@@ -265,27 +248,12 @@ class Economics(Section):
     tax_rate: float = setting("share", "value-added tax in receivables and sales")
 
 
-class Evaluation(Section):
-    """How evidence becomes one score."""
-
-    capability: float = setting("share", "weight of capability (能力)")
-    willingness: float = setting("share", "weight of willingness (守信意愿)")
-    environment: float = setting("share", "weight of the trading environment (交易环境)")
-    quantitative: float = setting("share", "weight of figures against judgement within each")
-    max_override_share: float = setting("share", "largest share of overridden grades")
-
-    @pydantic.model_validator(mode="after")
-    def _whole(self) -> "Evaluation":
-        if abs(self.capability + self.willingness + self.environment - 1) > 1e-9:
-            raise ValueError("capability + willingness + environment must be 1")
-        return self
-
-
 class Policy(Section):
     """A whole credit policy (信用政策); made by `load`, compared by `diff`."""
 
     meta: Meta
     aging: Aging
+    investigation: Investigation
     evaluation: Evaluation
     grades: Grades
     limits: Limits
@@ -309,6 +277,11 @@ class Policy(Section):
                 )
         if self.authority.levels[-1].worst_grade != names[-1]:
             raise ValueError(f"the last authority level must cover the worst grade {names[-1]!r}")
+        cuts = [cut.grade for cut in self.evaluation.scale]
+        if cuts != names:
+            raise ValueError(
+                f"evaluation.scale must hold the grades of grades.scale in their order: {', '.join(names)}"
+            )
         longest = max(grade.term_days for grade in self.grades.scale)
         if longest > self.terms.max_term_days:
             raise ValueError(f"a grade grants {longest} days, terms.max_term_days allows {self.terms.max_term_days}")

@@ -1,0 +1,77 @@
+"""Data quality of a ledger as a record: what was read, what was held back, what each table covers."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from credit_lab import schema
+from credit_lab.errors import CreditLabError
+from credit_lab.ledger import quarantine, reconcile
+from credit_lab.ledger.model import Ledger
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Tables of notebook 10.
+
+    Attributes
+    ----------
+    accounting, findings : what became of every row read, in figures and in sentences
+    control : control account against documents
+    coverage : table, rows, first, last (day), customers, gives (what rests on it); absent tables have 0 rows
+    filled : table, column, filled (share of rows with a value), required
+    marks : times in which the data mislead
+    """
+
+    source: str
+    accounting: pd.DataFrame
+    findings: tuple[str, ...]
+    control: pd.DataFrame
+    coverage: pd.DataFrame
+    filled: pd.DataFrame
+    marks: pd.DataFrame
+    lines: tuple[str, ...]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return {f"quality_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
+
+
+GIVES = {
+    "customers": "names, industries, groups", "disputes": "dispute rate", "write_offs": "losses", "orders": "exposure",
+    "financials": "ratios, distress scores, capability", "facts": "credit files, cross verification",
+    "assessments": "expert judgement", "limits": "utilisation, limit review", "contracts": "contract checks",
+    "actions": "promises, collections", "covers": "insurance", "control": "reconciliation", "invoices": "everything",
+    "payments": "everything", "allocations": "payment behaviour", "instalments": "instalments",
+}  # fmt: skip
+
+
+def quality(ledger: Ledger) -> Quality:
+    """Compute the record for a ledger, also one of several currencies."""
+    coverage, filled = [], []
+    for name, described in schema.TABLES.items():
+        frame = ledger.tables[name] if ledger.has(name) else pd.DataFrame()
+        dates = [one.name for one in described.columns if one.kind == "date" and one.name in frame]
+        days = frame[dates[0]].dropna() if dates and len(frame) else pd.Series(dtype="datetime64[us]")
+        who = frame["customer_id"].nunique() if "customer_id" in frame else 0
+        coverage.append((name, len(frame), days.min(), days.max(), who, GIVES.get(name, "")))
+        for column in described.columns:
+            if column.name in frame and len(frame):
+                filled.append((name, column.name, float(frame[column.name].notna().mean()), column.required))
+    table = pd.DataFrame(coverage, columns=["table", "rows", "first", "last", "customers", "gives"])
+    try:
+        control = reconcile.against_control(ledger).tail(13)
+    except CreditLabError:
+        control = pd.DataFrame()
+    absent = table.loc[table["rows"] == 0]
+    findings = tuple(quarantine.describe(ledger.quarantine))
+    lines = [
+        f"{int(table['rows'].sum()):,} rows in {int((table['rows'] > 0).sum())} tables were read; "
+        + (f"{len(ledger.quarantine):,} were held back." if len(ledger.quarantine) else "none was held back."),
+        "The control account agrees with the documents." if len(control) and (control["difference"] == 0).all()
+        else "The control account differs from the documents." if len(control)
+        else "The ledger has no control account to compare with.",
+    ]  # fmt: skip
+    lines += [f"No table {row.table}: no {row.gives}." for row in absent.itertuples() if row.gives]
+    shares = pd.DataFrame(filled, columns=["table", "column", "filled", "required"])
+    return Quality(ledger.source, ledger.accounting, findings, control, table, shares, ledger.windows, tuple(lines))
