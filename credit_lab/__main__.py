@@ -14,6 +14,7 @@ import typer
 from credit_lab import ledger as ledgers
 from credit_lab import periods
 from credit_lab.commands import collect, grant, options, score
+from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.report import inputs
@@ -141,25 +142,43 @@ def review(
     currency: options.Currency = "",
     rates: options.Rates = "",
     card: Annotated[str, typer.Option(help="card.json of `score fit`; adds grades and expected default.")] = "",
+    pack: Annotated[str, typer.Option(help="full: all steps in one document, in OUT/PERIOD-pack.")] = "",
+    formats: Annotated[str, typer.Option("--format", help="Of the pack: html,pdf.")] = "html",
+    other: Annotated[
+        str, typer.Option(help="Of the pack: policy to compare with.")
+    ] = "data/policies/2025-tighter.toml",
+    policy_date: Annotated[str, typer.Option(help="Of the pack: first day under the policy; default: its own.")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Of the pack: go on where a run was stopped.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/PERIOD.")] = Path("reports"),
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Quarterly credit-policy review: executed notebook, HTML, tables, run.json.
+    """Quarterly credit-policy review: executed notebook, HTML, tables, run.json; or a pack of all steps.
 
     Example: credit-lab review --ledger data/sample --policy data/policies/2025-baseline.toml --period 2025Q4
+
+    Example: credit-lab review --pack full --format html,pdf
     """
     from credit_lab import policy as policies
     from credit_lab import report
 
+    if pack not in ("", "full"):
+        raise typer.BadParameter(f"{pack!r}: full is the only one", param_hint="--pack")
     periods.parse_period(period)
     rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     report.require_period(book, period)
     parameters = {"ledger": ledger, "mapping": mapping, "policy": policy, "period": period, "card": card}
+    parameters |= {"currency": currency, "rates": rates}
+    if pack:
+        packs.full(
+            book, rules, {**parameters, "other": other, "policy_date": policy_date}, out,
+            formats=formats, resume=resume, quiet=quiet, as_json=as_json,
+        )  # fmt: skip
+        return
     made = report.run(
         inputs.notebook("80_quarterly_review"),
-        {**parameters, "currency": currency, "rates": rates},
+        parameters,
         out / period,
         title=f"Credit-policy review {period}",
         facts={"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)},

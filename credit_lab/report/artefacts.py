@@ -138,6 +138,14 @@ def artefacts(notebook: str | Path) -> list[Artefact]:
     return found
 
 
+def first_finding(shown: list[Artefact]) -> str:
+    """The first sentence found, else the title of the first figure, else ""."""
+    for one in shown:
+        if isinstance(one, Sentences) and one.lines:
+            return one.lines[0]
+    return next((one.finding for one in shown if isinstance(one, Figure)), "")
+
+
 def _headed(source: str, section: str) -> tuple[str, str]:
     first, _, rest = source.partition("\n")
     if first.startswith("## "):

@@ -131,8 +131,10 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
         body.append(f"<tr>{''.join(cells)}</tr>")
     total, count = record["total_rows"], len(shown)
     caption = record["caption"] + (f" (first {count:,} of {total:,})" if count < total else "")
+    size = ("short " if count <= 12 else "") + ("huge" if len(columns) > 13 else "wide" if len(columns) > 8 else "")
     return (
-        f"<div class='table'><table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<div class='table {size.strip()}' tabindex='0' role='group' aria-label='{html.escape(caption, quote=True)}'>"
+        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
