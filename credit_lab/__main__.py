@@ -13,7 +13,7 @@ import typer
 
 from credit_lab import ledger as ledgers
 from credit_lab import periods
-from credit_lab.commands import collect, grant, options, score
+from credit_lab.commands import collect, grant, options, runs, score
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.add_typer(score.app, name="score")
 app.add_typer(collect.app)
 app.add_typer(grant.app)
+app.add_typer(runs.app)
 
 
 @app.command()
@@ -170,6 +171,7 @@ def review(
     report.require_period(book, period)
     parameters = {"ledger": ledger, "mapping": mapping, "policy": policy, "period": period, "card": card}
     parameters |= {"currency": currency, "rates": rates}
+    parameters["registry"] = str(options.registry(out))
     if pack:
         packs.full(
             book, rules, {**parameters, "other": other, "policy_date": policy_date}, out,
@@ -184,7 +186,7 @@ def review(
         facts={"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)},
         progress=not (quiet or as_json),
     )
-    options.finish(made, as_json)
+    options.finish(made, as_json, "review", book=book, as_of=str(periods.parse_period(period).end.date()))
 
 
 @app.command()
@@ -215,6 +217,7 @@ def backtest(
             periods.parse_date(text, option)
     rules = [policies.load(name) for name in names]
     book = inputs.open_ledger(ledger, mapping, currency, rates)
+    options.registry(out)
     parameters = {"ledger": ledger, "mapping": mapping, "policy_a": names[0], "policy_b": names[1]}
     made = report.run(
         inputs.notebook("70_policy_backtest"),
@@ -224,7 +227,7 @@ def backtest(
         facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
         progress=not (quiet or as_json),
     )
-    options.finish(made, as_json)
+    options.finish(made, as_json, "backtest", book=book, as_of=_last_day(book, end))
 
 
 @app.command()
@@ -254,6 +257,7 @@ def claim(
             periods.parse_date(text, option)
     load_claims(claims)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
+    options.registry(out)
     parameters = {"ledger": ledger, "mapping": mapping, "claims": claims, "policy_date": policy_date, "seed": seed}
     made = report.run(
         inputs.notebook("71_claim_test"),
@@ -263,7 +267,12 @@ def claim(
         facts={"ledger_digest": book.digest()},
         progress=not (quiet or as_json),
     )
-    options.finish(made, as_json)
+    options.finish(made, as_json, "claim", book=book, as_of=_last_day(book, end))
+
+
+def _last_day(book: ledgers.Ledger, end: str) -> str:
+    """The day a run looks from: as given, else the last one of the data."""
+    return end or str(book.invoices["issue_date"].max().date())
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`credit-lab review --pack full`: what goes into the pack, and what is said when it is done."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from credit_lab import periods
 from credit_lab import policy as policies
 from credit_lab.commands import options
 from credit_lab.errors import ReportError
-from credit_lab.report import inputs, pack
+from credit_lab.report import inputs, pack, registry
 
 
 def full(
@@ -46,9 +47,10 @@ def full(
         resume=resume,
         say=(lambda _: None) if quiet or as_json else options.say,
     )
+    number = _entered(made, target, parameters, book, str(end.date()), rules)
     files = [str(target / name) for name in sorted(path.name for path in target.iterdir() if path.is_file())]
     if as_json:
-        options.dump({"files": files, "verdicts": made.verdicts, "missing": made.missing})
+        options.dump({"files": files, "verdicts": made.verdicts, "missing": made.missing, "run": number})
     else:
         for name, verdict in made.verdicts.items():
             options.say(f"{name}: {verdict}")
@@ -56,6 +58,19 @@ def full(
             options.say(line)
     if any(part.state == "failed" for part in made.parts):
         raise typer.Exit(1)
+
+
+def _entered(
+    made: pack.Pack, target: Path, parameters: dict[str, Any], book: ledgers.Ledger, as_of: str, rules: policies.Policy
+) -> int:
+    """Enter the pack in the registry: its verdicts, and the key figures and forecasts of its review."""
+    whole = json.loads((target / "run.json").read_text(encoding="utf-8"))
+    review = next((part.run for part in made.made if part.name.startswith("80_")), {})
+    own = {name: review[name] for name in ("figures", "forecasts", "versions") if name in review}
+    facts = {"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)}
+    run = {**own, **facts, **{name: whole[name] for name in ("started", "seconds", "verdicts")}}
+    path = target.parent / registry.NAME
+    return registry.enter(path, "pack", target, {**run, "parameters": parameters}, book, as_of)
 
 
 def steps() -> list[Path]:

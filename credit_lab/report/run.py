@@ -23,7 +23,8 @@ from credit_lab.errors import ReportError, nearest
 from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
-_VERDICTS = "verdicts.json"
+# What a notebook may leave beside its tables for run.json: verdicts, key figures (name → value, unit), forecasts made.
+_LEFT = ("verdicts", "figures", "forecasts")
 # A kernel ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when asked to by
 # prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
 _END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
@@ -108,8 +109,8 @@ def run(
 ) -> Report:
     """Execute `notebook` with `parameters` and leave the report in the folder `out`.
 
-    The notebook gets one parameter more, `out`: the folder to save its tables in. It may leave a file `verdicts.json`
-    there, which goes into run.json.
+    The notebook gets one parameter more, `out`: the folder to save its tables in. It may leave the files
+    `verdicts.json`, `figures.json` and `forecasts.json` there, which go into run.json.
 
     Parameters
     ----------
@@ -215,14 +216,17 @@ def _rename_inside(notebook: Path, aside: str, target: str) -> None:
 def _record(
     source: Path, parameters: Mapping[str, Any], facts: Mapping[str, Any], aside: Path, started: float
 ) -> dict[str, Any]:
-    verdicts = aside / _VERDICTS
-    found = json.loads(verdicts.read_text(encoding="utf-8")) if verdicts.exists() else {}
-    verdicts.unlink(missing_ok=True)
+    found: dict[str, Any] = {"verdicts": {}, "figures": {}, "forecasts": []}
+    for name in _LEFT:
+        left = aside / f"{name}.json"
+        if left.exists():
+            found[name] = json.loads(left.read_text(encoding="utf-8"))
+            left.unlink()
     return {
         "notebook": source.name,
         "parameters": dict(parameters),
         **facts,
-        "verdicts": found,
+        **found,
         "tables": sorted(path.name for path in (aside / "tables").glob("*.csv")),
         "versions": {
             "credit_lab": __version__,
