@@ -186,7 +186,7 @@ def _named(base: sqlite3.Connection, known: np.ndarray, sample: np.ndarray) -> s
     own = _own(base, known)
     if own:
         return str(base.execute("SELECT ledger FROM runs WHERE run = ?", (max(own),)).fetchone()[0])
-    return f"{sample[0]:016x}"[:8] if len(sample) else ""
+    return f"{np.bitwise_xor.reduce(sample):016x}"[:8] if len(sample) else ""
 
 
 def _own(base: sqlite3.Connection, known: np.ndarray) -> set[int]:
@@ -272,8 +272,9 @@ def compare(a: Run, b: Run) -> pd.DataFrame:
         ("verdict", a.verdicts, b.verdicts),
     ):  # fmt: skip
         rows += [(part, key, one.get(key), two.get(key), np.nan) for key in _keys(one, two)]
-    for key in _keys(a.figures, b.figures):
-        old, new = a.figures.get(key, (None, ""))[0], b.figures.get(key, (None, ""))[0]
+    olds, news = ({key: value for key, (value, _) in one.figures.items()} for one in (a, b))
+    for key in _keys(olds, news):
+        old, new = olds.get(key), news.get(key)
         rows.append(("figure", key, old, new, new - old if old is not None and new is not None else np.nan))
     table = pd.DataFrame(rows, columns=["part", "name", "a", "b", "change"], dtype=object)
     return table.assign(change=table["change"].astype("float64"))
