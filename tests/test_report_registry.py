@@ -39,12 +39,13 @@ def write(times):
             os._exit(0)
     return child
 
-chance = random.Random(1)
-for _ in range(40):
+chance, kills = random.Random(1), 0
+while kills < 20 or len(registry.runs(path)) < 20:  # on a slow machine many die before they wrote anything
     child = write(10**6)
-    time.sleep(chance.uniform(0.0, 0.03))
+    time.sleep(chance.uniform(0.0, 0.1))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+    kills += 1
 print(len(registry.runs(path)))
 for child in [write(15), write(15)]:
     os.waitpid(child, 0)
@@ -58,7 +59,7 @@ def test_killed_writers_leave_whole_runs_and_two_at_once_wait(tmp_path):
         [sys.executable, "-c", CROWD, str(path)], capture_output=True, text=True, check=True, timeout=120
     ).stdout.split()
     killed, after = map(int, said)
-    assert killed > 0
+    assert killed >= 20
     assert after == killed + 30
     with sqlite3.connect(path) as base:
         assert base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
