@@ -13,7 +13,6 @@ everything that comes from data is escaped. The records:
 import base64
 import gzip
 import html
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import ReportError
+from credit_lab.report import canvas
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -121,22 +121,37 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     columns = record["columns"]
     unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
     head = "".join(f"<th{_align(one)} scope='col'>{html.escape(one['title'])}</th>" for one in columns)
-    body = []
+    body, widths = [], [_word(one["title"]) for one in columns]
     for values in shown.itertuples(index=False, name=None):
         own = values[unit_at] if unit_at is not None else ""
-        cells = [
-            f"<td{_align(one)}>{html.escape(cell(value, own if one['unit'] == 'by row' else one['unit']))}</td>"
+        texts = [
+            cell(value, own if one["unit"] == "by row" else one["unit"])
             for one, value in zip(columns, values, strict=True)
         ]
+        widths = [max(width, _width(text, one)) for width, text, one in zip(widths, texts, columns, strict=True)]
+        cells = [f"<td{_align(one)}>{html.escape(text)}</td>" for one, text in zip(columns, texts, strict=True)]
         body.append(f"<tr>{''.join(cells)}</tr>")
     total, count = record["total_rows"], len(shown)
     caption = record["caption"] + (f" (first {count:,} of {total:,})" if count < total else "")
-    size = ("short " if count <= 12 else "") + ("huge" if len(columns) > 13 else "wide" if len(columns) > 8 else "")
+    size = ("short " if count <= 12 else "") + ("huge" if sum(widths) > 170 else "wide" if sum(widths) > 125 else "")
+    columns_html = "".join(f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths)
     return (
         f"<div class='table {size.strip()}' tabindex='0' role='group' aria-label='{html.escape(caption, quote=True)}'>"
-        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<table style='--full:{min(100, sum(widths)):.0f}%'><caption>{html.escape(caption)}</caption>"
+        f"<colgroup>{columns_html}</colgroup><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def _word(title: str) -> float:
+    """Width a heading needs when it is broken between words, in letters, with the space around it."""
+    return 3.0 + 1.1 * max((len(word) for word in title.split()), default=0)
+
+
+def _width(text: str, column: dict[str, Any]) -> float:
+    """Width a cell asks for on paper; long texts are content with some lines."""
+    length = sum(2 if ord(sign) > 0x2E7F else 1 for sign in text)
+    return 3.0 + (length if column["type"] != "text" else min(length, 12 + 0.2 * length, 32))
 
 
 def _type(column: pd.Series) -> str:
@@ -179,7 +194,7 @@ def _title(name: Any) -> str:
 
 def figure(drawing: "Figure", alt: str) -> Shown:
     """A figure as vectors inside the page, with its alternative text."""
-    svg, png = _saved(drawing, "svg"), _saved(drawing, "png")
+    svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
     titles = [text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())]
     width, height = drawing.get_size_inches()
     record = {
@@ -195,17 +210,6 @@ def figure(drawing: "Figure", alt: str) -> Shown:
     }
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     return Shown(f"<figure><img alt='{html.escape(alt, quote=True)}' src='{source}'></figure>", record)
-
-
-def _saved(drawing: "Figure", form: str) -> bytes:
-    """The same bytes for the same figure: no clock time, no random ids."""
-    import matplotlib as mpl
-
-    buffer = io.BytesIO()
-    metadata: Any = {"Date": None} if form == "svg" else {"Software": None}
-    with mpl.rc_context({"svg.hashsalt": "credit_lab"}):
-        drawing.savefig(buffer, format=form, dpi=150, metadata=metadata)
-    return buffer.getvalue()
 
 
 def heading(title: str, line: str) -> Shown:
