@@ -59,9 +59,9 @@ def full(
 
 
 def steps() -> list[Path]:
-    """Notebooks of a review in their order: all that are numbered below 90, which begin the rooms for playing."""
+    """Notebooks of a review: the quarterly review first, then all below 90, where the rooms for playing begin."""
     folder = inputs.notebook("80_quarterly_review").parent
-    return sorted(folder.glob("[0-8][0-9]_*.ipynb"))
+    return sorted(folder.glob("[0-8][0-9]_*.ipynb"), key=lambda path: (not path.name.startswith("80"), path.name))
 
 
 def _digest(book: ledgers.Ledger, parameters: dict[str, Any]) -> str:

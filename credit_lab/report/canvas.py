@@ -107,8 +107,22 @@ def nothing(what: str) -> "Figure":
 
 
 def title(axes: "Axes", text: str, size: float = 11.5) -> None:
-    """The finding, above the axes."""
-    axes.set_title(text, loc="left", fontsize=size, fontweight="bold")
+    """The finding, above the axes; smaller ones name a panel below the finding of the figure."""
+    axes.set_title(text, loc="left", fontsize=size, fontweight="bold" if size >= 11 else "normal")
+
+
+def finding(figure: "Figure", text: str) -> None:
+    """The finding of a figure with several panels."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+
+
+def dates(axes: "Axes") -> None:
+    """Few dates on the axis, the year said once."""
+    from matplotlib import dates as ticks
+
+    locator = ticks.AutoDateLocator(minticks=3, maxticks=6)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ticks.ConciseDateFormatter(locator, show_offset=True))
 
 
 def legend(axes: "Axes", *handles: Any, **place: Any) -> None:

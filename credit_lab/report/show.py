@@ -151,7 +151,10 @@ def _word(title: str) -> float:
 def _width(text: str, column: dict[str, Any]) -> float:
     """Width a cell asks for on paper; long texts are content with some lines."""
     length = sum(2 if ord(sign) > 0x2E7F else 1 for sign in text)
-    return 3.0 + (length if column["type"] != "text" else min(length, 12 + 0.2 * length, 32))
+    if column["type"] != "text":
+        return 3.0 + length
+    longest = max((len(word) for word in text.split()), default=0)
+    return 3.0 + max(min(longest, 26), min(length, 12 + 0.2 * length, 32))
 
 
 def _type(column: pd.Series) -> str:
