@@ -219,7 +219,6 @@ def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
         right.set_xlabel("change after against before, %")
         canvas.legend(right, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     words = [one.word for one in tested.values()]
-    canvas.finding(
-        figure, "; ".join(f"{words.count(word)} of {len(words)} claims {word}" for word in dict.fromkeys(words))
-    )
+    counts = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
+    canvas.finding(figure, f"Claims tested: {len(words)}; {', '.join(counts)}")
     return canvas.note(figure, f"Policy date {policy_date.date()}; simulated twins of the firm without the policy")

@@ -50,7 +50,7 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     right.grid(axis="y", visible=False)
     many = rules[(rules["rule"] != "any of them") & (rules["alerts"] >= 20)].sort_values("precision")
     best = (
-        f"Most precise of the rules with 20 alerts: {many['rule'].iloc[-1]} ({many['precision'].iloc[-1]:.0%} came true)"
+        f"Most precise rule with 20 alerts: {many['rule'].iloc[-1]} ({many['precision'].iloc[-1]:.0%} came true)"
         if len(many)
         else "Few alerts yet"
     )
