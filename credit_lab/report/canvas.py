@@ -125,6 +125,12 @@ def dates(axes: "Axes") -> None:
     axes.xaxis.set_major_formatter(ticks.ConciseDateFormatter(locator, show_offset=True))
 
 
+def label(text: str, most: int = 28) -> str:
+    """A name from the data as it may stand on an axis: one line, not too long, without control characters."""
+    line = "".join(sign if sign.isprintable() else " " for sign in str(text)).strip()
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def legend(axes: "Axes", *handles: Any, **place: Any) -> None:
     """A legend without a frame."""
     axes.legend(*handles, frameon=False, fontsize=9, **place)

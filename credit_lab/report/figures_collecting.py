@@ -41,7 +41,7 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     left.barh(at + 0.18, 100 * shown["recall"], height=0.34, color=BLUE, label="defaults warned of")
     left.barh(at - 0.18, 100 * shown["precision"], height=0.34, color=ORANGE, label="alerts that came true")
     left.axvline(100 * shown["base_rate"].iloc[0], color="black", lw=0.8, ls="--")
-    left.set_yticks(at, shown["rule"], fontsize=8.5)
+    left.set_yticks(at, shown["rule"].map(lambda rule: canvas.label(rule, 40)), fontsize=8.5)
     left.set_xlabel("% (dashed: by lot)")
     left.grid(axis="y", visible=False)
     right.barh(at, shown["lead_median_days"], height=0.5, color=GREY)

@@ -28,7 +28,9 @@ def bins_chart(features: list[FeatureBins], *, source: str) -> "Figure":
         rate = 100 * table["event_rate"]
         errors = np.abs(np.array([100 * posterior.ppf(0.025), 100 * posterior.ppf(0.975)]) - rate.to_numpy())
         panel.errorbar(table.index, rate, yerr=errors, fmt="o-", color=ORANGE, ms=4, lw=1.2, elinewidth=1)
-        panel.set_xticks(table.index, [_short(label) for label in table["bin"]], rotation=25, ha="right", fontsize=7.5)
+        panel.set_xticks(
+            table.index, [canvas.label(label, 22) for label in table["bin"]], rotation=25, ha="right", fontsize=7.5
+        )
         canvas.title(panel, f"{bins.name}: IV {bins.iv:.2f}", 10)
         panel.set_ylabel("% of rows, % defaults")
     for panel in np.ravel(axes)[len(shown) :]:
@@ -36,10 +38,6 @@ def bins_chart(features: list[FeatureBins], *, source: str) -> "Figure":
     best = max(shown, key=lambda bins: bins.iv, default=None)
     canvas.finding(figure, f"{best.name} tells most about defaults (IV {best.iv:.2f})" if best else "No feature")
     return canvas.note(figure, f"Bars: share of rows; dots: default rate with 95 % interval; {source}")
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= 22 else label[:20] + "…"
 
 
 def ranking_chart(roc: pd.DataFrame, cap: pd.DataFrame, curve: pd.DataFrame, auc: float, *, source: str) -> "Figure":
@@ -79,7 +77,7 @@ def shift_chart(features: pd.DataFrame, *, source: str) -> "Figure":
     beyond = shown["psi"] > shown["limit"]
     axes.barh(shown.index, shown["psi"], color=np.where(beyond, ORANGE, BLUE), height=0.6)
     axes.plot(shown["limit"], shown.index, "|", color="black", ms=12, label="95 % limit without any shift")
-    axes.set_yticks(shown.index, shown["feature"])
+    axes.set_yticks(shown.index, shown["feature"].map(canvas.label))
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("population stability index")
     number = int((features["psi"] > features["limit"]).sum())
