@@ -5,13 +5,12 @@ there when a run was killed is used again by the next one if it asks for that (`
 changed since: notebook, parameters, ledger, policies, code.
 """
 
-import fcntl
+import contextlib
 import hashlib
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -170,12 +169,15 @@ def make(
     return pack
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """Refuse to work on a target that another process works on; the lock ends with its process."""
     with target.with_name(f".{target.name}-lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(ImportError):  # Windows has no fcntl: two runs at once are the user's care there
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ReportError(f"another run is working on {target}; wait for it, or choose another --out") from error
         try:

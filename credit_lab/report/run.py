@@ -24,9 +24,9 @@ from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
 _VERDICTS = "verdicts.json"
-# A kernel ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when asked to by
+# A kernel or a worker ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when asked to by
 # prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
-_END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
+END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], progress:
             shutdown_kernel="immediate",  # everything is saved: no need to let it tidy up
             extra_arguments=[
                 "--IPKernelApp.log_level=ERROR",  # its note on unencrypted TCP is for shared machines
-                f"--IPKernelApp.exec_lines={_END_WITH_PARENT}",
+                f"--IPKernelApp.exec_lines={END_WITH_PARENT}",
             ],
         )
     except papermill.PapermillExecutionError as error:  # its count includes the injected parameters

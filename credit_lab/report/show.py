@@ -77,7 +77,7 @@ def cell(value: Any, unit: str = "") -> str:
             return "< 0.001" if value < 0.001 else f"{value:.3f}"
         if unit in ("days", "%", "times a year", "index", "customers"):
             return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
-        return f"{value:,.2f}" if abs(value) < 1e15 else f"{value:.6g}"  # a float holds no more digits
+        return f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"  # a float holds no more digits
     return str(value)
 
 
