@@ -24,8 +24,8 @@ from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
 _VERDICTS = "verdicts.json"
-# A kernel or a worker ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when asked to by
-# prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
+# A kernel or a worker ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when
+# asked to by prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
 END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
 
 
