@@ -72,7 +72,7 @@ def test_refusals_are_the_family_of_errors():
                 found[node.name] = {base.id for base in node.bases if isinstance(base, ast.Name)}
     for _ in range(3):
         family |= {name for name, bases in found.items() if bases & family}
-    assert set(pack.REFUSALS) == family - {"CreditLabError", "Stopped"}
+    assert set(pack.REFUSALS) == family - {"Stopped"}
 
 
 def processes(folder):
