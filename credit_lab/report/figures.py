@@ -91,7 +91,7 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
     axes.barh(y, top["share"] * 100, color=AGES[0], label="not due")
     axes.barh(y, late * 100, color=AGES[4], label="overdue")
     axes.axvline(cap * 100, color=GREY, linestyle="--", linewidth=1.2)
-    axes.annotate(f" cap {cap:.0%}", (cap * 100, len(top) - 1), color=GREY, fontsize=9)
+    axes.annotate(f" cap {cap:.0%}", (cap * 100, 0), color=GREY, fontsize=9)
     axes.set_yticks(y, top["customer_id"].map(canvas.label))
     axes.grid(axis="x", color="#E3E3E3")
     axes.grid(axis="y", visible=False)

@@ -69,6 +69,8 @@ def frontier_chart(frontier: pd.DataFrame, losses: pd.DataFrame, *, currency: st
     by = losses.set_index("limits")
     at = np.interp(by["expected_loss"].iloc[0], frontier["expected_loss"], frontier["profit"])
     more = at / by["profit"].iloc[0] - 1 if by["profit"].iloc[0] > 0 else np.nan
-    canvas.title(axes, f"At the same expected loss the best limits earn {more:.0%} more than the policy's")
+    beyond = "The policy's limits lie above the frontier: they break one of its constraints"
+    better = f"At the same expected loss the best limits earn {more:.0%} more than the policy's"
+    canvas.title(axes, beyond if more < -0.005 else better)
     canvas.legend(axes, loc="lower right")
     return canvas.note(figure, f"Expected, if limits are used in full; {source}")

@@ -73,6 +73,7 @@ def sensitivity_chart(table: pd.DataFrame, *, currency: str, source: str) -> "Fi
             colour = ORANGE if row["value"] == part["value"].max() else BLUE
             axes.barh(at, row["difference"] / scale, color=colour, height=0.5, alpha=0.85)
             axes.annotate(f"{row['value']:g}", (row["difference"] / scale, at), fontsize=8, va="center",
+                          xytext=(3 if row["difference"] > 0 else -3, 0), textcoords="offset points",
                           ha="left" if row["difference"] > 0 else "right")  # fmt: skip
     axes.axvline(0, color="black", lw=0.8)
     axes.set_yticks(range(len(order)), [name.replace("_", " ") for name in order.index])
