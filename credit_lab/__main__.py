@@ -144,7 +144,7 @@ def review(
     rates: options.Rates = "",
     card: Annotated[str, typer.Option(help="card.json of `score fit`; adds grades and expected default.")] = "",
     pack: Annotated[str, typer.Option(help="full: all steps in one document, in OUT/PERIOD-pack.")] = "",
-    formats: Annotated[str, typer.Option("--format", help="Of the pack: html,pdf.")] = "html",
+    formats: Annotated[str, typer.Option("--format", help="Of html,pdf,pptx,xlsx, with commas.")] = "html",
     other: Annotated[
         str, typer.Option(help="Of the pack: policy to compare with.")
     ] = "data/policies/2025-tighter.toml",
@@ -158,7 +158,7 @@ def review(
 
     Example: credit-lab review --ledger data/sample --policy data/policies/2025-baseline.toml --period 2025Q4
 
-    Example: credit-lab review --pack full --format html,pdf
+    Example: credit-lab review --pack full --format html,pdf,pptx,xlsx
     """
     from credit_lab import policy as policies
     from credit_lab import report
@@ -171,22 +171,24 @@ def review(
     report.require_period(book, period)
     parameters = {"ledger": ledger, "mapping": mapping, "policy": policy, "period": period, "card": card}
     parameters |= {"currency": currency, "rates": rates}
-    parameters["registry"] = str(options.registry(out))
+    parameters["registry"], wanted = str(options.registry(out)), packs.named(formats)
     if pack:
         packs.full(
             book, rules, {**parameters, "other": other, "policy_date": policy_date}, out,
             formats=formats, resume=resume, quiet=quiet, as_json=as_json,
         )  # fmt: skip
         return
+    title, end = f"Credit-policy review {period}", periods.parse_period(period).end
     made = report.run(
         inputs.notebook("80_quarterly_review"),
         parameters,
         out / period,
-        title=f"Credit-policy review {period}",
+        title=title,
+        also=packs.beside(wanted, title, packs.cover(book, rules, end), "80_quarterly_review"),
         facts={"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)},
         progress=not (quiet or as_json),
     )
-    options.finish(made, as_json, "review", book=book, as_of=str(periods.parse_period(period).end.date()))
+    options.finish(made, as_json, "review", book=book, as_of=str(end.date()))
 
 
 @app.command()

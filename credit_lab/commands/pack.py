@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import typer
 
 from credit_lab import ledger as ledgers
@@ -36,14 +38,9 @@ def full(
         known,
         target,
         title=f"Credit-policy review {period}",
-        facts={
-            "Ledger": book.source,
-            "Policy": rules.meta.id,
-            "As of": str(end.date()),
-            "Amounts in": f"{book.currency}, tax included",
-        },
+        facts=cover(book, rules, end),
         inputs=_digest(book, parameters),
-        formats=[name.strip() for name in formats.split(",") if name.strip()],
+        formats=named(formats),
         resume=resume,
         say=(lambda _: None) if quiet or as_json else options.say,
     )
@@ -60,6 +57,38 @@ def full(
         raise typer.Exit(1)
 
 
+def cover(book: ledgers.Ledger, rules: policies.Policy, end: pd.Timestamp) -> dict[str, str]:
+    """What stands on the cover of every format."""
+    return {
+        "Ledger": book.source,
+        "Ledger digest": book.digest()[:12],
+        "Policy": rules.meta.id,
+        "As of": str(end.date()),
+        "Amounts in": f"{book.currency}, tax included",
+    }
+
+
+def named(formats: str) -> list[str]:
+    """Formats from a text like "html,pptx"; an unknown one is refused."""
+    names = [name.strip() for name in formats.split(",") if name.strip()]
+    pack.known_formats(names)
+    return names
+
+
+def beside(
+    formats: Sequence[str], title: str, facts: dict[str, str], notebook: str
+) -> Callable[[Path, dict[str, Any]], None]:
+    """What writes further formats beside the page of a single report."""
+
+    def write(folder: Path, record: dict[str, Any]) -> None:
+        whole = pack.of_report(title, facts, notebook, folder, record)
+        for name in formats:
+            if name != "html":
+                pack.WRITERS[name](whole, folder)
+
+    return write
+
+
 def _entered(
     made: pack.Pack, target: Path, parameters: dict[str, Any], book: ledgers.Ledger, as_of: str, rules: policies.Policy
 ) -> int:
@@ -74,9 +103,9 @@ def _entered(
 
 
 def steps() -> list[Path]:
-    """Notebooks of a review in their order: all that are numbered below 90, which begin the rooms for playing."""
+    """Notebooks of a review: the quarterly review first, then all below 90, where the rooms for playing begin."""
     folder = inputs.notebook("80_quarterly_review").parent
-    return sorted(folder.glob("[0-8][0-9]_*.ipynb"))
+    return sorted(folder.glob("[0-8][0-9]_*.ipynb"), key=lambda path: (not path.name.startswith("80"), path.name))
 
 
 def _digest(book: ledgers.Ledger, parameters: dict[str, Any]) -> str:

@@ -139,11 +139,12 @@ def artefacts(notebook: str | Path) -> list[Artefact]:
 
 
 def first_finding(shown: list[Artefact]) -> str:
-    """The first sentence found, else the title of the first figure, else ""."""
+    """The first sentence found, else the title of the first figure, else the first note, else ""."""
     for one in shown:
         if isinstance(one, Sentences) and one.lines:
             return one.lines[0]
-    return next((one.finding for one in shown if isinstance(one, Figure)), "")
+    titles = [one.finding for one in shown if isinstance(one, Figure)]
+    return next(iter([*titles, *(one.text for one in shown if isinstance(one, Note))]), "")
 
 
 def _headed(source: str, section: str) -> tuple[str, str]:

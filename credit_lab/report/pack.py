@@ -5,13 +5,12 @@ there when a run was killed is used again by the next one if it asks for that (`
 changed since: notebook, parameters, ledger, policies, code.
 """
 
-import fcntl
+import contextlib
 import hashlib
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 from credit_lab import __version__
 from credit_lab.errors import ReportError
 from credit_lab.report import pdf
-from credit_lab.report.artefacts import Artefact, artefacts
+from credit_lab.report.artefacts import Artefact, Heading, Table, artefacts, first_finding
 from credit_lab.report.page import Front, page
 from credit_lab.report.run import parameters_of, swap
 from credit_lab.report.workers import Job, execute
@@ -29,8 +28,8 @@ from credit_lab.report.workers import Job, execute
 LONGEST = ("60", "30", "80", "52", "51")
 # Errors by which a notebook refuses input; anything else is a failure.
 REFUSALS = (
-    "CollectionError", "DesignError", "LedgerError", "LimitsError", "MonitoringError", "PeriodError", "PolicyError",
-    "ReportError", "SimulationError", "TransferError",
+    "CollectionError", "CreditLabError", "DesignError", "LedgerError", "LimitsError", "MonitoringError",
+    "PeriodError", "PolicyError", "ReportError", "SimulationError", "TransferError",
 )  # fmt: skip
 
 
@@ -116,8 +115,54 @@ def _write_pdf(pack: Pack, folder: Path) -> Path:
     return pdf.write(pack.html, folder / "review.pdf")
 
 
+def _write_deck(pack: Pack, folder: Path) -> Path:
+    from credit_lab.report import deck  # python-pptx takes 0.4 s: only when a deck is asked for
+
+    main = next((part for part in pack.made if part.name.startswith("80_")), pack.made[0])
+    facts = {**pack.facts, "Currency": pack.facts.get("Amounts in", "").partition(",")[0]}
+    story = deck.Story(main.name, main.folder, main.artefacts, facts)
+    others = [
+        (next((one.title for one in part.artefacts if isinstance(one, Heading)), part.name), finding)
+        for part in pack.made
+        if part is not main and part.name[0] in "67" and (finding := first_finding(part.artefacts))
+    ]
+    day = pack.facts["As of"]
+    return deck.write(folder / "review.pptx", story, others, pack.verdicts, title=pack.title, day=day)
+
+
+def _write_workbook(pack: Pack, folder: Path) -> Path:
+    from credit_lab.report import workbook
+
+    sources = [
+        workbook.Source(part.name, part.folder, tuple(one for one in part.artefacts if isinstance(one, Table)))
+        for part in pack.made
+    ]
+    day = pack.facts["As of"]
+    return workbook.write(folder / "review.xlsx", sources, title=pack.title, facts=pack.facts, day=day)
+
+
+def of_report(title: str, facts: Mapping[str, str], notebook: str, folder: Path, run: dict[str, Any]) -> Pack:
+    """A finished report of one notebook as a pack, for the formats a report alone does not write."""
+    return Pack(title, dict(facts), (Part(notebook, "made", "", folder, run),))
+
+
 # Format → what writes it into the folder of the pack.
-WRITERS: dict[str, Callable[[Pack, Path], Path]] = {"html": _write_html, "pdf": _write_pdf}
+WRITERS: dict[str, Callable[[Pack, Path], Path]] = {
+    "html": _write_html, "pdf": _write_pdf, "pptx": _write_deck, "xlsx": _write_workbook,
+}  # fmt: skip
+
+
+def known_formats(formats: Sequence[str]) -> None:
+    """Refuse a format that nothing writes.
+
+    Raises
+    ------
+    ReportError
+        With those there are.
+    """
+    for name in formats:
+        if name not in WRITERS:
+            raise ReportError(f"format {name!r} is unknown; choose of {', '.join(WRITERS)}")
 
 
 def make(
@@ -149,9 +194,7 @@ def make(
     ReportError
         An unknown format; another run is working on the same target; not one notebook could be made.
     """
-    for name in formats:
-        if name not in WRITERS:
-            raise ReportError(f"format {name!r} is unknown; choose of {', '.join(WRITERS)}")
+    known_formats(formats)
     started = time.time()
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}-unfinished")
@@ -170,12 +213,15 @@ def make(
     return pack
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """Refuse to work on a target that another process works on; the lock ends with its process."""
     with target.with_name(f".{target.name}-lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(ImportError):  # Windows has no fcntl: two runs at once are the user's care there
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ReportError(f"another run is working on {target}; wait for it, or choose another --out") from error
         try:

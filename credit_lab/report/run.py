@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -23,11 +23,18 @@ from credit_lab.errors import ReportError, nearest
 from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
+<<<<<<< HEAD
 # What a notebook may leave beside its tables for run.json: verdicts, key figures (name → value, unit), forecasts made.
 _LEFT = ("verdicts", "figures", "forecasts")
 # A kernel ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when asked to by
 # prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
 _END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
+=======
+_VERDICTS = "verdicts.json"
+# A kernel or a worker ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when
+# asked to by prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
+END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
+>>>>>>> b10a
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,7 @@ def run(
     title: str,
     facts: Mapping[str, Any] | None = None,
     progress: bool = True,
+    also: Callable[[Path, dict[str, Any]], None] = lambda folder, record: None,
 ) -> Report:
     """Execute `notebook` with `parameters` and leave the report in the folder `out`.
 
@@ -117,6 +125,7 @@ def run(
     parameters : texts, numbers, booleans, or lists of them; names the notebook does not know are refused
     out : folder of the report; an earlier report there is replaced when the new one is whole
     facts : further entries of run.json (hashes of ledger and policy)
+    also : writes further formats; gets the folder before it is put in place, and what run.json says
 
     Raises
     ------
@@ -132,6 +141,7 @@ def run(
         record = step(source, parameters, aside, target, facts=facts, progress=progress)
         html = aside / f"{source.stem}.html"
         html.write_text(page(title, [aside / source.name]), encoding="utf-8")
+        also(aside, record)
         aside.chmod(0o755)
         swap(aside, target)
         shutil.rmtree(_failed(target), ignore_errors=True)  # what an earlier failure left is answered now
@@ -200,7 +210,7 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], progress:
             shutdown_kernel="immediate",  # everything is saved: no need to let it tidy up
             extra_arguments=[
                 "--IPKernelApp.log_level=ERROR",  # its note on unencrypted TCP is for shared machines
-                f"--IPKernelApp.exec_lines={_END_WITH_PARENT}",
+                f"--IPKernelApp.exec_lines={END_WITH_PARENT}",
             ],
         )
     except papermill.PapermillExecutionError as error:  # its count includes the injected parameters

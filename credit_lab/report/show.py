@@ -13,7 +13,6 @@ everything that comes from data is escaped. The records:
 import base64
 import gzip
 import html
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import ReportError
+from credit_lab.report import canvas
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +30,7 @@ RECORD = "application/vnd.credit_lab+json"
 
 # Signs that make a spreadsheet take a text for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_CONTROL = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10, 13)}
 # Columns whose unit stands in the column `unit` of the same row.
 _BY_ROW = ("value", "previous", "change", "a", "b", "difference")
 
@@ -46,6 +47,11 @@ class Shown:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/html": self.data, "text/plain": f"<{self.record['kind']}>", RECORD: self.record}
+
+
+def _escaped(text: str, quote: bool = False) -> str:
+    """Text for HTML; control characters, which no page may hold, are shown by their pictures (␀, ␛)."""
+    return html.escape(text.translate(_CONTROL), quote=quote)
 
 
 def cell(value: Any, unit: str = "") -> str:
@@ -71,7 +77,7 @@ def cell(value: Any, unit: str = "") -> str:
             return "< 0.001" if value < 0.001 else f"{value:.3f}"
         if unit in ("days", "%", "times a year", "index", "customers"):
             return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
-        return f"{value:,.2f}"
+        return f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"  # a float holds no more digits
     return str(value)
 
 
@@ -113,30 +119,48 @@ def table(
     raw = [[_raw(value) for value in record] for record in shown.itertuples(index=False, name=None)]
     record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
     if frame.empty:
-        return Shown(f"<p class='empty'>{html.escape(caption)}: nothing to show.</p>", record)
+        return Shown(f"<p class='empty'>{_escaped(caption)}: nothing to show.</p>", record)
     return Shown(_table_html(shown, record), record)
 
 
 def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     columns = record["columns"]
     unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
-    head = "".join(f"<th{_align(one)} scope='col'>{html.escape(one['title'])}</th>" for one in columns)
-    body = []
+    head = "".join(f"<th{_align(one)} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
+    body, widths = [], [_word(one["title"]) for one in columns]
     for values in shown.itertuples(index=False, name=None):
         own = values[unit_at] if unit_at is not None else ""
-        cells = [
-            f"<td{_align(one)}>{html.escape(cell(value, own if one['unit'] == 'by row' else one['unit']))}</td>"
+        texts = [
+            cell(value, own if one["unit"] == "by row" else one["unit"])
             for one, value in zip(columns, values, strict=True)
         ]
+        widths = [max(width, _width(text, one)) for width, text, one in zip(widths, texts, columns, strict=True)]
+        cells = [f"<td{_align(one)}>{_escaped(text)}</td>" for one, text in zip(columns, texts, strict=True)]
         body.append(f"<tr>{''.join(cells)}</tr>")
     total, count = record["total_rows"], len(shown)
     caption = record["caption"] + (f" (first {count:,} of {total:,})" if count < total else "")
-    size = ("short " if count <= 12 else "") + ("huge" if len(columns) > 13 else "wide" if len(columns) > 8 else "")
+    size = ("short " if count <= 12 else "") + ("huge" if sum(widths) > 170 else "wide" if sum(widths) > 125 else "")
+    columns_html = "".join(f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths)
     return (
-        f"<div class='table {size.strip()}' tabindex='0' role='group' aria-label='{html.escape(caption, quote=True)}'>"
-        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<div class='table {size.strip()}' tabindex='0' role='group' aria-label='{_escaped(caption, quote=True)}'>"
+        f"<table style='--full:{min(100, sum(widths)):.0f}%'><caption>{_escaped(caption)}</caption>"
+        f"<colgroup>{columns_html}</colgroup><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def _word(title: str) -> float:
+    """Width a heading needs when it is broken between words, in letters, with the space around it."""
+    return 3.0 + 1.1 * max((len(word) for word in title.split()), default=0)
+
+
+def _width(text: str, column: dict[str, Any]) -> float:
+    """Width a cell asks for on paper; long texts are content with some lines."""
+    length = sum(2 if ord(sign) > 0x2E7F else 1 for sign in text)
+    if column["type"] != "text":
+        return 3.0 + length
+    longest = max((len(word) for word in text.split()), default=0)
+    return 3.0 + max(min(longest, 26), min(length, 12 + 0.2 * length, 32))
 
 
 def _type(column: pd.Series) -> str:
@@ -179,7 +203,7 @@ def _title(name: Any) -> str:
 
 def figure(drawing: "Figure", alt: str) -> Shown:
     """A figure as vectors inside the page, with its alternative text."""
-    svg, png = _saved(drawing, "svg"), _saved(drawing, "png")
+    svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
     titles = [text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())]
     width, height = drawing.get_size_inches()
     record = {
@@ -194,24 +218,13 @@ def figure(drawing: "Figure", alt: str) -> Shown:
         "png": base64.b64encode(png).decode(),
     }
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-    return Shown(f"<figure><img alt='{html.escape(alt, quote=True)}' src='{source}'></figure>", record)
-
-
-def _saved(drawing: "Figure", form: str) -> bytes:
-    """The same bytes for the same figure: no clock time, no random ids."""
-    import matplotlib as mpl
-
-    buffer = io.BytesIO()
-    metadata: Any = {"Date": None} if form == "svg" else {"Software": None}
-    with mpl.rc_context({"svg.hashsalt": "credit_lab"}):
-        drawing.savefig(buffer, format=form, dpi=150, metadata=metadata)
-    return buffer.getvalue()
+    return Shown(f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>", record)
 
 
 def heading(title: str, line: str) -> Shown:
     """Title of a report and the line under it."""
     record = {"kind": "heading", "title": title, "line": line}
-    return Shown(f"<h1>{html.escape(title)}</h1><p class='subtitle'>{html.escape(line)}</p>", record)
+    return Shown(f"<h1>{_escaped(title)}</h1><p class='subtitle'>{_escaped(line)}</p>", record)
 
 
 def sentences(lines: list[str] | tuple[str, ...]) -> Shown:
@@ -219,12 +232,12 @@ def sentences(lines: list[str] | tuple[str, ...]) -> Shown:
     record = {"kind": "sentences", "lines": list(lines)}
     if not lines:
         return Shown("<p class='empty'>No findings.</p>", record)
-    return Shown("<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>", record)
+    return Shown("<ul>" + "".join(f"<li>{_escaped(line)}</li>" for line in lines) + "</ul>", record)
 
 
 def note(text: str) -> Shown:
     """A boxed note."""
-    return Shown(f"<p class='note'>{html.escape(text)}</p>", {"kind": "note", "text": text})
+    return Shown(f"<p class='note'>{_escaped(text)}</p>", {"kind": "note", "text": text})
 
 
 def lights(verdicts: dict[str, str]) -> Shown:
@@ -232,8 +245,8 @@ def lights(verdicts: dict[str, str]) -> Shown:
     parts = [(name, *verdict.partition(": ")[::2]) for name, verdict in verdicts.items()]
     record = {"kind": "verdicts", "lights": [{"name": n, "light": light, "reason": r} for n, light, r in parts]}
     items = [
-        f"<li class='{html.escape(light, quote=True)}'><strong>{html.escape(name)}</strong> "
-        f"<span>{html.escape(light)}</span> {html.escape(reason)}</li>"
+        f"<li class='{_escaped(light, quote=True)}'><strong>{_escaped(name)}</strong> "
+        f"<span>{_escaped(light)}</span> {_escaped(reason)}</li>"
         for name, light, reason in parts
     ]
     return Shown(f"<ul class='lights'>{''.join(items)}</ul>", record)

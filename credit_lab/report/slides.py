@@ -101,14 +101,11 @@ def _draw(show: Any, slide: Slide, number: int) -> None:
     elif slide.body:
         frame = page.shapes.add_textbox(*map(Inches, area)).text_frame
         _write(frame, slide.body, area[2], area[3], sizes=(22, 12))
-    foot = page.shapes.add_textbox(
-        Inches(MARGIN), Inches(6.9), Inches(WIDTH - 2 * MARGIN - 0.8), Inches(0.42)
-    ).text_frame
-    _write(foot, [slide.note], WIDTH - 2 * MARGIN - 0.8, 0.42, sizes=(11, 8), colour=GREY)
-    page_number = page.shapes.add_textbox(
-        Inches(WIDTH - MARGIN - 0.7), Inches(6.9), Inches(0.7), Inches(0.42)
-    ).text_frame
-    _write(page_number, [str(number)], 0.7, 0.42, sizes=(11, 11), colour=GREY, align=PP_ALIGN.RIGHT)
+    wide = WIDTH - 2 * MARGIN - 0.8
+    foot = page.shapes.add_textbox(*map(Inches, (MARGIN, 6.9, wide, 0.42)))
+    _write(foot.text_frame, [slide.note], wide, 0.42, sizes=(11, 8), colour=GREY)
+    corner = page.shapes.add_textbox(*map(Inches, (WIDTH - MARGIN - 0.7, 6.9, 0.7, 0.42)))
+    _write(corner.text_frame, [str(number)], 0.7, 0.42, sizes=(11, 11), colour=GREY, align=PP_ALIGN.RIGHT)
     page.notes_slide.notes_text_frame.text = office.legal("\n".join(line for line in slide.sources if line))
 
 
@@ -116,7 +113,7 @@ def _write(
     frame: Any, lines: Sequence[str], width: float, height: float, *,
     sizes: tuple[int, int], bold: bool = False, colour: str = _INK, align: Any = PP_ALIGN.LEFT,
 ) -> None:  # fmt: skip
-    """Paragraphs in the largest size between `sizes` in which they fit; cut with … where even the smallest is too large."""
+    """Paragraphs in the largest size between `sizes` in which they fit; cut with … where none does."""
     frame.word_wrap, frame.vertical_anchor = True, MSO_ANCHOR.MIDDLE if bold else MSO_ANCHOR.TOP
     texts = [office.legal(line, 1500).replace("\n", " ") for line in lines]
     size = next((one for one in range(sizes[0], sizes[1] - 1, -1) if fits(texts, width, height, one)), sizes[1])

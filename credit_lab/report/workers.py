@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_lab.errors import ReportError
-from credit_lab.report.run import Stopped, step
+from credit_lab.report.run import END_WITH_PARENT, Stopped, step
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def execute(jobs: Sequence[Job], workers: int = 2) -> Iterator[Done]:
 
 @contextlib.contextmanager
 def _worker() -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "credit_lab.report.workers"]
+    start = f"{END_WITH_PARENT}; from credit_lab.report.workers import main; main()"  # before the slow imports
+    command = [sys.executable, "-c", start]
     worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     try:
         yield worker
@@ -111,7 +112,3 @@ def _listen(jobs: "queue.Queue[str]") -> None:
     for line in sys.stdin:
         jobs.put(line)
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()
