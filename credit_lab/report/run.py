@@ -23,18 +23,11 @@ from credit_lab.errors import ReportError, nearest
 from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
-<<<<<<< HEAD
 # What a notebook may leave beside its tables for run.json: verdicts, key figures (name → value, unit), forecasts made.
 _LEFT = ("verdicts", "figures", "forecasts")
-# A kernel ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when asked to by
-# prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
-_END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
-=======
-_VERDICTS = "verdicts.json"
 # A kernel or a worker ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when
 # asked to by prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
 END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
->>>>>>> b10a
 
 
 @dataclass(frozen=True)
