@@ -107,7 +107,7 @@ def _kpis(story: Story) -> Slide | None:
         for row in table.rename(columns={"name": "name_"}).itertuples()
     )  # fmt: skip
     head = ("key figure", "now", "before", "change", "unit", "formula id")
-    grid = Grid(head, rows, right=(1, 2, 3), widths=(0.32, 0.12, 0.12, 0.12, 0.12, 0.2))
+    grid = Grid(head, rows, right=(1, 2, 3), widths=(0.3, 0.1, 0.1, 0.1, 0.13, 0.27))
     ids = ", ".join(table["formula_id"])
     return Slide(story.sentence("", 1) or story.sentence(""), grid, _facts(story), story.sources("kpis", ids))
 
@@ -172,12 +172,12 @@ def _losses(story: Story) -> Slide | None:
     scale, unit = canvas.scale(table["allowance"].astype(float), currency)
     series = (Series("allowance", _values(table["allowance"], scale), canvas.BLUE),)
     alt = "Columns: loss allowance by age of the open invoices"
-    chart = Chart("columns", tuple(table["bucket"]), series, unit, "#,##0.0##", alt)
+    chart = Chart("columns", tuple(name.replace("_", " ") for name in table["bucket"]), series, unit, "#,##0.0##", alt)
     return Slide(story.sentence("4"), chart, _facts(story), story.sources("losses_allowance", "provision matrix"))
 
 
 def _exposure(story: Story) -> Slide | None:
-    table, figure = story.table("balances").head(15), story.figure("5")
+    table, figure = story.table("balances").head(15).iloc[::-1], story.figure("5")
     if table.empty or figure is None:
         return None
     names = table["name"].fillna(table["customer_id"]) if "name" in table else table["customer_id"]
@@ -212,7 +212,7 @@ def _limits(story: Story) -> Slide | None:
 
 
 def _cell(value: object) -> str:
-    return show.cell(value if isinstance(value, str) or pd.isna(value) else float(value), "")  # type: ignore[arg-type]
+    return show.cell(None if pd.isna(value) else value)  # type: ignore[call-overload]
 
 
 def _earlier(story: Story) -> Slide | None:
@@ -227,5 +227,5 @@ def _earlier(story: Story) -> Slide | None:
     )  # fmt: skip
     series = tuple(Series(said, _values(table[name], scale), colour) for name, said, colour in kinds)
     alt = "Lines: forecasts of earlier reviews with their intervals against what came"
-    chart = Chart("lines", tuple(table["target"].str[:10]), series, unit, "#,##0.0", alt)
+    chart = Chart("lines", tuple(table["target"].str[5:10]), series, unit, "#,##0.0", alt)
     return Slide(story.sentence("11"), chart, _facts(story), story.sources("earlier_forecasts"))

@@ -106,7 +106,7 @@ def run(
     title: str,
     facts: Mapping[str, Any] | None = None,
     progress: bool = True,
-    also: Callable[[Path, dict[str, Any]], None] = lambda folder, record: None,
+    also: Callable[[Path, dict[str, Any]], None] = lambda _folder, _record: None,
 ) -> Report:
     """Execute `notebook` with `parameters` and leave the report in the folder `out`.
 
