@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import xlsxwriter
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData
 from pptx.dml.color import RGBColor
@@ -187,6 +188,19 @@ def _grid(page: Any, grid: Grid, area: tuple[float, float, float, float], lights
             cell.fill.fore_color.rgb = RGBColor.from_string(fill[1:])
 
 
+def _behind(told: Chart) -> bytes:
+    """The cells behind a chart, which its editor opens; a name that begins with = stays a text there."""
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    sheet, style = book.add_worksheet(), book.add_format({"num_format": told.number})
+    sheet.write_column(1, 0, [office.legal(name, 60) for name in told.categories])
+    for at, one in enumerate(told.series, start=1):
+        sheet.write_string(0, at, office.legal(one.name, 60))
+        sheet.write_column(1, at, one.values, style)
+    book.close()
+    return buffer.getvalue()
+
+
 _KINDS = {
     "columns": XL_CHART_TYPE.COLUMN_STACKED, "bars": XL_CHART_TYPE.BAR_CLUSTERED, "lines": XL_CHART_TYPE.LINE,
 }  # fmt: skip
@@ -198,6 +212,7 @@ def _chart(page: Any, told: Chart, area: tuple[float, float, float, float]) -> N
     for one in told.series:
         data.add_series(office.legal(one.name, 60), one.values)
     frame = page.shapes.add_chart(_KINDS[told.kind], *map(Inches, area), data)
+    frame.chart.part.chart_workbook.update_from_xlsx_blob(_behind(told))
     frame._element.nvGraphicFramePr.cNvPr.set("descr", office.legal(told.alt, 400))
     chart = frame.chart
     chart.font.size = Pt(12)
