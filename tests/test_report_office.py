@@ -100,7 +100,7 @@ def story(tmp_path, name="Firm"):
         Figure("3 Key figures", finding="DSO rose by 2.0 days", **picture),
         Figure("5 Exposures", finding=f"{name} leads. " + "w" * 2000, **picture),
     ]  # fmt: skip
-    return deck.Story("80_x", folder, shown, {"As of": "2025-12-31", "Currency": "CNY"})
+    return deck.Story("80_x", folder, shown, {"As of": "2025-12-31", "Amounts in": "CNY, tax included"})
 
 
 def test_the_deck_has_native_charts_titles_notes_and_the_same_bytes(tmp_path):

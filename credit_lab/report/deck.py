@@ -19,6 +19,7 @@ class Story:
 
     def __init__(self, name: str, folder: Path, shown: Sequence[Artefact], facts: dict[str, str]) -> None:
         self.name, self.folder, self.shown, self.facts = name, folder, shown, facts
+        self.currency = facts.get("Amounts in", "").partition(",")[0]
 
     def table(self, name: str) -> pd.DataFrame:
         """A saved table; empty if the ledger could not give it."""
@@ -80,7 +81,8 @@ def tell(story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, st
 
 
 def _facts(story: Story) -> str:
-    return " · ".join(f"{name}: {text}" for name, text in story.facts.items())
+    """Small print: all facts but the path of the ledger, which the notes have."""
+    return " · ".join(f"{name}: {text}" for name, text in story.facts.items() if name != "Ledger")
 
 
 def _verdicts(story: Story, verdicts: dict[str, str]) -> Slide:
@@ -129,7 +131,7 @@ def _aging(story: Story) -> Slide | None:
     if table.empty or figure is None:
         return None
     names = list(table.columns[1 : list(table.columns).index("unapplied_cash")])
-    scale, unit = canvas.scale(table["open"].astype(float), story.facts.get("Currency", ""))
+    scale, unit = canvas.scale(table["open"].astype(float), story.currency)
     series = tuple(
         Series("not due" if name == "not_due" else f"{name} days", _values(table[name], scale), colour)
         for name, colour in zip(names, canvas.AGES, strict=False)
@@ -160,7 +162,7 @@ def _bridge(story: Story) -> Slide | None:
         (str(part), show.cell(_number(days), "days"), show.cell(_number(value)))
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
-    grid = Grid(("part", "days", story.facts.get("Currency", "amount")), rows, right=(1, 2), widths=(0.5, 0.2, 0.3))
+    grid = Grid(("part", "days", story.currency or "amount"), rows, right=(1, 2), widths=(0.5, 0.2, 0.3))
     return Slide(figure.finding, grid, figure.note, story.sources("bridge", "kpi.bridge"))
 
 
@@ -168,7 +170,7 @@ def _losses(story: Story) -> Slide | None:
     table = story.table("losses_allowance")
     if table.empty:
         return None
-    currency = story.facts.get("Currency", "")
+    currency = story.currency
     scale, unit = canvas.scale(table["allowance"].astype(float), currency)
     series = (Series("allowance", _values(table["allowance"], scale), canvas.BLUE),)
     alt = "Columns: loss allowance by age of the open invoices"
@@ -191,7 +193,7 @@ def _cash(story: Story) -> Slide | None:
     table, figure = story.table("collections_weekly"), story.figure("9")
     if table.empty or figure is None:
         return None
-    scale, unit = canvas.scale(table["p90"].astype(float), story.facts.get("Currency", ""))
+    scale, unit = canvas.scale(table["p90"].astype(float), story.currency)
     kinds = (
         ("p90", "90 % quantile", canvas.GREY),
         ("p50", "median", canvas.BLUE),
@@ -220,7 +222,7 @@ def _earlier(story: Story) -> Slide | None:
     if table.empty or not table["low"].notna().any():
         return None
     table = table[table["low"].notna()].tail(26)
-    scale, unit = canvas.scale(table["high"].astype(float), story.facts.get("Currency", ""))
+    scale, unit = canvas.scale(table["high"].astype(float), story.currency)
     kinds = (
         ("high", "upper end", canvas.GREY), ("low", "lower end", canvas.GREY), ("point", "forecast", canvas.BLUE),
         ("observed", "came", canvas.ORANGE),

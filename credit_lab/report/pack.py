@@ -88,6 +88,8 @@ class Pack:
             for name, text in part.run["verdicts"].items()
             if text.partition(":")[0] in ("ok", "act", "stop")
         }
+        if len(self.parts) == 1:  # a report of its own, not a pack
+            return lights
         count, failed = len(self.made), [part for part in self.parts if part.state == "failed"]
         light = "stop" if failed else "ok" if count == len(self.parts) else "act"
         return {**lights, "review complete": f"{light}: {count} of {len(self.parts)} parts"}
@@ -119,8 +121,7 @@ def _write_deck(pack: Pack, folder: Path) -> Path:
     from credit_lab.report import deck  # python-pptx takes 0.4 s: only when a deck is asked for
 
     main = next((part for part in pack.made if part.name.startswith("80_")), pack.made[0])
-    facts = {**pack.facts, "Currency": pack.facts.get("Amounts in", "").partition(",")[0]}
-    story = deck.Story(main.name, main.folder, main.artefacts, facts)
+    story = deck.Story(main.name, main.folder, main.artefacts, pack.facts)
     others = [
         (next((one.title for one in part.artefacts if isinstance(one, Heading)), part.name), finding)
         for part in pack.made
