@@ -158,9 +158,11 @@ def _fill(page: Any, styles: _Styles, sheet: _Sheet) -> None:
     page.write_string(0, 0, sheet.caption, styles.get(bold=True, font_size=13))
     page.write_string(1, 0, office.legal(f"{sheet.where}; {count}"), styles.get(font_color="#555555"))
     page.write_url(2, 0, "internal:contents!A1", styles.get(font_color="#0072B2", underline=1), "contents")
-    head = styles.get(bold=True, bottom=1, bg_color="#E8EEF4", text_wrap=True)
     for at, column in enumerate(table.columns):
+        side = "right" if column.type in ("integer", "number") else "left"
+        head = styles.get(bold=True, bottom=1, bg_color="#E8EEF4", text_wrap=True, align=side)
         page.write_string(_HEAD, at, office.legal(column.title), head)
+    page.set_row(_HEAD, 15 * max(1, *(-(-len(column.title) // 14) for column in table.columns)))
     formulas = _formulas(table, rows)
     units = [column.unit for column in table.columns]
     own = next((at for at, column in enumerate(table.columns) if column.name == "unit"), None)
@@ -171,8 +173,11 @@ def _fill(page: Any, styles: _Styles, sheet: _Sheet) -> None:
     _totals(page, styles, table, rows)
     for at, column in enumerate(table.columns):
         longest = max((_width(row[at]) for row in rows[:500]), default=0)
-        page.set_column(at, at, min(max(longest, min(len(column.title), 14), 8) + 2, 60))
+        page.set_column(at, at, min(max(longest, min(len(column.title), 14), 18 if at == 0 else 8) + 2, 60))
     page.freeze_panes(_HEAD + 1, 1)
+    page.set_landscape()
+    page.fit_to_pages(1, 0)
+    page.repeat_rows(_HEAD)
     page.autofilter(_HEAD, 0, _HEAD + len(rows), len(table.columns) - 1)
 
 
@@ -192,7 +197,9 @@ def _put(page: Any, row: int, at: int, value: Any, kind: str, unit: str, styles:
     elif kind == "date" and re.fullmatch(r"(19|20|21)\d\d-\d\d-\d\d", str(value)):
         import datetime as dt
 
-        page.write_datetime(row, at, dt.datetime.fromisoformat(str(value)), styles.get(num_format=_TYPES["date"]))
+        page.write_datetime(
+            row, at, dt.datetime.fromisoformat(str(value)), styles.get(num_format=_TYPES["date"], align="left")
+        )
     else:
         text = office.legal(value)
         risky = text.startswith(office.FORMULA)
