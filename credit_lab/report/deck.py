@@ -115,7 +115,7 @@ def _kpis(story: Story) -> Slide | None:
 
 
 def _number(value: object) -> float:
-    return float("nan") if pd.isna(value) else float(value)  # type: ignore[arg-type,call-overload]
+    return float("nan") if pd.isna(value) else float(value)  # type: ignore[arg-type]
 
 
 def _values(column: pd.Series, scale: float = 1.0) -> tuple[float | None, ...]:
@@ -214,7 +214,7 @@ def _limits(story: Story) -> Slide | None:
 
 
 def _cell(value: object) -> str:
-    return show.cell(None if pd.isna(value) else value)  # type: ignore[call-overload]
+    return show.cell(None if pd.isna(value) else value)
 
 
 def _earlier(story: Story) -> Slide | None:

@@ -54,7 +54,7 @@ def made(
     allowance : provision matrix (allowance per bucket), or empty
     grades : expected_default per grade, or empty
     """
-    rows = []
+    rows: list[tuple[object, ...]] = []
     today, year = str(as_of.date()), str((as_of + pd.DateOffset(months=12)).date())
     if len(weekly):
         receipts = ledger.payments.groupby("paid_date")["amount"].sum().sort_index()

@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,9 @@ def _unquoted(text: str) -> str:
 
 def _typed(column: pd.Series, kind: str) -> list[Any]:
     """Values as a record holds them."""
-    make = {"integer": int, "number": float, "boolean": lambda value: str(value) == "True"}.get(kind, str)
+    make: Callable[[Any], Any] = {"integer": int, "number": float, "boolean": lambda value: str(value) == "True"}.get(
+        kind, str
+    )
     return [None if pd.isna(value) else make(value) for value in column]
 
 
