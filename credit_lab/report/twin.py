@@ -181,10 +181,11 @@ def headline(made: Twin, currency: str) -> list[str]:
             if fine
             else money_text(size, currency)
         )
+        before, after = (f"{row[of]:,.3g}" if fine else money_text(row[of], currency) for of in ("a", "b"))
         lines.append(
             f"{made.second.name} against {made.first.name}: {sure} {words}"
             + (f" by {said} on average" if sure in ("more", "less") else "")
-            + f" ({row['a']:,.4g} to {row['b']:,.4g})."
+            + f" (from {before} to {after})."
         )
     names = ("profit", "turnover", "bad_debt_expected")
     shaky = [name.replace("_", " ") for name in names if len(set(np.sign(made.scan[name]))) > 1]
