@@ -95,7 +95,7 @@ def _entered(
     """Enter the pack in the registry: its verdicts, and the key figures and forecasts of its review."""
     whole = json.loads((target / "run.json").read_text(encoding="utf-8"))
     review: dict[str, Any] = next((part.run for part in made.made if part.name.startswith("80_")), {})
-    own = {name: review[name] for name in ("figures", "forecasts", "versions") if name in review}
+    own: dict[str, Any] = {name: review[name] for name in ("figures", "forecasts", "versions") if name in review}
     facts = {"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)}
     run: dict[str, Any] = {**own, **facts, **{name: whole[name] for name in ("started", "seconds", "verdicts")}}
     path = target.parent / registry.NAME

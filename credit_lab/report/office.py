@@ -64,9 +64,10 @@ def _unquoted(text: str) -> str:
 
 def _typed(column: pd.Series, kind: str) -> list[Any]:
     """Values as a record holds them."""
-    make: Callable[[Any], Any] = {"integer": int, "number": float, "boolean": lambda value: str(value) == "True"}.get(
-        kind, str
-    )
+    makers: dict[str, Callable[[Any], Any]] = {
+        "integer": int, "number": float, "boolean": lambda value: str(value) == "True",
+    }  # fmt: skip
+    make = makers.get(kind, str)
     return [None if pd.isna(value) else make(value) for value in column]
 
 
