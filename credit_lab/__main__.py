@@ -13,7 +13,8 @@ import typer
 
 from credit_lab import ledger as ledgers
 from credit_lab import periods
-from credit_lab.commands import collect, evaluate, grant, options, score, twin
+from credit_lab.commands import collect, evaluate, grant, options, runs, score, twin
+from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.report import inputs
@@ -30,6 +31,7 @@ app.add_typer(collect.app)
 app.add_typer(grant.app)
 app.add_typer(twin.app)
 app.add_typer(evaluate.app)
+app.add_typer(runs.app)
 
 
 @app.command()
@@ -146,31 +148,52 @@ def review(
     currency: options.Currency = "",
     rates: options.Rates = "",
     card: Annotated[str, typer.Option(help="card.json of `score fit`; adds grades and expected default.")] = "",
+    pack: Annotated[str, typer.Option(help="full: all steps in one document, in OUT/PERIOD-pack.")] = "",
+    formats: Annotated[str, typer.Option("--format", help="Of html,pdf,pptx,xlsx, with commas.")] = "html",
+    other: Annotated[
+        str, typer.Option(help="Of the pack: policy to compare with.")
+    ] = "data/policies/2025-tighter.toml",
+    policy_date: Annotated[str, typer.Option(help="Of the pack: first day under the policy; default: its own.")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Of the pack: go on where a run was stopped.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/PERIOD.")] = Path("reports"),
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Quarterly credit-policy review: executed notebook, HTML, tables, run.json.
+    """Quarterly credit-policy review: executed notebook, HTML, tables, run.json; or a pack of all steps.
 
     Example: credit-lab review --ledger data/sample --policy data/policies/2025-baseline.toml --period 2025Q4
+
+    Example: credit-lab review --pack full --format html,pdf,pptx,xlsx
     """
     from credit_lab import policy as policies
     from credit_lab import report
 
+    if pack not in ("", "full"):
+        raise typer.BadParameter(f"{pack!r}: full is the only one", param_hint="--pack")
     periods.parse_period(period)
     rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     report.require_period(book, period)
     parameters = {"ledger": ledger, "mapping": mapping, "policy": policy, "period": period, "card": card}
+    parameters |= {"currency": currency, "rates": rates}
+    parameters["registry"], wanted = str(options.registry(out)), packs.named(formats)
+    if pack:
+        packs.full(
+            book, rules, {**parameters, "other": other, "policy_date": policy_date}, out,
+            formats=formats, resume=resume, quiet=quiet, as_json=as_json,
+        )  # fmt: skip
+        return
+    title, end = f"Credit-policy review {period}", periods.parse_period(period).end
     made = report.run(
         inputs.notebook("80_quarterly_review"),
-        {**parameters, "currency": currency, "rates": rates},
+        parameters,
         out / period,
-        title=f"Credit-policy review {period}",
+        title=title,
+        also=packs.beside(wanted, title, packs.cover(book, rules, end), "80_quarterly_review"),
         facts={"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)},
         progress=not (quiet or as_json),
     )
-    options.finish(made, as_json)
+    options.finish(made, as_json, "review", book=book, as_of=str(end.date()))
 
 
 @app.command()
@@ -201,6 +224,7 @@ def backtest(
             periods.parse_date(text, option)
     rules = [policies.load(name) for name in names]
     book = inputs.open_ledger(ledger, mapping, currency, rates)
+    options.registry(out)
     parameters = {"ledger": ledger, "mapping": mapping, "policy_a": names[0], "policy_b": names[1]}
     made = report.run(
         inputs.notebook("70_policy_backtest"),
@@ -210,7 +234,7 @@ def backtest(
         facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
         progress=not (quiet or as_json),
     )
-    options.finish(made, as_json)
+    options.finish(made, as_json, "backtest", book=book, as_of=_last_day(book, end))
 
 
 @app.command()
@@ -249,6 +273,7 @@ def claim(
     if registration:
         registrations.load(registration)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
+    options.registry(out)
     parameters = {"ledger": ledger, "mapping": mapping, "claims": claims, "policy_date": policy_date, "seed": seed}
     parameters |= {"policy": policy, "registration": registration}
     made = report.run(
@@ -259,7 +284,12 @@ def claim(
         facts={"ledger_digest": book.digest()},
         progress=not (quiet or as_json),
     )
-    options.finish(made, as_json)
+    options.finish(made, as_json, "claim", book=book, as_of=_last_day(book, end))
+
+
+def _last_day(book: ledgers.Ledger, end: str) -> str:
+    """The day a run looks from: as given, else the last one of the data."""
+    return end or str(book.invoices["issue_date"].max().date())
 
 
 @app.command()

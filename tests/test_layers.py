@@ -65,7 +65,9 @@ def test_only_figures_draw_and_only_run_knows_papermill():
     drawing = {file for _, file in mentions("matplotlib")}
     assert {part for part, _ in mentions("matplotlib")} == {"report"}
     assert all(file.startswith("figures") or file in ("canvas.py", "show.py") for file in drawing)  # show names a type
-    assert set(mentions("papermill", "nbconvert", "nbclient")) == {("report", "run.py")}
+    assert set(mentions("papermill", "nbclient")) == {("report", "run.py")}
+    assert set(mentions("nbconvert")) == {("report", "page.py")}
+    assert set(mentions("weasyprint")) == {("report", "pdf.py")}
     assert {part for part, _ in mentions("ibis", "duckdb")} <= {"ledger", "aging", "scoring"}  # scoring: export
 
 

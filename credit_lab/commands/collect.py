@@ -111,10 +111,11 @@ def cash(
     from credit_lab import report
 
     periods.parse_date(as_of, "--as-of")
+    options.registry(out)
     made = report.run(
         inputs.notebook("51_cash_forecast"),
         {"ledger": ledger, "mapping": mapping, "as_of": as_of, "weeks": weeks, "seed": seed, "currency": currency,
          "rates": rates},
         out / "cash", title="Cash forecast", progress=not (quiet or as_json),
     )  # fmt: skip
-    options.finish(made, as_json)
+    options.finish(made, as_json, "cash", as_of=as_of)

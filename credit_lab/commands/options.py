@@ -3,10 +3,13 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
 import typer
+
+from credit_lab.ledger.model import Ledger as Book
 
 Ledger = Annotated[str, typer.Option(help="Folder, CSV/Parquet/XLSX file or database URL.")]
 MappingFile = Annotated[str, typer.Option("--mapping", help="Mapping file for a foreign export; see data/mappings.")]
@@ -52,11 +55,22 @@ def as_text(frame: pd.DataFrame) -> str:
     return shown.to_string(index=False)
 
 
-def finish(made: Any, as_json: bool) -> None:
-    """Say where a report is and what it found."""
+def registry(out: Path) -> Path:
+    """The registry of runs beside the reports; a damaged or foreign file is refused before the work begins."""
+    from credit_lab.report import registry as registries
+
+    registries.runs(out / registries.NAME)
+    return out / registries.NAME
+
+
+def finish(made: Any, as_json: bool, command: str, *, book: Book | None = None, as_of: str = "") -> None:
+    """Enter a report in the registry beside it; say where it is and what it found."""
+    from credit_lab.report import registry as registries
+
+    number = registries.enter(made.folder.parent / registries.NAME, command, made.folder, made.run, book, as_of)
     if as_json:
-        dump({"html": str(made.html), **made.run})
+        dump({"html": str(made.html), "run": number, **made.run})
         return
     for name, verdict in made.run["verdicts"].items():
         say(f"{name}: {verdict}")
-    say(f"report: {made.html} ({made.run['seconds']:.0f} s)")
+    say(f"report: {made.html} ({made.run['seconds']:.0f} s, run {number})")

@@ -57,11 +57,12 @@ def fit_(
         "leave_out": leave_out, "kind": kind, "boundary": boundary, "refused": refused, "seed": seed,
     }  # fmt: skip
     _refuse_early(parameters)
+    options.registry(out)
     made = report.run(
         inputs.notebook("30_scorecard_design"), parameters, out / "scorecard", title="Scorecard",
         progress=not (quiet or as_json),
     )  # fmt: skip
-    options.finish(made, as_json)
+    options.finish(made, as_json, "score fit")
 
 
 @app.command()
@@ -133,11 +134,12 @@ def validate(
         "customer": customer, "leave_out": leave_out, "boundary": boundary, "seed": seed,
     }  # fmt: skip
     _refuse_early(parameters)
+    options.registry(out)
     made = report.run(
         inputs.notebook("31_scorecard_validation"), parameters, out / "validation", title="Scorecard validation",
         progress=not (quiet or as_json),
     )  # fmt: skip
-    options.finish(made, as_json)
+    options.finish(made, as_json, "score validate")
 
 
 def _refuse_early(parameters: dict[str, object]) -> None:

@@ -47,6 +47,8 @@ def simulate(
     day = periods.parse_date(as_of, "--as-of")
     rules = [policies.load(name) for name in names]
     book = inputs.open_ledger(ledger, mapping, currency, rates)
+    if report:
+        options.registry(Path("reports"))
     if not compiled() and not quiet:
         typer.echo("the simulation is compiled once, which takes about half a minute", err=True)
     with options.bar("worlds", quiet or as_json) as progress:
@@ -57,7 +59,7 @@ def simulate(
     if out:
         show.save(made.tables(), out)
     lines = twin.headline(made, book.currency)
-    if as_json:
+    if as_json and not report:
         options.dump(
             {
                 "as_of": str(day.date()), "replicates": replicates, "seed": seed, "headline": lines,
@@ -65,7 +67,7 @@ def simulate(
                 "assumptions": list(made.first.assumptions),
             }
         )  # fmt: skip
-    else:
+    elif not as_json:
         table = made.comparison.table[["measure", "a", "b", "difference", "standard_error", "low", "high"]]
         options.say(table.to_string(index=False, float_format=lambda x: f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}"))
         options.say("\n".join(["", *lines, "", *made.first.assumptions]))
@@ -81,5 +83,4 @@ def simulate(
             facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
             progress=not (quiet or as_json),
         )
-        if not as_json:
-            options.finish(run, False)
+        options.finish(run, as_json, "simulate", book=book, as_of=str(day.date()))

@@ -23,3 +23,12 @@ class Section(pydantic.BaseModel):
     """Base of all sections: frozen, strict about keys."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        """`true` and "60" are no days: pydantic would take them for 1 and 60."""
+        field = cls.model_fields[str(info.field_name)]
+        if field.annotation in (int, float) and isinstance(value, bool | str):
+            raise ValueError(f"must be a number without quotes (given: {value!r})")
+        return value

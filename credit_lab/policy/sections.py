@@ -14,15 +14,6 @@ import pydantic
 from credit_lab.policy.base import Section, name, setting
 from credit_lab.policy.evidence import Evaluation, Investigation
 
-    @pydantic.field_validator("*", mode="before")
-    @classmethod
-    def _numbers_are_numbers(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
-        """`true` and "60" are no days: pydantic would take them for 1 and 60."""
-        field = cls.model_fields[str(info.field_name)]
-        if field.annotation in (int, float) and isinstance(value, bool | str):
-            raise ValueError(f"must be a number without quotes (given: {value!r})")
-        return value
-
 
 class Meta(Section):
     """Which policy this is, since when, and who stands for it."""

@@ -91,13 +91,13 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
     axes.barh(y, top["share"] * 100, color=AGES[0], label="not due")
     axes.barh(y, late * 100, color=AGES[4], label="overdue")
     axes.axvline(cap * 100, color=GREY, linestyle="--", linewidth=1.2)
-    axes.annotate(f" cap {cap:.0%}", (cap * 100, len(top) - 1), color=GREY, fontsize=9)
-    axes.set_yticks(y, top["customer_id"])
+    axes.annotate(f" cap {cap:.0%}", (cap * 100, 0), color=GREY, fontsize=9)
+    axes.set_yticks(y, top["customer_id"].map(canvas.label))
     axes.grid(axis="x", color="#E3E3E3")
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("% of receivables")
     canvas.title(axes, f"The {len(top)} largest customers hold {top['share'].sum():.0%} of receivables")
-    canvas.legend(axes, loc="lower right")
+    canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(
         figure, f"Exposure: invoices less credit notes and unapplied cash; {source}; n = {len(balances):,} customers"
     )
@@ -105,7 +105,7 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
 
 def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, currency: str, source: str) -> "Figure":
     """Two replays month by month: sales allowed, share refused, overdue; marked months are shaded."""
-    figure, panels = canvas.blank(width=9.2, height=3.6, panels=3)
+    figure, panels = canvas.blank(width=9.2, height=3.8, panels=3)
     scale, unit = canvas.scale(a["sales"], currency)
     shown: list[tuple[str, Any]] = [
         (f"Sales allowed\n({unit} a month)", lambda t: t["sales"] / scale),
@@ -122,8 +122,11 @@ def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, cu
         step = -(-len(a) // 4)
         axes.set_xticks(range(0, len(a), step), [f"{month:%b %y}" for month in a["month"].iloc[::step]])
     canvas.legend(panels[0], loc="lower left")
+    asked = [table["sales"].sum() + table["refused"].sum() for table in (a, b)]
+    shares = [table["refused"].sum() / whole if whole else 0.0 for table, whole in zip((a, b), asked, strict=True)]
+    canvas.finding(figure, f"{names[1]} would refuse {shares[1]:.0%} of sales, {names[0]} {shares[0]:.0%}")
     shaded = "; shaded months mislead (see notes)" if a["marked"].any() else ""
-    return canvas.note(figure, f"Replay on history, behaviour held fixed; {source}{shaded}")
+    return canvas.note(figure, f"Replay on history, behaviour held fixed; {source}; n = {len(a)} months{shaded}")
 
 
 def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
@@ -155,7 +158,7 @@ def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str)
     """Invoice months by age: share still open, and share written off; recent years in stronger colour."""
     if uncollected.empty:
         return canvas.nothing("Invoice months")
-    figure, panels = canvas.blank(width=9.2, height=3.8, panels=2)
+    figure, panels = canvas.blank(width=9.2, height=4.0, panels=2)
     count = len(uncollected)
     for axes, table, title in (
         (panels[0], uncollected, "Still open, % of the month's sales"),
@@ -178,30 +181,42 @@ def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str)
         axes.set_ylim(0)
         axes.xaxis.get_major_locator().set_params(integer=True)
     canvas.legend(panels[0], loc="upper right")
+    open_, gone = (100 * table.mean().get(age, np.nan) for table, age in ((uncollected, 6), (lost, 12)))
+    known = np.isfinite(open_) and np.isfinite(gone)
+    canvas.finding(
+        figure,
+        f"{open_:.1f} % of a month's sales is still open after six months, {gone:.1f} % is written off within twelve"
+        if known
+        else "Too young to say what becomes of a month's sales",
+    )
     return canvas.note(figure, f"Each line is one invoice month, the last twelve in blue; {source}; n = {count} months")
 
 
 def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
     """Per claim the metric by month, and the changes the firm shows without any policy against the claimed band."""
-    figure, grid = canvas.blank(width=9.2, height=2.9 * len(tested), panels=2, rows=len(tested))
+    figure, grid = canvas.blank(width=9.2, height=2.7 * len(tested) + 0.6, panels=2, rows=len(tested))
     for (left, right), one in zip(np.atleast_2d(grid), tested.values(), strict=True):
         left.plot(one.series.index, one.series, color=BLUE, linewidth=1.8)
         left.axvline(policy_date, color=GREY, linestyle="--", linewidth=1.2)
         left.set_ylim(min(0.0, float(one.series.min())))
         canvas.title(left, f"{one.claim.name_en}: {one.word}", size=10)
-        left.tick_params(axis="x", rotation=30)
+        canvas.dates(left)
+        left.set_ylabel(one.claim.metric.replace("_", " "))
+        drawn = one.placebo if one.placebo is not None else one.portfolio
+        if drawn is None:
+            right.set_axis_off()
+            right.text(0.0, 0.5, "no simulation for this claim", color=GREY)
+            continue
         low, high = one.claim.band
         right.axvspan(100 * low, 100 * high, color=AGES[1], label="claimed band")
-        drawn = one.placebo if one.placebo is not None else one.portfolio
-        if drawn is not None:  # a rate may rise tenfold by chance: such histories share the last bar
-            right.hist(100 * drawn.draws.clip(upper=3.0), bins=40, color=AGES[0], label="no policy at all")
+        # a rate may rise tenfold by chance: such histories share the last bar
+        right.hist(100 * drawn.draws.dropna().clip(upper=3.0), bins=40, color=AGES[0], label="no policy at all")
         if np.isfinite(one.naive):
             right.axvline(100 * one.naive, color=ORANGE, linewidth=1.8, label="plain before/after")
-        canvas.title(
-            right,
-            f"{drawn.share_reached:.0%} of policy-free histories reach it" if drawn is not None else "no simulation",
-            size=10,
-        )
+        canvas.title(right, f"{drawn.share_reached:.0%} of policy-free histories reach it", size=10)
         right.set_xlabel("change after against before, %")
-        canvas.legend(right, loc="upper right")
+        canvas.legend(right, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    words = [one.word for one in tested.values()]
+    counts = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
+    canvas.finding(figure, f"Claims tested: {len(words)}; {', '.join(counts)}")
     return canvas.note(figure, f"Policy date {policy_date.date()}; simulated twins of the firm without the policy")

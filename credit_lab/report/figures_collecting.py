@@ -27,6 +27,7 @@ def cash_chart(weekly: pd.DataFrame, past: pd.DataFrame, *, currency: str, sourc
     axes.plot(weekly["period_end"], weekly["open_items"] / scale, color=ORANGE, lw=1, ls="--", label="from open items")
     axes.set_ylabel(unit)
     axes.set_ylim(bottom=0)
+    canvas.dates(axes)
     canvas.title(axes, f"{weekly['mean'].sum() / scale:,.1f} {unit} expected within {len(weekly)} weeks")
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(figure, source)
@@ -35,12 +36,12 @@ def cash_chart(weekly: pd.DataFrame, past: pd.DataFrame, *, currency: str, sourc
 def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     """Recall and precision of each rule, with its lead time."""
     shown = rules.iloc[::-1].reset_index(drop=True)
-    figure, (left, right) = canvas.blank(width=9.0, height=1.4 + 0.26 * len(shown), panels=2)
+    figure, (left, right) = canvas.blank(width=9.0, height=1.8 + 0.26 * len(shown), panels=2)
     at = np.arange(len(shown))
     left.barh(at + 0.18, 100 * shown["recall"], height=0.34, color=BLUE, label="defaults warned of")
     left.barh(at - 0.18, 100 * shown["precision"], height=0.34, color=ORANGE, label="alerts that came true")
     left.axvline(100 * shown["base_rate"].iloc[0], color="black", lw=0.8, ls="--")
-    left.set_yticks(at, shown["rule"], fontsize=8.5)
+    left.set_yticks(at, shown["rule"].map(lambda rule: canvas.label(rule, 40)), fontsize=8.5)
     left.set_xlabel("% (dashed: by lot)")
     left.grid(axis="y", visible=False)
     right.barh(at, shown["lead_median_days"], height=0.5, color=GREY)
@@ -49,11 +50,13 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     right.grid(axis="y", visible=False)
     many = rules[(rules["rule"] != "any of them") & (rules["alerts"] >= 20)].sort_values("precision")
     best = (
-        f"Most precise: {many['rule'].iloc[-1]} ({many['precision'].iloc[-1]:.0%})" if len(many) else "Few alerts yet"
+        f"Most precise rule with 20 alerts: {many['rule'].iloc[-1]} ({many['precision'].iloc[-1]:.0%} came true)"
+        if len(many)
+        else "Few alerts yet"
     )
-    canvas.title(left, best, 10.5)
-    canvas.legend(left, loc="lower right")
-    return canvas.note(figure, source)
+    canvas.finding(figure, best)
+    canvas.legend(left, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
+    return canvas.note(figure, f"{source}; n = {int(rules['alerts'].max()):,} alerts")
 
 
 def orderings_chart(orderings: pd.DataFrame, *, currency: str, source: str) -> "Figure":

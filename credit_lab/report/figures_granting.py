@@ -22,15 +22,21 @@ def methods_chart(limits: pd.DataFrame, *, currency: str, source: str) -> "Figur
     answered = known.groupby("method").size().reindex(spread.index) / limits["customer_id"].nunique()
     figure, axes = canvas.blank(height=1.4 + 0.32 * len(spread))
     at, scale = np.arange(len(spread)), 1e3
-    axes.hlines(at, spread[0.1].clip(lower=1) / scale, spread[0.9].clip(lower=1) / scale, color=GREY, lw=5, alpha=0.5)
-    axes.plot(spread[0.5].clip(lower=1) / scale, at, "o", color=ORANGE)
+    axes.hlines(
+        at, spread[0.1].clip(lower=1e3) / scale, spread[0.9].clip(lower=1e3) / scale, color=GREY, lw=5, alpha=0.5
+    )
+    axes.plot(spread[0.5].clip(lower=1e3) / scale, at, "o", color=ORANGE)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_yticks(at, [f"{name} ({share:.0%})" for name, share in zip(spread.index, answered, strict=True)])
-    axes.set_xlabel(f"limit, thousand {currency} (bar: 10 to 90 % of customers, dot: median)")
+    axes.set_xlabel(f"limit, thousand {currency}, at least 1 (bar: 10 to 90 % of customers, dot: median)")
     axes.grid(axis="y", visible=False)
     ratio = spread[0.5].iloc[-1] / max(spread[0.5].iloc[0], 1e-9)
     canvas.title(axes, f"Methods differ by a factor of {ratio:,.0f} in the median")
-    return canvas.note(figure, f"In brackets: share of customers a method can answer; {source}")
+    return canvas.note(
+        figure,
+        f"In brackets: share of customers a method can answer; {source}; n = {limits['customer_id'].nunique():,}",
+    )
 
 
 def workload_chart(workload: pd.DataFrame, *, source: str) -> "Figure":
@@ -46,7 +52,9 @@ def workload_chart(workload: pd.DataFrame, *, source: str) -> "Figure":
     busiest = wide.iloc[:, 0]
     canvas.title(axes, f"Most signatures: {busiest.idxmax()} ({busiest.max() / max(busiest.sum(), 1):.0%})")
     canvas.legend(axes)
-    return canvas.note(figure, f"Changes of limits in this review; {source}")
+    return canvas.note(
+        figure, f"Changes of limits in this review; {source}; n = {int(wide.to_numpy().sum()):,} signatures"
+    )
 
 
 def frontier_chart(frontier: pd.DataFrame, losses: pd.DataFrame, *, currency: str, source: str) -> "Figure":
@@ -61,6 +69,8 @@ def frontier_chart(frontier: pd.DataFrame, losses: pd.DataFrame, *, currency: st
     by = losses.set_index("limits")
     at = np.interp(by["expected_loss"].iloc[0], frontier["expected_loss"], frontier["profit"])
     more = at / by["profit"].iloc[0] - 1 if by["profit"].iloc[0] > 0 else np.nan
-    canvas.title(axes, f"At the same expected loss the best limits earn {more:.0%} more than the policy's")
+    beyond = "The policy's limits lie above the frontier: they break one of its constraints"
+    better = f"At the same expected loss the best limits earn {more:.0%} more than the policy's"
+    canvas.title(axes, beyond if more < -0.005 else better)
     canvas.legend(axes, loc="lower right")
     return canvas.note(figure, f"Expected, if limits are used in full; {source}")

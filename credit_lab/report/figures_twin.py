@@ -16,7 +16,8 @@ def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figu
     """Open balance and sales by month under both policies, with 80 % of the simulated worlds."""
     if monthly.empty:
         return canvas.nothing("The year ahead")
-    figure, axes = canvas.blank(width=9.2, height=3.6, panels=2)
+    figure, axes = canvas.blank(width=9.2, height=3.8, panels=2)
+    said = []
     names = list(monthly["policy"].unique())
     for panel, name in zip(axes, ("open", "sales"), strict=True):
         scale, unit = canvas.scale(monthly[f"{name}_high"], currency)
@@ -27,18 +28,22 @@ def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figu
             panel.plot(part["month"], part[f"{name}_median"] / scale, color=colour, label=policy)
         panel.set_ylabel(unit)
         panel.set_ylim(bottom=0)
-        panel.tick_params(axis="x", labelrotation=30, labelsize=8)
+        canvas.dates(panel)
         last = monthly.groupby("policy", sort=False)[f"{name}_median"].mean()
         change = last.iloc[-1] / last.iloc[0] - 1
         words = "Receivables" if name == "open" else "Sales"
-        canvas.title(panel, f"{words}: {change:+.0%} under {names[-1]}", 10.5)
+        said.append(f"{words.lower()} {change:+.0%}")
+        canvas.title(panel, words, 10)
     canvas.legend(axes[0], loc="lower left")
+    canvas.finding(figure, f"Under {names[-1]}: {', '.join(said)}")
     return canvas.note(figure, f"Median and 80 % of simulated worlds; {source}")
 
 
 def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) -> "Figure":
     """Turnover and bad debt of each simulated world under both policies, and what changes in the same world."""
-    figure, axes = canvas.blank(width=9.2, height=3.4, panels=3)
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = canvas.blank(width=9.2, height=3.6, panels=3)
     for panel, (name, words, factor) in zip(
         axes, (("turnover", "turnover, times a year", 1), ("bad_debt_expected", "bad debt, % of sales", 100),
                ("profit", "profit, million", 1e-6)), strict=True,
@@ -50,7 +55,12 @@ def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) 
         panel.set_xlabel(f"change of {words}")
         panel.set_yticks([])
         better = float((gap > 0).mean())
-        canvas.title(panel, f"Higher in {better:.0%} of worlds", 10.5)
+        canvas.title(panel, f"Higher in {better:.0%} of worlds", 10)
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+    gain = float((second["profit"] - first["profit"]).mean()) / 1e6
+    canvas.finding(
+        figure, f"The second policy earns {abs(gain):,.2f} million {'more' if gain > 0 else 'less'} on average"
+    )
     return canvas.note(figure, f"Each world meets both policies; orange: mean; {source}")
 
 
@@ -65,6 +75,7 @@ def sensitivity_chart(table: pd.DataFrame, *, currency: str, source: str) -> "Fi
             colour = ORANGE if row["value"] == part["value"].max() else BLUE
             axes.barh(at, row["difference"] / scale, color=colour, height=0.5, alpha=0.85)
             axes.annotate(f"{row['value']:g}", (row["difference"] / scale, at), fontsize=8, va="center",
+                          xytext=(3 if row["difference"] > 0 else -3, 0), textcoords="offset points",
                           ha="left" if row["difference"] > 0 else "right")  # fmt: skip
     axes.axvline(0, color="black", lw=0.8)
     axes.set_yticks(range(len(order)), [name.replace("_", " ") for name in order.index])

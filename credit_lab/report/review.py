@@ -62,6 +62,11 @@ class Review:
         """All tables by name, as they are saved beside the report."""
         return {name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
 
+    def figures(self) -> dict[str, tuple[float | None, str]]:
+        """Key figures by formula id, with their unit; None where one cannot be computed."""
+        rows = self.kpis[["formula_id", "value", "unit"]].itertuples(index=False, name=None)
+        return {name: (float(value) if pd.notna(value) else None, unit) for name, value, unit in rows}
+
 
 def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     """Compute the review of `period` ("2025Q4") for a one-currency ledger under `policy`.

@@ -4,13 +4,15 @@ Everything is written aside and renamed into place when it is whole, so a reader
 module that knows papermill.
 """
 
+import contextlib
 import json
 import os
 import platform
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,9 +20,14 @@ from typing import Any
 
 from credit_lab import __version__
 from credit_lab.errors import ReportError, nearest
+from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
-_VERDICTS = "verdicts.json"
+# What a notebook may leave beside its tables for run.json: verdicts, key figures (name → value, unit), forecasts made.
+_LEFT = ("verdicts", "figures", "forecasts")
+# A kernel or a worker ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when
+# asked to by prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
+END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,28 @@ class Report:
     run: dict[str, Any]
 
 
+class Stopped(ReportError):
+    """A cell of a notebook raised: which, and what."""
+
+    def __init__(self, notebook: str, cell: int, name: str, value: str) -> None:
+        super().__init__(f"notebook {notebook} failed in cell {cell}: {name}: {value}")
+        self.name, self.value = name, value
+
+
+@contextlib.contextmanager
+def _light_imports() -> Iterator[None]:
+    """Import without a checker of URIs that papermill's imports can do without: it costs 1.1 s in every process."""
+    name = "rfc3987_syntax"
+    known = name in sys.modules
+    if not known:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if not known:
+            del sys.modules[name]
+
+
 def parameters_of(notebook: str | Path) -> dict[str, dict[str, str]]:
     """Parameters of a notebook: name → type, default, help (the comment behind it).
 
@@ -40,7 +69,8 @@ def parameters_of(notebook: str | Path) -> dict[str, dict[str, str]]:
     ReportError
         The notebook does not exist or has no cell tagged `parameters`: it would run on its own defaults.
     """
-    import papermill
+    with _light_imports():
+        import papermill
 
     path = Path(notebook)
     if not path.is_file():
@@ -54,6 +84,20 @@ def parameters_of(notebook: str | Path) -> dict[str, dict[str, str]]:
     }
 
 
+def known_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse names the notebook does not know.
+
+    Raises
+    ------
+    ReportError
+        With the nearest known name.
+    """
+    known = parameters_of(notebook)
+    for name in parameters:
+        if name not in known:
+            raise ReportError(f"notebook {notebook.name} has no parameter {name!r}; {nearest(name, known)}")
+
+
 def run(
     notebook: str | Path,
     parameters: Mapping[str, Any],
@@ -62,17 +106,19 @@ def run(
     title: str,
     facts: Mapping[str, Any] | None = None,
     progress: bool = True,
+    also: Callable[[Path, dict[str, Any]], None] = lambda _folder, _record: None,
 ) -> Report:
     """Execute `notebook` with `parameters` and leave the report in the folder `out`.
 
-    The notebook gets one parameter more, `out`: the folder to save its tables in. It may leave a file `verdicts.json`
-    there, which goes into run.json.
+    The notebook gets one parameter more, `out`: the folder to save its tables in. It may leave the files
+    `verdicts.json`, `figures.json` and `forecasts.json` there, which go into run.json.
 
     Parameters
     ----------
     parameters : texts, numbers, booleans, or lists of them; names the notebook does not know are refused
     out : folder of the report; an earlier report there is replaced when the new one is whole
     facts : further entries of run.json (hashes of ledger and policy)
+    also : writes further formats; gets the folder before it is put in place, and what run.json says
 
     Raises
     ------
@@ -81,58 +127,87 @@ def run(
         `<out>-failed/`, an earlier report stays as it is.
     """
     source, target = Path(notebook), Path(out)
-    known = parameters_of(source)
-    for name in parameters:
-        if name not in known:
-            raise ReportError(f"notebook {source.name} has no parameter {name!r}; {nearest(name, known)}")
+    known_parameters(source, parameters)
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     try:
-        started = time.time()
-        executed = _execute(source, aside, target, dict(parameters), progress)
-        page = aside / f"{source.stem}.html"
-        page.write_text(_html(executed, title, str(aside), str(target)), encoding="utf-8")
-        record = _record(source, parameters, facts or {}, aside, started)
-        (aside / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        record = step(source, parameters, aside, target, facts=facts, progress=progress)
+        html = aside / f"{source.stem}.html"
+        html.write_text(page(title, [aside / source.name]), encoding="utf-8")
+        also(aside, record)
         aside.chmod(0o755)
-        _swap(aside, target)
+        swap(aside, target)
         shutil.rmtree(_failed(target), ignore_errors=True)  # what an earlier failure left is answered now
-    except BaseException:
+    except Stopped as error:
+        kept = _keep_partial(aside / source.name, _failed(target))
+        raise ReportError(f"{error}\nwhat there is of it: {kept}; an earlier report is untouched") from error
+    finally:
         shutil.rmtree(aside, ignore_errors=True)
-        raise
-    return Report(target, target / page.name, record)
-
-
-def _execute(source: Path, aside: Path, target: Path, parameters: dict[str, Any], progress: bool) -> Path:
-    import papermill
-
-    executed = aside / source.name
-    try:
-        papermill.execute_notebook(
-            str(source),
-            str(executed),
-            parameters={**parameters, "out": str(aside)},
-            kernel_name="python3",
-            progress_bar=progress,
-            log_output=False,
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its note on unencrypted TCP is for shared machines
-        )
-    except papermill.PapermillExecutionError as error:  # its count includes the injected parameters
-        failed = _failed(target)
-        failed.mkdir(exist_ok=True)
-        shutil.copy(executed, failed / source.name)
-        page = failed / f"{source.stem}.html"
-        page.write_text(_html(executed, "failed run", str(aside), str(target)), encoding="utf-8")
-        raise ReportError(
-            f"notebook {source.name} failed in cell {error.exec_count - 1}: {error.ename}: {error.evalue}\n"
-            f"what there is of it: {page}; an earlier report is untouched"
-        ) from error
-    _rename_inside(executed, str(aside), str(target))
-    return executed
+    return Report(target, target / html.name, record)
 
 
 def _failed(target: Path) -> Path:
     return target.with_name(target.name + "-failed")
+
+
+def _keep_partial(executed: Path, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    shutil.copy(executed, folder / executed.name)
+    html = folder / f"{executed.stem}.html"
+    html.write_text(page("failed run", [executed]), encoding="utf-8")
+    return html
+
+
+def step(
+    source: Path,
+    parameters: Mapping[str, Any],
+    folder: Path,
+    final: Path,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Execute a notebook in `folder`, which will stand at `final` in the end: executed notebook, tables, run.json.
+
+    Returns what run.json says.
+
+    Raises
+    ------
+    Stopped
+        A cell raised; the partial notebook is in `folder`, run.json is not.
+    """
+    started = time.time()
+    executed = folder / source.name
+    try:
+        _execute(source, executed, {**parameters, "out": str(folder)}, progress)
+    finally:
+        if executed.exists():
+            _rename_inside(executed, str(folder), str(final))
+    record = _record(source, parameters, facts or {}, folder, started)
+    (folder / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return record
+
+
+def _execute(source: Path, executed: Path, parameters: dict[str, Any], progress: bool) -> None:
+    with _light_imports():
+        import papermill
+
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(executed),
+            parameters=parameters,
+            kernel_name="python3",
+            progress_bar=progress,
+            log_output=False,
+            shutdown_kernel="immediate",  # everything is saved: no need to let it tidy up
+            extra_arguments=[
+                "--IPKernelApp.log_level=ERROR",  # its note on unencrypted TCP is for shared machines
+                f"--IPKernelApp.exec_lines={END_WITH_PARENT}",
+            ],
+        )
+    except papermill.PapermillExecutionError as error:  # its count includes the injected parameters
+        raise Stopped(source.name, error.exec_count - 1, error.ename, error.evalue) from error
 
 
 def _rename_inside(notebook: Path, aside: str, target: str) -> None:
@@ -141,27 +216,20 @@ def _rename_inside(notebook: Path, aside: str, target: str) -> None:
     notebook.write_text(text.replace(json.dumps(aside)[1:-1], json.dumps(target)[1:-1]), encoding="utf-8")
 
 
-def _html(notebook: Path, title: str, aside: str, target: str) -> str:
-    from nbconvert import HTMLExporter
-
-    exporter = HTMLExporter(
-        template_name="credit_lab", extra_template_basedirs=[str(Path(__file__).parent / "templates")]
-    )
-    body, _ = exporter.from_filename(str(notebook), resources={"title": title, "version": __version__})
-    return str(body).replace(aside, target)
-
-
 def _record(
     source: Path, parameters: Mapping[str, Any], facts: Mapping[str, Any], aside: Path, started: float
 ) -> dict[str, Any]:
-    verdicts = aside / _VERDICTS
-    found = json.loads(verdicts.read_text(encoding="utf-8")) if verdicts.exists() else {}
-    verdicts.unlink(missing_ok=True)
+    found: dict[str, Any] = {"verdicts": {}, "figures": {}, "forecasts": []}
+    for name in _LEFT:
+        left = aside / f"{name}.json"
+        if left.exists():
+            found[name] = json.loads(left.read_text(encoding="utf-8"))
+            left.unlink()
     return {
         "notebook": source.name,
         "parameters": dict(parameters),
         **facts,
-        "verdicts": found,
+        **found,
         "tables": sorted(path.name for path in (aside / "tables").glob("*.csv")),
         "versions": {
             "credit_lab": __version__,
@@ -173,7 +241,7 @@ def _record(
     }
 
 
-def _swap(aside: Path, target: Path) -> None:
+def swap(aside: Path, target: Path) -> None:
     """Put the finished folder in place; an earlier one is moved away first and deleted last."""
     if target.exists():
         old = target.with_name(f".{target.name}-old-{os.getpid()}")

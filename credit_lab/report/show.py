@@ -1,11 +1,19 @@
 """What a notebook shows: escaped tables, figures with a text for those who cannot see them, sentences, files.
 
-All HTML is built here and everything that comes from data is escaped.
+Everything shown has two faces: HTML for the reader, and a record (`RECORD`, plain JSON) from which every other format
+is built, so that a page, a deck and a workbook show the same numbers. All HTML is built here, from the records, and
+everything that comes from data is escaped. The records:
+
+- table: caption, columns (name, title, unit, type), rows (raw values), total_rows
+- figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and height in inches,
+  svg (gzip, base64), png (base64)
+- heading: title, line · sentences: lines · note: text · verdicts: lights (name, light, reason)
 """
 
 import base64
+import gzip
 import html
-import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +21,37 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import ReportError
+from credit_lab.report import canvas
 
 if TYPE_CHECKING:
-    from IPython.display import HTML
     from matplotlib.figure import Figure
+
+RECORD = "application/vnd.credit_lab+json"
 
 # Signs that make a spreadsheet take a text for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_CONTROL = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10, 13)}
+# Columns whose unit stands in the column `unit` of the same row.
+_BY_ROW = ("value", "previous", "change", "a", "b", "difference")
 
 
-def _html(text: str) -> "HTML":
-    from IPython.display import HTML
+@dataclass(frozen=True)
+class Shown:
+    """HTML for the reader (`data`), the record for every other format."""
 
-    return HTML(text)
+    data: str
+    record: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        return self.data
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/html": self.data, "text/plain": f"<{self.record['kind']}>", RECORD: self.record}
+
+
+def _escaped(text: str, quote: bool = False) -> str:
+    """Text for HTML; control characters, which no page may hold, are shown by their pictures (␀, ␛)."""
+    return html.escape(text.translate(_CONTROL), quote=quote)
 
 
 def cell(value: Any, unit: str = "") -> str:
@@ -51,7 +77,7 @@ def cell(value: Any, unit: str = "") -> str:
             return "< 0.001" if value < 0.001 else f"{value:.3f}"
         if unit in ("days", "%", "times a year", "index", "customers"):
             return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
-        return f"{value:,.2f}"
+        return f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"  # a float holds no more digits
     return str(value)
 
 
@@ -70,8 +96,8 @@ def table(
     days: tuple[str, ...] = (),
     fine: tuple[str, ...] = (),
     rows: int | None = None,
-) -> "HTML":
-    """A table as escaped HTML.
+) -> Shown:
+    """A table.
 
     Parameters
     ----------
@@ -84,70 +110,146 @@ def table(
     shown = frame.head(rows) if rows is not None else frame
     units = {**dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days"), **dict.fromkeys(fine, "fine")}
     units |= dict.fromkeys(("p_value", "jeffreys"), "chance")
-    per_row = {"value", "previous", "change", "a", "b", "difference"} if "unit" in frame else set()
-    head = "".join(f"<th{_align(frame[name])} scope='col'>{html.escape(_title(name))}</th>" for name in shown)
-    body = []
-    for record in shown.to_dict("records"):
-        texts = {
-            name: cell(value, record["unit"] if name in per_row else units.get(str(name), ""))
-            for name, value in record.items()
-        }
-        cells = [f"<td{_align(frame[name])}>{html.escape(text)}</td>" for name, text in texts.items()]
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    more = f" (first {len(shown):,} of {len(frame):,})" if len(shown) < len(frame) else ""
+    if "unit" in frame:
+        units |= dict.fromkeys(_BY_ROW, "by row")
+    columns = [
+        {"name": str(name), "title": _title(name), "unit": units.get(str(name), ""), "type": _type(frame[name])}
+        for name in shown
+    ]
+    raw = [[_raw(value) for value in record] for record in shown.itertuples(index=False, name=None)]
+    record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
     if frame.empty:
-        return _html(f"<p class='empty'>{html.escape(caption)}: nothing to show.</p>")
-    return _html(
-        f"<div class='table'><table><caption>{html.escape(caption + more)}</caption><thead><tr>{head}</tr></thead>"
+        return Shown(f"<p class='empty'>{_escaped(caption)}: nothing to show.</p>", record)
+    return Shown(_table_html(shown, record), record)
+
+
+def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
+    columns = record["columns"]
+    unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
+    head = "".join(f"<th{_align(one)} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
+    body, widths = [], [_word(one["title"]) for one in columns]
+    for values in shown.itertuples(index=False, name=None):
+        own = values[unit_at] if unit_at is not None else ""
+        texts = [
+            cell(value, own if one["unit"] == "by row" else one["unit"])
+            for one, value in zip(columns, values, strict=True)
+        ]
+        widths = [max(width, _width(text, one)) for width, text, one in zip(widths, texts, columns, strict=True)]
+        cells = [f"<td{_align(one)}>{_escaped(text)}</td>" for one, text in zip(columns, texts, strict=True)]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    total, count = record["total_rows"], len(shown)
+    caption = record["caption"] + (f" (first {count:,} of {total:,})" if count < total else "")
+    size = ("short " if count <= 12 else "") + ("huge" if sum(widths) > 170 else "wide" if sum(widths) > 125 else "")
+    columns_html = "".join(f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths)
+    return (
+        f"<div class='table {size.strip()}' tabindex='0' role='group' aria-label='{_escaped(caption, quote=True)}'>"
+        f"<table style='--full:{min(100, sum(widths)):.0f}%'><caption>{_escaped(caption)}</caption>"
+        f"<colgroup>{columns_html}</colgroup><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
-def _align(column: pd.Series) -> str:
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+def _word(title: str) -> float:
+    """Width a heading needs when it is broken between words, in letters, with the space around it."""
+    return 3.0 + 1.1 * max((len(word) for word in title.split()), default=0)
+
+
+def _width(text: str, column: dict[str, Any]) -> float:
+    """Width a cell asks for on paper; long texts are content with some lines."""
+    length = sum(2 if ord(sign) > 0x2E7F else 1 for sign in text)
+    if column["type"] != "text":
+        return 3.0 + length
+    longest = max((len(word) for word in text.split()), default=0)
+    return 3.0 + max(min(longest, 26), min(length, 12 + 0.2 * length, 32))
+
+
+def _type(column: pd.Series) -> str:
+    kind = column.dtype
+    if pd.api.types.is_datetime64_any_dtype(kind):
+        return "date"
+    if pd.api.types.is_bool_dtype(kind):
+        return "boolean"
+    if pd.api.types.is_integer_dtype(kind):
+        return "integer"
+    return "number" if pd.api.types.is_numeric_dtype(kind) else "text"
+
+
+def _raw(value: Any) -> Any:
+    """A value as JSON holds it; missing and infinite values are null, days are ISO dates."""
+    if isinstance(value, str):
+        return value
+    if value is None or pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return str(value)
+
+
+def _align(column: dict[str, Any]) -> str:
+    if column["type"] == "date":
         return " class='date'"
-    return " class='number'" if pd.api.types.is_numeric_dtype(column.dtype) and column.dtype != bool else ""
+    return " class='number'" if column["type"] in ("integer", "number") else ""
 
 
 def _title(name: Any) -> str:
     return str(name).replace("_", " ")
 
 
-def figure(drawing: "Figure", alt: str) -> "HTML":
-    """A figure as PNG inside the page, with its alternative text."""
-    buffer = io.BytesIO()
-    drawing.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return _html(f"<figure><img alt='{html.escape(alt, quote=True)}' src='data:image/png;base64,{data}'></figure>")
+def figure(drawing: "Figure", alt: str) -> Shown:
+    """A figure as vectors inside the page, with its alternative text."""
+    svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
+    titles = [text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())]
+    width, height = drawing.get_size_inches()
+    record = {
+        "kind": "figure",
+        "finding": drawing.get_suptitle() or (titles[0] if titles else ""),
+        "panels": titles,
+        "note": drawing.get_supxlabel(),
+        "alt": alt,
+        "width": float(width),
+        "height": float(height),
+        "svg": base64.b64encode(gzip.compress(svg, mtime=0)).decode(),
+        "png": base64.b64encode(png).decode(),
+    }
+    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    return Shown(f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>", record)
 
 
-def heading(title: str, line: str) -> "HTML":
+def heading(title: str, line: str) -> Shown:
     """Title of a report and the line under it."""
-    return _html(f"<h1>{html.escape(title)}</h1><p class='subtitle'>{html.escape(line)}</p>")
+    record = {"kind": "heading", "title": title, "line": line}
+    return Shown(f"<h1>{_escaped(title)}</h1><p class='subtitle'>{_escaped(line)}</p>", record)
 
 
-def sentences(lines: list[str] | tuple[str, ...]) -> "HTML":
+def sentences(lines: list[str] | tuple[str, ...]) -> Shown:
     """Sentences as a list; nothing at all says so."""
+    record = {"kind": "sentences", "lines": list(lines)}
     if not lines:
-        return _html("<p class='empty'>No findings.</p>")
-    return _html("<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>")
+        return Shown("<p class='empty'>No findings.</p>", record)
+    return Shown("<ul>" + "".join(f"<li>{_escaped(line)}</li>" for line in lines) + "</ul>", record)
 
 
-def note(text: str) -> "HTML":
+def note(text: str) -> Shown:
     """A boxed note."""
-    return _html(f"<p class='note'>{html.escape(text)}</p>")
+    return Shown(f"<p class='note'>{_escaped(text)}</p>", {"kind": "note", "text": text})
 
 
-def lights(verdicts: dict[str, str]) -> "HTML":
+def lights(verdicts: dict[str, str]) -> Shown:
     """Traffic lights: name, light and reason; the light is also said in words."""
-    items = []
-    for name, verdict in verdicts.items():
-        light, _, reason = verdict.partition(": ")
-        items.append(
-            f"<li class='{html.escape(light, quote=True)}'><strong>{html.escape(name)}</strong> "
-            f"<span>{html.escape(light)}</span> {html.escape(reason)}</li>"
-        )
-    return _html(f"<ul class='lights'>{''.join(items)}</ul>")
+    parts = [(name, *verdict.partition(": ")[::2]) for name, verdict in verdicts.items()]
+    record = {"kind": "verdicts", "lights": [{"name": n, "light": light, "reason": r} for n, light, r in parts]}
+    items = [
+        f"<li class='{_escaped(light, quote=True)}'><strong>{_escaped(name)}</strong> "
+        f"<span>{_escaped(light)}</span> {_escaped(reason)}</li>"
+        for name, light, reason in parts
+    ]
+    return Shown(f"<ul class='lights'>{''.join(items)}</ul>", record)
 
 
 def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
