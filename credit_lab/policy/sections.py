@@ -5,6 +5,8 @@ from best to worst or from small to large; gaps and overlaps are refused when th
 has exactly one answer.
 """
 
+import hashlib
+import json
 from datetime import date
 from itertools import pairwise
 from typing import Any, Literal
@@ -304,3 +306,8 @@ class Policy(Section):
         if longest > self.terms.max_term_days:
             raise ValueError(f"a grade grants {longest} days, terms.max_term_days allows {self.terms.max_term_days}")
         return self
+
+
+def digest(policy: Policy) -> str:
+    """SHA-256 of the policy's content, whatever the layout and comments of its file."""
+    return hashlib.sha256(json.dumps(policy.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
