@@ -128,8 +128,6 @@ def changes(diff: pd.DataFrame) -> list[str]:
     return lines
 
 
-def key(settings: Settings) -> tuple[tuple[str, Any], ...]:
-    """Settings as a key that does not mind rounding of a slider."""
-    return tuple(
-        (name, round(value, 6) if isinstance(value, float) else value) for name, value in asdict(settings).items()
-    )
+def key(settings: Settings) -> tuple[Any, ...]:
+    """Settings as a key that does not mind the rounding of a slider."""
+    return tuple(round(value, 6) if isinstance(value, float) else value for value in asdict(settings).values())

@@ -5,7 +5,6 @@ policy's doing. A policy is judged by what `simulation.Outcome` measures; bad de
 smaller Monte Carlo error than counted defaults.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,9 +18,9 @@ from credit_lab.cockpit.settings import RANGES, Settings
 from credit_lab.errors import PolicyError
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
+from credit_lab.progress import Progress
 from credit_lab.simulation import Assumptions, Outcome, Span, World, calibrate, compare, of_policy, simulate
 
-Progress = Callable[[int, int], None]
 # What the read-out shows: measure, name, unit.
 SHOWN = (
     ("sales", "Sales", "money"),
@@ -32,7 +31,7 @@ SHOWN = (
     ("refused_share", "Orders refused", "share"),
     ("profit", "Profit", "money"),
 )
-AXES = ("turnover", "sales", "profit")
+AXES = ("sales", "turnover", "profit")
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class Cockpit:
             self._tried[at] = (settings, self.stage.run(turning.turned(self.stage.policy, settings)))
         return self._tried[at][1]
 
-    def points(self, now: Settings, axis: str = "turnover", *, level: float = 0.8) -> pd.DataFrame:
+    def points(self, now: Settings, axis: str = "sales", *, level: float = 0.8) -> pd.DataFrame:
         """All settings tried, as points of bad debt and `axis`.
 
         Returns

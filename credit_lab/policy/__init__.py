@@ -5,15 +5,5 @@ from credit_lab.policy.sections import Grade, Policy, digest
 from credit_lab.policy.writing import save, to_toml
 
 __all__ = [
-    "Grade",
-    "Policy",
-    "approver",
-    "checked",
-    "describe",
-    "diff",
-    "digest",
-    "grade_of",
-    "load",
-    "save",
-    "to_toml",
-]
+    "Grade", "Policy", "approver", "checked", "describe", "diff", "digest", "grade_of", "load", "save", "to_toml",
+]  # fmt: skip
