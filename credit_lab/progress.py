@@ -6,14 +6,14 @@ Progress = Callable[[int, int], None]
 
 
 def bar(label: str) -> Progress:
-    """A progress bar in a notebook or a terminal; it appears with the first step and goes when all is done."""
+    """A progress bar in a notebook or a terminal that appears with the first step."""
     from tqdm.auto import tqdm
 
     shown: list[tqdm] = []
 
     def step(done: int, total: int) -> None:
         if not shown:
-            shown.append(tqdm(total=total, desc=label, leave=False))
+            shown.append(tqdm(total=total, desc=label, leave=True))
         shown[0].update(done - shown[0].n)
         if done >= total:
             shown[0].close()

@@ -2,7 +2,6 @@
 
 import html
 import time
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,7 @@ class Panel:
         self.back = w.Button(description="Back to baseline", icon="undo", tooltip="all sliders as the policy is")
         self.name = w.Text(value=f"{cockpit.stage.policy.meta.id}-proposal", description="Save as", **wide)
         first = (cockpit.stage.span.start + pd.offsets.MonthBegin(0)).date()
-        self.since = w.DatePicker(value=max(first, date.today() + timedelta(days=1)), description="Valid from", **wide)
+        self.since = w.DatePicker(value=first, description="Valid from", **wide)
         self.store = w.Button(description="Save policy", icon="save", button_style="primary")
         self.plot, self.table, self.words, self.status = w.HTML(), w.HTML(), w.HTML(), w.HTML()
         for widget in (self.cutoff, self.axis, *self.sliders.values()):
