@@ -26,8 +26,9 @@ def served(command, folder, ready):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
-    here = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HOME": str(folder), "IPYTHONDIR": str(folder / ".ipython")}
-    here |= {"JUPYTER_CONFIG_DIR": str(folder / ".jupyter"), "JUPYTER_PATH": str(TEMPLATES)}
+    here = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HOME": str(folder)}
+    here |= {"IPYTHONDIR": str(folder / ".ipython"), "JUPYTER_CONFIG_DIR": str(folder / ".jupyter")}
+    here |= {"JUPYTER_PATH": str(TEMPLATES)}
     words = [sys.executable, "-m", *(word.format(port=port, token=token) for word in command)]
     log = (folder / "server.log").open("w")
     process = subprocess.Popen(words, cwd=folder, env={**os.environ, **here}, stdout=log, stderr=log)
