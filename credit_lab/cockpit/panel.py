@@ -9,15 +9,11 @@ import ipywidgets as w
 import pandas as pd
 
 from credit_lab.cockpit import chart, settings
+from credit_lab.cockpit.markup import STYLE, head, live, number, table
 from credit_lab.cockpit.settings import RANGES, Settings
 from credit_lab.cockpit.trial import Cockpit
 from credit_lab.errors import CreditLabError
 
-STYLE = """<style>
-.cl-table{border-collapse:collapse;font-size:13px;background:#fff;color:#222}.cl-table td,.cl-table th{padding:3px 10px;
-text-align:right;border-bottom:1px solid #ddd}.cl-table td:first-child,.cl-table th:first-child{text-align:left}
-.cl-clear{font-weight:600}.cl-faint{color:#666}.cl-picked button{font-weight:700}
-</style>"""
 LABELS = {
     "limit_multiple": ("Limits ×", "factor on the limits of all grades"),
     "term_days": ("Term, days ±", "days added to the credit term of every grade"),
@@ -65,7 +61,7 @@ class Panel:
         self._draw()
         turn = [self.cutoff, *self.sliders.values(), self.axis, self.back]
         save = [self.name, self.since, self.store, self.status]
-        left = w.VBox([_head("Turn"), *turn, _head("Save"), *save], layout=w.Layout(min_width="410px"))
+        left = w.VBox([head("Turn"), *turn, head("Save"), *save], layout=w.Layout(min_width="410px"))
         right = w.VBox([self.plot, self.table, self.words], layout=w.Layout(flex="1 1 420px"))
         self.box = w.VBox([w.HTML(STYLE), w.HBox([left, right], layout=w.Layout(flex_flow="row wrap"))])
 
@@ -93,12 +89,12 @@ class Panel:
             points = self.cockpit.points(now, self.axis.value)
             readout, diff = self.cockpit.readout(now), self.cockpit.diff(now)
         except CreditLabError as error:
-            self.status.value = _live(str(error))
+            self.status.value = live(str(error))
             return
         self.plot.value = chart.frontier(points, self.axis.value, stage.currency, finding(readout, stage.currency))
         self.table.value = read_out(readout, stage.currency)
         self.words.value = in_words(settings.changes(diff), stage.assumptions.sentences(), len(stage.worlds))
-        self.status.value = _live(f"drawn in {time.perf_counter() - begun:.2f} s")
+        self.status.value = live(f"drawn in {time.perf_counter() - begun:.2f} s")
 
     def _save(self, _: Any) -> None:
         try:
@@ -106,9 +102,9 @@ class Panel:
                 raise CreditLabError("give the first day the policy is valid")
             path = self.cockpit.save(self.now(), self.name.value, self.since.value, self.folder)
         except CreditLabError as error:
-            self.status.value = _live(str(error))
+            self.status.value = live(str(error))
         else:
-            self.status.value = _live(f"saved {path}")
+            self.status.value = live(f"saved {path}")
 
 
 def finding(readout: pd.DataFrame, currency: str) -> str:
@@ -132,19 +128,16 @@ def finding(readout: pd.DataFrame, currency: str) -> str:
 
 
 def read_out(readout: pd.DataFrame, currency: str) -> str:
-    """The read-out as an HTML table."""
+    """The read-out as an HTML table; a difference is bold where its interval leaves out 0."""
     rows = []
     for row in readout.itertuples(index=False):
-        told = f"{row.measure}, {currency}" if row.unit == "money" else f"{row.measure}, {row.unit}"
-        told = row.measure if row.unit == "share" else told
-        cells = "".join(f"<td>{_number(value, row.unit)}</td>" for value in (row.baseline, row.now))
-        gap = (
-            f"<td class='{'cl-clear' if row.clear else 'cl-faint'}'>{_number(row.difference, row.unit, sign=True)}</td>"
-        )
-        ends = f"<td>{_number(row.low, row.unit, sign=True)} to {_number(row.high, row.unit, sign=True)}</td>"
-        rows.append(f"<tr><td>{html.escape(told)}</td>{cells}{gap}{ends}</tr>")
-    head = "".join(f"<th scope='col'>{name}</th>" for name in ("", "baseline", "now", "difference", "95 % interval"))
-    return f"<table class='cl-table' aria-label='read-out'><tr>{head}</tr>{''.join(rows)}</table>"
+        unit = currency if row.unit == "money" else row.unit
+        told = row.measure if row.unit == "share" else f"{row.measure}, {unit}"
+        values = [(number(value, row.unit), "") for value in (row.baseline, row.now)]
+        gap = (number(row.difference, row.unit, sign=True), "cl-clear" if row.clear else "cl-faint")
+        ends = f"{number(row.low, row.unit, sign=True)} to {number(row.high, row.unit, sign=True)}"
+        rows.append([(told, ""), *values, gap, (ends, "")])
+    return table(["", "baseline", "now", "difference", "95 % interval"], rows, "read-out")
 
 
 def in_words(changes: list[str], assumptions: tuple[str, ...], worlds: int) -> str:
@@ -156,19 +149,3 @@ def in_words(changes: list[str], assumptions: tuple[str, ...], worlds: int) -> s
         f"<details><summary>What the numbers rest on</summary><ul><li>{worlds} simulated worlds, the same for every "
         f"policy; bars: 80 % of them; grey points: settings tried beforehand.</li>{told}</ul></details>"
     )
-
-
-def _number(value: float, unit: str, *, sign: bool = False) -> str:
-    if value != value:
-        return "–"
-    plus = "+" if sign and value > 0 else ""
-    text = {"share": f"{value * 100:.2f} %", "money": chart.short(value)}.get(unit, f"{value:.2f}")
-    return plus + text.replace("-", "−")
-
-
-def _head(text: str) -> w.HTML:
-    return w.HTML(f"<b>{html.escape(text)}</b>")
-
-
-def _live(text: str) -> str:
-    return f"<span role='status' aria-live='polite' style='white-space:normal'>{html.escape(text)}</span>"
