@@ -34,6 +34,7 @@ class Bench:
         self.undo, self.redo = _button("Undo", "undo"), _button("Redo", "repeat")
         self.reset = _button("Reset feature", "refresh", "the bins of this feature as they were at the beginning")
         self.store = _button("Save", "save", f"bins.json and card.json in {folder}")
+        self.store.layout.align_self = "flex-start"
         self.plot, self.bins, self.facts, self.card, self.status = (w.HTML() for _ in range(5))
         self.feature.observe(lambda _: None if self._quiet else self._draw(), "value")
         self.on_card.observe(lambda change: self._do(self._use, change["new"]), "value")
@@ -149,9 +150,8 @@ def facts(found: Any) -> str:
     moved = "" if math.isclose(found["iv"], found["iv_first"]) else f" (was {found['iv_first']:.3f})"
     breaks = f"{found['breaks']} neighbours turn in the later rows" if found["breaks"] else "order holds in later rows"
     psi = f"{found['psi']:.3f}, {found['stability']} (by chance up to {found['psi_limit']:.3f})"
-    rows = [[("IV", ""), (f"{found['iv']:.3f}{moved}", "cl-clear")], [("Trend", ""), (f"{found['trend']}; {breaks}", "")],
-            [("Stability index (PSI)", ""), (psi, "")]]  # fmt: skip
-    return table([], rows, "information, trend, stability")
+    told = (("IV", f"{found['iv']:.3f}{moved}"), ("Trend", f"{found['trend']}; {breaks}"), ("Stability (PSI)", psi))
+    return table([], [[(name, ""), (text, "cl-clear")] for name, text in told], "information, trend, stability")
 
 
 def bin_table(rows: Any) -> str:
@@ -161,7 +161,7 @@ def bin_table(rows: Any) -> str:
         shares = (row.share, row.share_later, row.event_rate, row.event_rate_later)
         cells = [(number(value, "share"), "") for value in shares]
         lines.append([(f"{k}: {row.bin}", ""), *cells, (number(row.woe), ""), (number(row.iv), "")])
-    names = ["bin", "rows", "rows later", "event rate", "later", "WOE", "IV"]
+    names = ["bin", "share", "share later", "event rate", "later", "WOE", "IV"]
     return table(names, lines, "bins")
 
 
@@ -173,7 +173,7 @@ def card(editor: Editor) -> str:
         return live(str(error))
     lines = [
         [(row.feature, ""), (number(row.iv), ""), (number(row.coefficient), "cl-clear" if row.sign == "wrong" else ""),
-         (number(row.p_value), ""), (number(row.points), ""), (row.sign, "cl-clear" if row.sign == "wrong" else "")]
+         (f"{row.p_value:.3f}", ""), (number(row.points), ""), (row.sign, "cl-clear" if row.sign == "wrong" else "")]
         for row in terms.itertuples()
     ]  # fmt: skip
     told = (

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import pydantic
 
+from credit_lab import summary
+
 _UNIT_RANGE = {"share": (0, 1), "days": (0, 3650), "months": (0, 120), "years": (0, 20)}
 
 
@@ -306,6 +308,17 @@ class Policy(Section):
         if longest > self.terms.max_term_days:
             raise ValueError(f"a grade grants {longest} days, terms.max_term_days allows {self.terms.max_term_days}")
         return self
+
+    def _repr_html_(self) -> str:
+        grades = (f"{g.grade} {g.term_days} d × {g.limit_multiple:g}" for g in self.grades.scale)
+        stages = (f"{stage.action.replace('_', ' ')} from day {stage.from_days}" for stage in self.ladder.stages)
+        lines = {
+            "valid from": self.meta.valid_from, "approved by": self.meta.approved_by,
+            "purpose": self.meta.description, "currency": self.meta.currency,
+            "grades (term, limit multiple)": ", ".join(grades), "hold": f"after {self.holds.overdue_days} days past due",
+            "ladder": ", ".join(stages), "digest": digest(self)[:12],
+        }  # fmt: skip
+        return summary.card(f"Policy {self.meta.id}", lines)
 
 
 def digest(policy: Policy) -> str:

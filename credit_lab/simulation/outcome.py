@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from credit_lab import summary
+from credit_lab.progress import Progress
 from credit_lab.simulation import kernel
 from credit_lab.simulation.rules import Rules
 from credit_lab.simulation.run import Span, many
@@ -14,6 +16,10 @@ from credit_lab.simulation.world import SimulationError, World
 Floats = npt.NDArray[np.float64]
 AT = {name: k for k, name in enumerate(kernel.MEASURES)}
 MINOR = 100.0
+# What a record shows of itself.
+HEADLINE = {
+    "sales": "{:,.0f}", "turnover": "{:.2f}", "dso": "{:.1f}", "bad_debt_expected": "{:.2%}", "profit": "{:,.0f}",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,15 @@ class Outcome:
             }
         )  # fmt: skip
 
+    def _repr_html_(self) -> str:
+        table = self.interval().set_index("measure")
+        lines: dict[str, object] = {"replicates": len(self.totals), "of them 80 % lie within": ""}
+        for name, kind in HEADLINE.items():
+            lines[name.replace("_", " ")] = kind.format(table.loc[name, "mean"]) + " ({} to {})".format(
+                *(kind.format(table.loc[name, end]) for end in ("low", "high"))
+            )
+        return summary.card(f"Outcome of {self.name}", lines)
+
 
 def simulate(
     world: World | list[World],
@@ -63,14 +78,18 @@ def simulate(
     first: int = 0,
     jobs: int = 1,
     assumptions: tuple[str, ...] = (),
+    progress: Progress | None = None,
 ) -> Outcome:
     """Run a policy in a world.
 
     Parameters
     ----------
     seed : same seed, same world; give two policies the same one
+    progress : called with (replicates done, of how many); `credit_lab.progress.bar` draws it
     """
-    found, expected = many(world, rules, span, seed=seed, replicates=replicates, first=first, jobs=jobs)
+    found, expected = many(
+        world, rules, span, seed=seed, replicates=replicates, first=first, jobs=jobs, progress=progress
+    )  # fmt: skip
     one = world if isinstance(world, World) else world[0]
     _, ends, before = span.months()
     sums = found.sum(axis=2).astype(float)
@@ -157,6 +176,16 @@ class Comparison:
 
     table: pd.DataFrame
     replicates: int
+
+    def _repr_html_(self) -> str:
+        table = self.table.set_index("measure")
+        lines: dict[str, object] = {"replicates": self.replicates, "mean difference, 95 %": ""}
+        for name, kind in HEADLINE.items():
+            signed = kind.replace("{:", "{:+")
+            lines[name.replace("_", " ")] = signed.format(table.loc[name, "difference"]) + " ({} to {})".format(
+                *(signed.format(table.loc[name, end]) for end in ("low", "high"))
+            )
+        return summary.card("Comparison, second policy less first", lines)
 
 
 def compare(a: Outcome, b: Outcome) -> Comparison:

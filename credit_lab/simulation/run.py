@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from credit_lab.progress import Progress
 from credit_lab.simulation import kernel
 from credit_lab.simulation.rules import Rules
 from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders
@@ -145,6 +146,7 @@ def many(
     first: int = 0,
     jobs: int = 1,
     chunk: int = 8,
+    progress: Progress | None = None,
 ) -> tuple[Ints, npt.NDArray[np.float64]]:
     """Measures (replicate, month, segment, measure) and hazard-weighted loss (replicate, month, segment).
 
@@ -154,6 +156,7 @@ def many(
     Parameters
     ----------
     world : one world, or one per replicate (parameters drawn with their uncertainty)
+    progress : called with (replicates done, of how many) after each chunk
     """
     import joblib
 
@@ -165,9 +168,14 @@ def many(
     pieces = [range(first + k, first + min(k + chunk, replicates)) for k in range(0, replicates, chunk)]
     backend = joblib.parallel.get_active_backend()[0]
     prefer = "threads" if type(backend).__name__ in ("LokyBackend", "ThreadingBackend") else None
-    done = joblib.Parallel(n_jobs=jobs, prefer=prefer)(
+    running = joblib.Parallel(n_jobs=jobs, prefer=prefer, return_as="generator")(
         joblib.delayed(_piece)([worlds[r % len(worlds)] for r in piece], rules, span, seed, piece) for piece in pieces
     )
+    done = []
+    for piece, part in zip(pieces, running, strict=True):
+        done.append(part)
+        if progress:
+            progress(piece.stop - first, replicates)
     return np.concatenate([part[0] for part in done]), np.concatenate([part[1] for part in done])
 
 
