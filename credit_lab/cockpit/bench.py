@@ -105,8 +105,8 @@ class Bench:
         self.feature.value = name
         self.on_card.value = name in editor.draft.features
         bins, rows = editor.bins(name), editor.table(name)
-        rates = [rows[column].tolist() for column in ("event_rate", "event_rate_later")]
-        self.plot.value = chart.bars(*rates, rows["bin"].tolist(), f"Event rate of {name} by bin")
+        rates, later = rows["event_rate"].tolist(), rows["event_rate_later"].tolist()
+        self.plot.value = chart.bars(rates, later, rows["bin"].tolist(), f"Event rate of {name} by bin")
         self._picks(rows["bin"].tolist())
         number_ = bins.kind == "number"
         self.at.layout.display, self.category.layout.display = ("", "none") if number_ else ("none", "")

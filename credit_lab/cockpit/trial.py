@@ -195,5 +195,5 @@ def _spread(policy: Policy, number: int, seed: int) -> list[Settings]:
         for at, (name, (low, high, step)) in zip(row[1:], RANGES.items(), strict=True):
             value = low + round(at * (high - low) / step) * step
             values[name] = value if name == "limit_multiple" else round(value)
-        found.append(Settings(cutoff=grades[int(row[0] * len(grades))], **values))  # type: ignore[arg-type]
+        found.append(Settings(cutoff=grades[int(row[0] * len(grades))], **values))
     return found

@@ -315,7 +315,8 @@ class Policy(Section):
         lines = {
             "valid from": self.meta.valid_from, "approved by": self.meta.approved_by,
             "purpose": self.meta.description, "currency": self.meta.currency,
-            "grades (term, limit multiple)": ", ".join(grades), "hold": f"after {self.holds.overdue_days} days past due",
+            "grades (term, limit multiple)": ", ".join(grades),
+            "hold": f"after {self.holds.overdue_days} days past due",
             "ladder": ", ".join(stages), "digest": digest(self)[:12],
         }  # fmt: skip
         return summary.card(f"Policy {self.meta.id}", lines)

@@ -168,7 +168,7 @@ def many(
     pieces = [range(first + k, first + min(k + chunk, replicates)) for k in range(0, replicates, chunk)]
     backend = joblib.parallel.get_active_backend()[0]
     prefer = "threads" if type(backend).__name__ in ("LokyBackend", "ThreadingBackend") else None
-    running = joblib.Parallel(n_jobs=jobs, prefer=prefer, return_as="generator")(
+    running = joblib.Parallel(n_jobs=jobs, prefer=prefer, return_as="generator" if progress else "list")(
         joblib.delayed(_piece)([worlds[r % len(worlds)] for r in piece], rules, span, seed, piece) for piece in pieces
     )
     done = []
