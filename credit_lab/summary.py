@@ -7,7 +7,7 @@ from collections.abc import Mapping
 def card(title: str, lines: Mapping[str, object]) -> str:
     """A title and lines of name and value.
 
-    >>> card("Ledger <x>", {"invoices": 12})[-73:]
+    >>> card("Ledger <x>", {"invoices": 12})[-72:]
     '<td style="padding:1px 14px 1px 0">invoices</td><td>12</td></tr></table>'
     """
     style = 'style="padding:1px 14px 1px 0"'

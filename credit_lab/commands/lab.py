@@ -16,7 +16,8 @@ from credit_lab.report import inputs
 
 app = typer.Typer()
 START = "00_start"
-PAGES = Path(inputs.__file__).parent / "templates" / "jupyter"
+TEMPLATES = Path(inputs.__file__).parent / "templates"
+TEMPLATE, PAGES = TEMPLATES / "new_notebook.ipynb", TEMPLATES / "jupyter"
 
 
 @app.command()
@@ -83,12 +84,11 @@ def new_notebook(
     """
     stem = name.removesuffix(".ipynb")
     if not re.fullmatch(r"\d\d_[a-z0-9_]+", stem):
-        raise ReportError(f"notebook name {name!r}: two digits for its place and a subject in small letters, 53_my_name")
+        raise ReportError(f"notebook name {name!r}: two digits and a subject in small letters, such as 53_my_customers")
     path = inputs.notebook(START).parent / f"{stem}.ipynb"
     try:
         with path.open("x", encoding="utf-8") as file:  # never over what is there
-            json.dump(thin(stem[3:].replace("_", " ").capitalize()), file, ensure_ascii=False, indent=1)
-            file.write("\n")
+            file.write(TEMPLATE.read_text(encoding="utf-8").replace("TITLE", stem[3:].replace("_", " ").capitalize()))
     except FileExistsError:
         raise ReportError(f"{path} exists already; choose another name") from None
     options.say(f"{path}: open it with `credit-lab lab`; `credit-lab notebooks {stem}` lists its parameters")
@@ -104,39 +104,3 @@ def title_of(path: Path) -> str:
         if found:
             return found[1].strip()
     return ""
-
-
-def thin(title: str) -> dict[str, object]:
-    """A notebook in the shape of the house, that runs as it is."""
-    parameters = (
-        'ledger: str = "data/sample"  # folder, CSV/Parquet/XLSX file or database URL\n'
-        'mapping: str = ""  # mapping file for a foreign export; empty: own column names\n'
-        'as_of: str = "2025-12-31"  # last day known\n'
-        'currency: str = ""  # report only this currency, or convert to it with rates\n'
-        'rates: str = ""  # units of currency per unit, as in CAD:0.75 EUR:1.1\n'
-        'out: str = ""  # folder for tables; empty: nothing is saved'
-    )
-    first = (
-        "from pathlib import Path\n\n"
-        "from credit_lab import aging, periods\n"
-        "from credit_lab.report import inputs, show\n\n"
-        "inputs.at_home()\n"
-        "book = inputs.open_ledger(ledger, mapping, currency, rates)\n"
-        'day = periods.parse_date(as_of, "as_of")\n'
-        "table = aging.bucket_table(aging.open_items(book, day), book.currency)\n"
-        f'show.heading("{title}", f"{{book.source}} · as of {{day.date()}} · {{book.currency}}")'
-    )
-    table = 'show.table(table, "Open items by days past due")'
-    save = 'if out:\n    show.save({"aging": table}, Path(out) / "tables")'
-    why = "What is asked, and who decides by the answer. One sentence, one call, one sentence; a loop belongs in the package."
-    cells = [("parameters", parameters), ("", first), ("markdown", why), ("", table),
-             ("markdown", "## How to read it\nWhat the numbers mean, what they do not say, and their sources."), ("", save)]  # fmt: skip
-    made = [
-        {"cell_type": "markdown", "id": str(i), "metadata": {}, "source": text}
-        if kind == "markdown"
-        else {"cell_type": "code", "execution_count": None, "id": str(i), "outputs": [], "source": text,
-              "metadata": {"tags": [kind]} if kind else {}}
-        for i, (kind, text) in enumerate(cells)
-    ]  # fmt: skip
-    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-    return {"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
