@@ -99,7 +99,7 @@ def title_of(path: Path) -> str:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     for cell in cells:
         text = "".join(cell["source"])
-        pattern = r"^# (.+)$" if cell["cell_type"] == "markdown" else r'show\.heading\(\s*f?"([^"{]+)"'
+        pattern = r"^# (.+)$" if cell["cell_type"] == "markdown" else r'show\.heading\(\s*f?"([^"{]+)'
         found = re.search(pattern, text, re.MULTILINE)
         if found:
             return found[1].strip()
