@@ -95,7 +95,7 @@ def new_notebook(
 
 
 def title_of(path: Path) -> str:
-    """First heading of a notebook, or the title its first `show.heading` gives; empty without one."""
+    """First heading of a notebook, or the title its `show.heading` gives; else its name in words."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     for cell in cells:
         text = "".join(cell["source"])
@@ -103,4 +103,4 @@ def title_of(path: Path) -> str:
         found = re.search(pattern, text, re.MULTILINE)
         if found:
             return found[1].strip()
-    return ""
+    return path.stem[3:].replace("_", " ").capitalize()
