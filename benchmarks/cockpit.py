@@ -2,8 +2,8 @@
 
     python benchmarks/cockpit.py [--quick] [--json FILE]
 
-Every move goes to settings that were not simulated before, so nothing is remembered. The peer draws the same points with
-matplotlib to a PNG, as a figure in a notebook would be. Wanted: a move in less than a second.
+Every move goes to settings that were not simulated before, so nothing is remembered. The peer draws the same points
+with matplotlib to a PNG, as a figure in a notebook would be. Wanted: a move in less than a second.
 """
 
 import argparse
@@ -57,7 +57,8 @@ def measure(book, customers, moves, replicates=32):
     ours = statistics.median(timed(lambda: chart.frontier(points, "sales", "CNY", "title"))[0] for _ in range(9))
     theirs = statistics.median(timed(lambda: peer(points))[0] for _ in range(5))
     return {
-        "customers": customers, "replicates": replicates, "prepare_s": prepared, "move_median_s": statistics.median(spent),
+        "customers": customers, "replicates": replicates, "prepare_s": prepared,
+        "move_median_s": statistics.median(spent),
         "move_worst_s": max(spent), "drawing_s": ours, "matplotlib_s": theirs, "drawing_ratio": theirs / ours,
     }  # fmt: skip
 
