@@ -52,6 +52,7 @@ class Stage:
     capacity: int
     assumptions: Assumptions
     currency: str
+    jobs: int = 1
 
     def run(self, policy: Policy) -> Outcome:
         """The policy in this world."""
@@ -60,7 +61,8 @@ class Stage:
         rules = of_policy(
             policy, people, capacity=self.capacity, elasticity=self.assumptions.elasticity, base_term=usual
         )
-        return simulate(list(self.worlds), rules, self.span, seed=self.seed, replicates=len(self.worlds))
+        number = len(self.worlds)
+        return simulate(list(self.worlds), rules, self.span, seed=self.seed, replicates=number, jobs=self.jobs)
 
 
 def prepare(
@@ -73,6 +75,7 @@ def prepare(
     capacity: int = 480,
     assumptions: Assumptions | None = None,
     seed: int = 0,
+    jobs: int = 2,
 ) -> Stage:
     """Learn the world from what was known at `as_of`.
 
@@ -80,6 +83,7 @@ def prepare(
     ----------
     replicates : worlds; 32 of 300 customers take about 0.15 s a policy on one core
     capacity : collector minutes a day
+    jobs : threads; the numbers are the same for any
 
     Raises
     ------
@@ -90,7 +94,7 @@ def prepare(
     learned = calibrate(ledger, policy, as_of, assumptions=assumptions)
     span = Span(as_of + pd.Timedelta(days=1), days, 180)
     worlds = tuple(learned.draw(replicates, seed=seed + 1))
-    return Stage(policy, worlds, span, seed, capacity, assumptions, ledger.currency)
+    return Stage(policy, worlds, span, seed, capacity, assumptions, ledger.currency, jobs)
 
 
 class Cockpit:
