@@ -79,9 +79,9 @@ def frontier(points: pd.DataFrame, axis: str, unit: str, finding: str) -> str:
             f'fill="{filled}" stroke="{colour}"><title>{html.escape(said)}</title></circle>'
         )
         if p.kind in ("now", "baseline"):
-            left = x > WIDTH - 110
+            left, lower = x > WIDTH - 110, p.gain < points.loc[points["kind"] == "baseline", "gain"].max()
             parts.append(
-                f'<text x="{x - 10 if left else x + 10:.1f}" y="{y - 8:.1f}" fill="{colour}" font-weight="600" '
+                f'<text x="{x - 10 if left else x + 10:.1f}" y="{y + 18 if lower else y - 8:.1f}" fill="{colour}" font-weight="600" '
                 f'text-anchor="{"end" if left else "start"}">{p.kind}</text>'
             )
     now = points[points["kind"] == "now"].iloc[0]
