@@ -81,8 +81,8 @@ def frontier(points: pd.DataFrame, axis: str, unit: str, finding: str) -> str:
         if p.kind in ("now", "baseline"):
             left, lower = x > WIDTH - 110, p.gain < points.loc[points["kind"] == "baseline", "gain"].max()
             parts.append(
-                f'<text x="{x - 10 if left else x + 10:.1f}" y="{y + 18 if lower else y - 8:.1f}" fill="{colour}" font-weight="600" '
-                f'text-anchor="{"end" if left else "start"}">{p.kind}</text>'
+                f'<text x="{x - 10 if left else x + 10:.1f}" y="{y + 18 if lower else y - 8:.1f}" fill="{colour}" '
+                f'font-weight="600" text-anchor="{"end" if left else "start"}">{p.kind}</text>'
             )
     now = points[points["kind"] == "now"].iloc[0]
     told = f"{finding}. Now: expected bad debt {now['bad_debt']:.2%} of sales, {NAMES[axis]} {short(now['gain'])}."
