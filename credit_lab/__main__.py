@@ -3,7 +3,6 @@
 Exit code 0: done; 1: refused input or a finding; 2: wrong usage. Every command has --help with an example.
 """
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ import typer
 
 from credit_lab import ledger as ledgers
 from credit_lab import periods
-from credit_lab.commands import collect, evaluate, grant, options, runs, score, twin
+from credit_lab.commands import collect, evaluate, grant, lab, options, runs, score, twin
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
@@ -32,6 +31,7 @@ app.add_typer(grant.app)
 app.add_typer(twin.app)
 app.add_typer(evaluate.app)
 app.add_typer(runs.app)
+app.add_typer(lab.app)
 
 
 @app.command()
@@ -311,35 +311,6 @@ def policy(
         options.dump(options.records(table))
     else:
         options.say(table.to_string(index=False))
-
-
-@app.command()
-def notebooks(as_json: options.Json = False) -> None:
-    """List the notebooks and their parameters.
-
-    Example: credit-lab notebooks --json
-    """
-    from credit_lab import report
-
-    folder = inputs.notebook("80_quarterly_review").parent
-    found = {path.stem: report.parameters_of(path) for path in sorted(folder.glob("*.ipynb"))}
-    if as_json:
-        options.dump(found)
-        return
-    for name, parameters in found.items():
-        options.say(name)
-        for key, item in parameters.items():
-            options.say(f"  {key:<12} {item['type']:<10} default {item['default']:<36} {item['help']}")
-
-
-@app.command()
-def lab() -> None:
-    """Open JupyterLab on the notebooks.
-
-    Example: credit-lab lab
-    """
-    folder = inputs.notebook("80_quarterly_review").parent
-    raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", "--notebook-dir", str(folder.parent)]))
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from credit_lab import summary
 from credit_lab.errors import CreditLabError
 
 POWER = 0.80
@@ -87,6 +88,18 @@ class Effect:
     def normal_error(self) -> float:
         """Standard error of the normal distribution whose interval at `level` is as wide as this effect's."""
         return self.critical * self.std_error / float(special.ndtri(0.5 + self.level / 2))
+
+    def _repr_html_(self) -> str:
+        kind = "{:+.1%}" if self.unit == "relative" else "{:+,.4g}"
+        ends = f"{kind.format(self.low)} to {kind.format(self.high)}"
+        broken = (self.assumptions["holds"] == False).fillna(False)  # noqa: E712 (holds may be missing)
+        lines = {
+            "estimate": kind.format(self.estimate), f"{self.level:.0%} interval": ends,
+            "p": f"{self.p_value:.3f}",
+            "smallest effect it would find": kind.format(self.minimum_detectable).lstrip("+"),
+            "assumptions that fail": ", ".join(self.assumptions.loc[broken, "assumption"].astype(str)) or "none seen",
+        }  # fmt: skip
+        return summary.card(f"Effect on {self.metric} ({self.estimator})", lines)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """Options that several commands share, and how results are printed."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,18 +15,6 @@ Currency = Annotated[str, typer.Option(help="Report only this currency, or conve
 Rates = Annotated[str, typer.Option(help="Units of --currency per unit: 'CAD:0.75 EUR:1.1'.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
-
-
-@contextmanager
-def bar(what: str, quiet: bool) -> Iterator[Callable[[int], None] | None]:
-    """A progress bar on standard error that is told how much more is done; None where it should be quiet."""
-    if quiet:
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(desc=what, unit="", leave=False) as shown:
-        yield lambda more: shown.update(more) and None
 
 
 def say(text: str = "") -> None:

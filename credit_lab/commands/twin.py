@@ -38,8 +38,8 @@ def simulate(
     Example: credit-lab simulate --policy data/policies/2025-baseline.toml --policy data/policies/2025-tighter.toml
     """
     from credit_lab import report as reports
+    from credit_lab.progress import bar
     from credit_lab.report import show, twin
-    from credit_lab.simulation.run import compiled
 
     names = policy or ["data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"]
     if len(names) != 2:
@@ -49,13 +49,10 @@ def simulate(
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     if report:
         options.registry(Path("reports"))
-    if not compiled() and not quiet:
-        typer.echo("the simulation is compiled once, which takes about half a minute", err=True)
-    with options.bar("worlds", quiet or as_json) as progress:
-        made = twin.twin(
-            book, rules, day, days=days, replicates=replicates, capacity=capacity, candidates=candidates,
-            loss_cap=loss_cap, seed=seed, jobs=jobs, progress=progress,
-        )  # fmt: skip
+    made = twin.twin(
+        book, rules, day, days=days, replicates=replicates, capacity=capacity, candidates=candidates,
+        loss_cap=loss_cap, seed=seed, jobs=jobs, progress=None if quiet or as_json else bar("worlds"),
+    )  # fmt: skip
     if out:
         show.save(made.tables(), out)
     lines = twin.headline(made, book.currency)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from credit_lab import money, schema
+from credit_lab import money, schema, summary
 from credit_lab.errors import LedgerError
 from credit_lab.ledger.currency import converted_tables
 
@@ -183,6 +183,19 @@ class Ledger:
             if len(frame):
                 whole.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
         return whole.hexdigest()
+
+    def _repr_html_(self) -> str:
+        counts = {name: len(frame) for name, frame in self.tables.items()}
+        dates = pd.concat([self.invoices["issue_date"], self.payments["paid_date"]])
+        lines: dict[str, object] = {
+            "documents": ", ".join(f"{count:,} {name}" for name, count in counts.items() if count),
+            "dates": f"{dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d}" if dates.notna().any() else "none",
+            "currencies": ", ".join(f"{name} ({count:,})" for name, count in self.currencies.items()),
+            "held back": f"{int((self.quarantine['disposition'] == 'quarantined').sum()):,} rows",
+        }
+        if sum(counts.values()) < 500_000:  # hashing more would make a reader wait
+            lines["digest"] = self.digest()[:12]
+        return summary.card(f"Ledger {self.source}", lines)
 
     def minor(self, name: str) -> np.ndarray:
         """Amounts of a table in int64 minor units of the ledger's one currency."""

@@ -1,10 +1,8 @@
 """Reading policy files, comparing two policies, and looking things up in one."""
 
-import hashlib
-import json
 import tomllib
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +52,15 @@ def load(path: str | Path) -> Policy:
         raise PolicyError(f"policy {path} does not exist; ready-made ones are in data/policies") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise PolicyError(f"policy {path} is no readable TOML: {error}") from error
+    return checked(data, f"policy {path}")
+
+
+def checked(data: Mapping[str, Any], source: str) -> Policy:
+    """A policy from plain values, whole or refused as `load` does; `source` begins the message."""
     try:
         return Policy.model_validate(data)
     except pydantic.ValidationError as error:
-        raise PolicyError("\n".join([f"policy {path}:", *(f"  {_explain(one)}" for one in error.errors())])) from error
+        raise PolicyError("\n".join([f"{source}:", *(f"  {_explain(one)}" for one in error.errors())])) from error
 
 
 def _explain(error: Any) -> str:
@@ -172,11 +175,6 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.10g}"
     return "" if value is None else str(value)
-
-
-def digest(policy: Policy) -> str:
-    """SHA-256 of the policy's content, whatever the layout and comments of its file."""
-    return hashlib.sha256(json.dumps(policy.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
 def grade_of(policy: Policy, payment_index: pd.Series, months_on_book: pd.Series) -> pd.Series:

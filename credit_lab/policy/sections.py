@@ -5,12 +5,15 @@ from best to worst or from small to large; gaps and overlaps are refused when th
 has exactly one answer.
 """
 
+import hashlib
+import json
 from datetime import date
 from itertools import pairwise
 from typing import Literal
 
 import pydantic
 
+from credit_lab import summary
 from credit_lab.policy.base import Section, name, setting
 from credit_lab.policy.evidence import Evaluation, Investigation
 
@@ -277,3 +280,20 @@ class Policy(Section):
         if longest > self.terms.max_term_days:
             raise ValueError(f"a grade grants {longest} days, terms.max_term_days allows {self.terms.max_term_days}")
         return self
+
+    def _repr_html_(self) -> str:
+        grades = (f"{g.grade} {g.term_days} d × {g.limit_multiple:g}" for g in self.grades.scale)
+        stages = (f"{stage.action.replace('_', ' ')} from day {stage.from_days}" for stage in self.ladder.stages)
+        lines = {
+            "valid from": self.meta.valid_from, "approved by": self.meta.approved_by,
+            "purpose": self.meta.description, "currency": self.meta.currency,
+            "grades (term, limit multiple)": ", ".join(grades),
+            "hold": f"after {self.holds.overdue_days} days past due",
+            "ladder": ", ".join(stages), "digest": digest(self)[:12],
+        }  # fmt: skip
+        return summary.card(f"Policy {self.meta.id}", lines)
+
+
+def digest(policy: Policy) -> str:
+    """SHA-256 of the policy's content, whatever the layout and comments of its file."""
+    return hashlib.sha256(json.dumps(policy.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()

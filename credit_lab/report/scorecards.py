@@ -148,7 +148,7 @@ def design(
         raise CreditLabError(f"kind {kind!r}: need woe or joint")
     train, test, split = divide(rows, boundary, seed=seed)
     X, y = rows.X.iloc[train].reset_index(drop=True), rows.y.iloc[train].reset_index(drop=True)
-    weights = _once(rows, train)
+    weights = once(rows, train)
     ones = np.ones(len(y)) if weights is None else weights
     binner = Binner(special=special).fit(X, y, weights)
     woe = binner.set_output(transform="pandas").transform(X)
@@ -208,7 +208,7 @@ def _models(card: Scorecard) -> dict[str, challengers.Model]:
     return {"this card": this, **challengers.available()}
 
 
-def _once(rows: Modelling, at: Rows) -> Rows | None:
+def once(rows: Modelling, at: Rows) -> Rows | None:
     """Weights by which every customer counts as one row: its months tell nearly the same."""
     if rows.who is None:
         return None

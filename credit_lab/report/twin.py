@@ -1,6 +1,6 @@
 """Two policies in the same simulated world, as a record for the notebook and the command."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
+from credit_lab.progress import Progress
 from credit_lab.report.text import money_text
 from credit_lab.simulation import (
     Assumptions,
@@ -86,7 +87,7 @@ def twin(
     assumptions: Assumptions | None = None,
     seed: int = 0,
     jobs: int = 1,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Twin:
     """Calibrate on what was known at `as_of`, then run both policies for the time after.
 
@@ -95,7 +96,7 @@ def twin(
     capacity : collector minutes a day
     candidates : settings tried by the search for a better version of the first policy; 0: no search
     parameters_drawn : replicates draw the world's parameters with their uncertainty
-    progress : told how many replicates have been run since it was last called
+    progress : called with (replicates done, of how many) after each chunk of each run
 
     Raises
     ------
@@ -146,7 +147,7 @@ class _Runs:
     jobs: int
     capacity: int
     usual_term: float
-    progress: Callable[[int], None] | None
+    progress: Progress | None
 
     def rules(self, policy: Policy, learned: Calibration) -> Rules:
         people, assumed = learned.world.customers, learned.assumptions

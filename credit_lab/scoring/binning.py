@@ -12,7 +12,9 @@ grouping is contiguous).
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +30,7 @@ from credit_lab.scoring.optimum import Limits, best
 from credit_lab.scoring.table import columns_of, target_of, weights_of
 
 EMPTY = np.empty(0)
+FORMAT = "credit_lab bins 1"
 
 
 class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -171,6 +174,57 @@ class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             for name, bins in self.bins_.items()
         ]
         return pd.DataFrame(rows).sort_values("iv", ascending=False, ignore_index=True)
+
+    def to_json(self) -> str:
+        """Settings and bins as text; `from_json` gives the fitted binner back."""
+        check_is_fitted(self)
+        settings = self.get_params(deep=False)
+        settings["limits"] = dataclasses.asdict(self.limits) if self.limits else None
+        plain = {
+            "format": FORMAT,
+            "settings": settings,
+            "classes": self.classes_.tolist(),
+            "features": [bins.to_dict() for bins in self.bins_.values()],
+        }
+        return json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str = "bins") -> "Binner":
+        """A fitted binner from its text.
+
+        Raises
+        ------
+        CreditLabError
+            Not JSON, no bins, or bins of another format.
+        """
+        try:
+            plain = json.loads(text)
+            if plain.get("format") != FORMAT:
+                raise CreditLabError(f"{source}: format {plain.get('format')!r} is not {FORMAT!r}; make the bins again")
+            settings = dict(plain["settings"])
+            limits = Limits(**settings.pop("limits")) if settings.get("limits") else settings.pop("limits", None)
+            binner = cls(limits=limits, **settings)
+            binner.bins_ = {one["name"]: FeatureBins.from_dict(one) for one in plain["features"]}
+            binner.classes_ = np.array(plain["classes"])
+            binner.feature_names_in_ = np.array(list(binner.bins_), dtype=object)
+            binner.n_features_in_ = len(binner.bins_)
+        except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+            raise CreditLabError(f"{source}: no bins written by credit_lab ({error})") from None
+        return binner
+
+    def save(self, path: Path) -> None:
+        """Write `to_json` to a file, whole or not at all."""
+        part = path.with_suffix(path.suffix + ".part")
+        part.write_text(self.to_json(), encoding="utf-8")
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Binner":
+        """Read a fitted binner from a file."""
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"), source=str(path))
+        except OSError as error:
+            raise CreditLabError(f"{path}: cannot be read ({error.strerror})") from None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -42,7 +42,7 @@ def merge(binner: Binner, feature: str, bins: Sequence[int | str]) -> Binner:
     dense = {bin_: i for i, bin_ in enumerate(sorted(set(order)))}
     new = assemble(old, [dense[bin_] for bin_ in order], old.counts, binner.unseen)
     inner = [new.intervals[i] != new.intervals[i + 1] for i in range(len(new.splits))]
-    return _with(
+    return with_bins(
         binner,
         dataclasses.replace(
             new,
@@ -136,10 +136,11 @@ def _counted(binner: Binner, cut: FeatureBins, bins: int, X: Any, y: Any, sample
     target, _ = target_of(y, len(columns[cut.name]))
     counts = tally(binner.bin_ids(cut, columns[cut.name]), bins, target, weights_of(sample_weight, target))
     woe = weights_of_evidence(counts, cut.smoothing, binner.unseen)
-    return _with(binner, dataclasses.replace(cut, counts=counts, woe=woe, trend="by hand", note=""))
+    return with_bins(binner, dataclasses.replace(cut, counts=counts, woe=woe, trend="by hand", note=""))
 
 
-def _with(binner: Binner, bins: FeatureBins) -> Binner:
+def with_bins(binner: Binner, bins: FeatureBins) -> Binner:
+    """The binner with other bins of one feature."""
     new = copy.copy(binner)
     new.bins_ = {**binner.bins_, bins.name: bins}
     return new

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from credit_lab import summary
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.scoring.bins import Array, FeatureBins
 from credit_lab.scoring.table import columns_of
@@ -178,6 +179,18 @@ class Scorecard:
                     f"column {bins.name!r} was a number when the card was fitted and now holds text; convert it"
                 )
         return columns
+
+    def _repr_html_(self) -> str:
+        ranges = (f"{name} ({np.ptp(self.points[name]):.0f})" for name in self.names)
+        scale = self.scaling
+        lines = {
+            "kind": self.kind, "features (range of points)": ", ".join(ranges),
+            "base points": f"{self.base_points:.0f}",
+            "scale": f"{scale.base_score:g} points at {scale.base_odds:g} : 1, {scale.pdo:g} double the odds",
+            "fitted on": f"{self.facts.get('rows', '?'):,} rows, {self.facts.get('events', '?'):,} events"
+            if {"rows", "events"} <= set(self.facts) else "unknown",
+        }  # fmt: skip
+        return summary.card("Scorecard", lines)
 
     def to_json(self) -> str:
         """The whole card as text; `from_json` gives it back exactly."""

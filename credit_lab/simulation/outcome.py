@@ -1,13 +1,14 @@
 """What came out of a simulation, and how sure that is."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from credit_lab import summary
 from credit_lab.kpi.formulas import countback
+from credit_lab.progress import Progress
 from credit_lab.simulation import records
 from credit_lab.simulation.rules import Rules
 from credit_lab.simulation.run import Span, many
@@ -18,6 +19,10 @@ AT = {name: k for k, name in enumerate(records.MEASURES)}
 MINOR = 100.0
 CASH_IN = ("collected", "recovered", "claims", "advanced")
 CASH_OUT = ("repaid", "premium", "factoring_cost", "collection_cost")
+# What a record shows of itself.
+HEADLINE = {
+    "sales": "{:,.0f}", "turnover": "{:.2f}", "dso": "{:.1f}", "bad_debt_expected": "{:.2%}", "profit": "{:,.0f}",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,15 @@ class Outcome:
             }
         )  # fmt: skip
 
+    def _repr_html_(self) -> str:
+        table = self.interval().set_index("measure")
+        lines: dict[str, object] = {"replicates": len(self.totals), "of them 80 % lie within": ""}
+        for name, kind in HEADLINE.items():
+            lines[name.replace("_", " ")] = kind.format(table.loc[name, "mean"]) + " ({} to {})".format(
+                *(kind.format(table.loc[name, end]) for end in ("low", "high"))
+            )
+        return summary.card(f"Outcome of {self.name}", lines)
+
 
 def simulate(
     world: World | list[World],
@@ -73,13 +87,14 @@ def simulate(
     first: int = 0,
     jobs: int = 1,
     assumptions: tuple[str, ...] = (),
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Run a policy in a world.
 
     Parameters
     ----------
     seed : same seed, same world; give two policies the same one
+    progress : called with (replicates done, of how many); `credit_lab.progress.bar` draws it
     """
     found, expected = many(
         world, rules, span, seed=seed, replicates=replicates, first=first, jobs=jobs, progress=progress
@@ -189,6 +204,16 @@ class Comparison:
 
     table: pd.DataFrame
     replicates: int
+
+    def _repr_html_(self) -> str:
+        table = self.table.set_index("measure")
+        lines: dict[str, object] = {"replicates": self.replicates, "mean difference, 95 %": ""}
+        for name, kind in HEADLINE.items():
+            signed = kind.replace("{:", "{:+")
+            lines[name.replace("_", " ")] = signed.format(table.loc[name, "difference"]) + " ({} to {})".format(
+                *(signed.format(table.loc[name, end]) for end in ("low", "high"))
+            )
+        return summary.card("Comparison, second policy less first", lines)
 
 
 def compare(a: Outcome, b: Outcome) -> Comparison:

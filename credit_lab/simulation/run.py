@@ -1,7 +1,7 @@
 """Replicates of a world under one or several policies, on threads, processes or a cluster: the same bits everywhere."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from credit_lab.progress import Progress
 from credit_lab.simulation import kernel, records
 from credit_lab.simulation.rules import Rules
 from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders
@@ -171,7 +172,7 @@ def many(
     first: int = 0,
     jobs: int = 1,
     chunk: int = 8,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Ints, npt.NDArray[np.float64]]:
     """Measures (replicate, month, segment, measure) and expected amounts (replicate, month, segment, 2).
 
@@ -181,7 +182,7 @@ def many(
     Parameters
     ----------
     world : one world, or one per replicate (parameters drawn with their uncertainty)
-    progress : told the number of replicates of each piece that is done
+    progress : called with (replicates done, of how many) after each chunk
     """
     import joblib
 
@@ -202,8 +203,8 @@ def many(
     done = []
     for piece, part in zip(pieces, running, strict=True):
         done.append(part)
-        if progress is not None:
-            progress(len(piece))
+        if progress:
+            progress(piece.stop - first, replicates)
     return np.concatenate([part[0] for part in done]), np.concatenate([part[1] for part in done])
 
 

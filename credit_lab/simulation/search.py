@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from credit_lab.progress import Progress
 from credit_lab.simulation.outcome import simulate
 from credit_lab.simulation.rules import Rules
 from credit_lab.simulation.run import Span
@@ -64,6 +65,7 @@ def search(
     replicates: int = 4,
     loss_cap: float = np.inf,
     jobs: int = 1,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Successive halving: many settings on few replicates, the better half on twice as many, and so on.
 
@@ -71,6 +73,7 @@ def search(
     ----------
     ranges : knob -> lowest and highest value; settings are drawn evenly (scrambled Sobol points), the first is as it is
     loss_cap : largest mean bad_debt_expected; settings above it rank behind all others
+    progress : called with (replicates run so far, of how many) after each; `credit_lab.progress.bar` draws it
 
     Returns
     -------
@@ -89,9 +92,12 @@ def search(
     drawn = (low + points * (high - low))[: candidates - 1]
     settings += [dict(zip(names, row, strict=True)) for row in drawn.tolist()]
     alive, done, runs = list(range(len(settings))), 0, {}  # type: ignore[var-annotated]
-    batch = replicates
+    batch, ran, whole = replicates, 0, _work(len(settings), replicates)
     while True:
         for k in {0, *alive}:
+            if progress:
+                progress(ran, max(whole, ran + batch))
+            ran += batch
             made = simulate(world, turned(rules, settings[k]), span, seed=seed, replicates=batch, first=done, jobs=jobs)
             runs[k] = pd.concat([runs[k], made.totals], ignore_index=True) if k in runs else made.totals
         done += batch
@@ -99,8 +105,21 @@ def search(
         order = table.sort_values(["allowed", "replicates", "profit"], ascending=[False, False, False])
         kept = [k for k in order["candidate"] if k in alive][: max(len(alive) // 2, 1)]
         if len(alive) <= 1:
+            if progress:
+                progress(ran, ran)
             return order.drop(columns="candidate").reset_index(drop=True)
         alive, batch = kept, done
+
+
+def _work(candidates: int, batch: int) -> int:
+    """Replicates of a search: halves run on as many again as before; the first candidate may run beside them."""
+    done, alive, total = 0, candidates, 0
+    while True:
+        total += batch * alive
+        done += batch
+        if alive <= 1:
+            return total
+        alive, batch = max(alive // 2, 1), done
 
 
 def _row(

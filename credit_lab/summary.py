@@ -1,0 +1,19 @@
+"""Row 0: what a record shows of itself in a notebook: a few lines of escaped HTML. Tables and charts are `report`'s."""
+
+import html
+from collections.abc import Mapping
+
+
+def card(title: str, lines: Mapping[str, object]) -> str:
+    """A title and lines of name and value.
+
+    >>> "Ledger &lt;x&gt;" in card("Ledger <x>", {"invoices": 12})
+    True
+    """
+    style = 'style="padding:1px 14px 1px 0;text-align:left"'  # JupyterLab aligns cells to the right
+    rows = "".join(
+        f"<tr><td {style}>{html.escape(name)}</td><td {style}>{html.escape(str(value))}</td></tr>"
+        for name, value in lines.items()
+    )
+    top = f'<caption style="text-align:left;font-weight:600">{html.escape(title)}</caption>'
+    return f'<table style="text-align:left">{top}{rows}</table>'
