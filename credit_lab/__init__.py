@@ -2,7 +2,7 @@
 
 Point it at a receivables ledger and a credit policy; it tells what the policy does to turnover, cash and bad debt.
 Rows of the house, imports pointing down only: cockpit > report > backtest > scoring, limits, evaluation > aging,
-kpi, history, investigation > ledger, policy, synthetic > schema, periods, money, errors. `docs/architecture.md` draws it.
+kpi, history, investigation > ledger, policy, synthetic > schema, periods, money, errors, as docs/architecture.md draws.
 
 >>> import credit_lab as cl
 >>> rules = cl.policy.load("data/policies/2025-baseline.toml")  # a package is loaded when it is first used

@@ -92,7 +92,7 @@ def prepare(
     """
     assumptions = assumptions or Assumptions()
     learned = calibrate(ledger, policy, as_of, assumptions=assumptions)
-    span = Span(as_of + pd.Timedelta(days=1), days, 180)
+    span = Span(as_of + pd.Timedelta(days=1), days, 0)  # from the open books on
     worlds = tuple(learned.draw(replicates, seed=seed + 1))
     return Stage(policy, worlds, span, seed, capacity, assumptions, ledger.currency, jobs)
 
