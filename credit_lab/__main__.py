@@ -12,7 +12,7 @@ import typer
 
 from credit_lab import ledger as ledgers
 from credit_lab import periods
-from credit_lab.commands import collect, evaluate, grant, lab, options, runs, score, twin
+from credit_lab.commands import collect, evaluate, grant, lab, models, options, runs, score, twin
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
@@ -31,6 +31,8 @@ app.add_typer(grant.app)
 app.add_typer(twin.app)
 app.add_typer(evaluate.app)
 app.add_typer(runs.app)
+app.add_typer(models.app, name="models")
+app.add_typer(models.evidence_app)
 app.add_typer(lab.app)
 
 

@@ -9,7 +9,7 @@ ROWS = {
     "ledger": 1, "policy": 1, "synthetic": 1,
     "aging": 2, "kpi": 2, "payment_behaviour": 2, "history": 2, "investigation": 2, "financials": 2,
     "scoring": 3, "limits": 3, "collection": 3, "monitoring": 3, "transfer": 3, "simulation": 3, "evaluation": 3,
-    "backtest": 4,
+    "backtest": 4, "governance": 4,
     "report": 5, "cockpit": 6, "commands": 7, "__main__": 8,
 }  # fmt: skip
 # within a row: who may use whom

@@ -234,12 +234,12 @@ def _alone(target: Path) -> Iterator[None]:
 def _job(notebook: Path, parameters: Mapping[str, Any], aside: Path, target: Path, inputs: str) -> Job:
     own = {name: parameters[name] for name in parameters_of(notebook) if name in parameters}
     key = hashlib.sha256(notebook.read_bytes())
-    key.update(json.dumps([own, inputs, _code()]).encode())
+    key.update(json.dumps([own, inputs, code_digest()]).encode())
     folder = Path("parts", notebook.stem)
     return Job(str(notebook), own, {"inputs": key.hexdigest()}, str(aside / folder), str(target / folder))
 
 
-def _code() -> str:
+def code_digest() -> str:
     """Digest of the package's own code."""
     digest = hashlib.sha256(__version__.encode())
     for file in sorted(Path(__file__).parents[1].rglob("*.py")):

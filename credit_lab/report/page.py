@@ -73,6 +73,11 @@ def page(title: str, notebooks: Sequence[Path], front: Front | None = None) -> s
     notebooks : executed notebooks in their order, each a chapter
     front : of a pack; without one the page is the report of a single notebook
     """
+    return render(title, [chapter(path, alone=front is None) for path in notebooks], front)
+
+
+def render(title: str, chapters: Sequence[Chapter], front: Front | None = None) -> str:
+    """The page of chapters that are made already."""
     template, style, script = _parts()
     return template.render(
         title=title,
@@ -83,7 +88,7 @@ def page(title: str, notebooks: Sequence[Path], front: Front | None = None) -> s
         script=script,
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         front=front,
-        chapters=[chapter(path, alone=front is None) for path in notebooks],
+        chapters=chapters,
     )
 
 

@@ -116,7 +116,7 @@ def table(
         {"name": str(name), "title": _title(name), "unit": units.get(str(name), ""), "type": _type(frame[name])}
         for name in shown
     ]
-    raw = [[_raw(value) for value in record] for record in shown.itertuples(index=False, name=None)]
+    raw = [[plain(value) for value in record] for record in shown.itertuples(index=False, name=None)]
     record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
     if frame.empty:
         return Shown(f"<p class='empty'>{_escaped(caption)}: nothing to show.</p>", record)
@@ -174,7 +174,7 @@ def _type(column: pd.Series) -> str:
     return "number" if pd.api.types.is_numeric_dtype(kind) else "text"
 
 
-def _raw(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as JSON holds it; missing and infinite values are null, days are ISO dates."""
     if isinstance(value, str):
         return value

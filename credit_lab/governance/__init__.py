@@ -1,0 +1,21 @@
+"""Row 4: model governance (模型治理): which models there are, who stands for them, and whether one may be used."""
+
+from credit_lab.governance.identity import Identity, of_payment_time, of_policy, of_scorecard
+from credit_lab.governance.model import GovernanceError, Model, Validation
+from credit_lab.governance.register import DEFAULT, Register
+from credit_lab.governance.standing import Standing, standing, verdicts
+
+__all__ = [
+    "DEFAULT",
+    "GovernanceError",
+    "Identity",
+    "Model",
+    "Register",
+    "Standing",
+    "Validation",
+    "of_payment_time",
+    "of_policy",
+    "of_scorecard",
+    "standing",
+    "verdicts",
+]
