@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from credit_lab import governance, periods
 from credit_lab import ledger as ledgers
-from credit_lab import periods
 from credit_lab.commands import collect, evaluate, grant, lab, models, options, runs, score, twin
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
@@ -157,6 +157,9 @@ def review(
     ] = "data/policies/2025-tighter.toml",
     policy_date: Annotated[str, typer.Option(help="Of the pack: first day under the policy; default: its own.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Of the pack: go on where a run was stopped.")] = False,
+    models: Annotated[str, typer.Option(help="Register of models, see `models`.")] = governance.DEFAULT,
+    pseudonymise: options.Pseudonymise = "",
+    min_cell: options.MinCell = 0,
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/PERIOD.")] = Path("reports"),
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -172,30 +175,38 @@ def review(
 
     if pack not in ("", "full"):
         raise typer.BadParameter(f"{pack!r}: full is the only one", param_hint="--pack")
-    periods.parse_period(period)
-    rules = policies.load(policy)
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
-    report.require_period(book, period)
-    parameters = {"ledger": ledger, "mapping": mapping, "policy": policy, "period": period, "card": card}
-    parameters |= {"currency": currency, "rates": rates}
-    parameters["registry"], wanted = str(options.registry(out)), packs.named(formats)
-    if pack:
-        packs.full(
-            book, rules, {**parameters, "other": other, "policy_date": policy_date}, out,
-            formats=formats, resume=resume, quiet=quiet, as_json=as_json,
-        )  # fmt: skip
-        return
-    title, end = f"Credit-policy review {period}", periods.parse_period(period).end
-    made = report.run(
-        inputs.notebook("80_quarterly_review"),
-        parameters,
-        out / period,
-        title=title,
-        also=packs.beside(wanted, title, packs.cover(book, rules, end), "80_quarterly_review"),
-        facts={"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)},
-        progress=not (quiet or as_json),
-    )
-    options.finish(made, as_json, "review", book=book, as_of=str(end.date()))
+    with options.sharing(pseudonymise, min_cell):
+        periods.parse_period(period)
+        rules = policies.load(policy)
+        book = inputs.open_ledger(ledger, mapping, currency, rates)
+        report.require_period(book, period)
+        parameters = {
+            "ledger": ledger,
+            "mapping": mapping,
+            "policy": policy,
+            "period": period,
+            "card": card,
+            "models": models,
+        }
+        parameters |= {"currency": currency, "rates": rates}
+        parameters["registry"], wanted = str(options.registry(out)), packs.named(formats)
+        if pack:
+            packs.full(
+                book, rules, {**parameters, "other": other, "policy_date": policy_date}, out,
+                formats=formats, resume=resume, quiet=quiet, as_json=as_json,
+            )  # fmt: skip
+            return
+        title, end = f"Credit-policy review {period}", periods.parse_period(period).end
+        made = report.run(
+            inputs.notebook("80_quarterly_review"),
+            parameters,
+            out / period,
+            title=title,
+            also=packs.beside(wanted, title, packs.cover(book, rules, end), "80_quarterly_review"),
+            facts={"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)},
+            progress=not (quiet or as_json),
+        )
+        options.finish(made, as_json, "review", book=book, as_of=str(end.date()))
 
 
 @app.command()
@@ -207,6 +218,8 @@ def backtest(
     rates: options.Rates = "",
     start: Annotated[str, typer.Option(help="First day; default: after seven months of data.")] = "",
     end: Annotated[str, typer.Option(help="Last day, a month end; default: last whole month.")] = "",
+    pseudonymise: options.Pseudonymise = "",
+    min_cell: options.MinCell = 0,
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/backtest.")] = Path("reports"),
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -224,19 +237,20 @@ def backtest(
     for text, option in ((start, "--start"), (end, "--end")):
         if text:
             periods.parse_date(text, option)
-    rules = [policies.load(name) for name in names]
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
-    options.registry(out)
-    parameters = {"ledger": ledger, "mapping": mapping, "policy_a": names[0], "policy_b": names[1]}
-    made = report.run(
-        inputs.notebook("70_policy_backtest"),
-        {**parameters, "currency": currency, "rates": rates, "start": start, "end": end},
-        out / "backtest",
-        title="Policy backtest",
-        facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
-        progress=not (quiet or as_json),
-    )
-    options.finish(made, as_json, "backtest", book=book, as_of=_last_day(book, end))
+    with options.sharing(pseudonymise, min_cell):
+        rules = [policies.load(name) for name in names]
+        book = inputs.open_ledger(ledger, mapping, currency, rates)
+        options.registry(out)
+        parameters = {"ledger": ledger, "mapping": mapping, "policy_a": names[0], "policy_b": names[1]}
+        made = report.run(
+            inputs.notebook("70_policy_backtest"),
+            {**parameters, "currency": currency, "rates": rates, "start": start, "end": end},
+            out / "backtest",
+            title="Policy backtest",
+            facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
+            progress=not (quiet or as_json),
+        )
+        options.finish(made, as_json, "backtest", book=book, as_of=_last_day(book, end))
 
 
 @app.command()

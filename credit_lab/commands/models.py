@@ -88,7 +88,7 @@ def register_(
                                                                                           (end, "--end"))]  # fmt: skip
     identity = governed.identified(model)
     _done(
-        governance.register(register, identity, author=author, on=_today(), start=days[0], end=days[1], use=use),
+        governance.enter(register, identity, author=author, on=_today(), start=days[0], end=days[1], use=use),
         as_json,
     )
 

@@ -1,6 +1,7 @@
 """Options that several commands share, and how results are printed."""
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ MappingFile = Annotated[str, typer.Option("--mapping", help="Mapping file for a 
 Currency = Annotated[str, typer.Option(help="Report only this currency, or convert to it with --rates.")]
 Rates = Annotated[str, typer.Option(help="Units of --currency per unit: 'CAD:0.75 EUR:1.1'.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Pseudonymise = Annotated[str, typer.Option(help="Key file: ids and names become pseudonyms, for sharing.")]
+MinCell = Annotated[int, typer.Option(help="For sharing: hide single customers, mask groups with fewer than so many.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 
@@ -39,6 +42,13 @@ def as_text(frame: pd.DataFrame) -> str:
         if pd.api.types.is_float_dtype(shown[name].dtype):
             shown[name] = shown[name].map(lambda value: "" if pd.isna(value) else f"{value:,.2f}")
     return shown.to_string(index=False)
+
+
+def sharing(key_file: str, min_cell: int) -> AbstractContextManager[None]:
+    """How the reports made within are to be shared; see `report.privacy`."""
+    from credit_lab.report import privacy
+
+    return privacy.sharing(privacy.Sharing(key_file, privacy.least(min_cell)))
 
 
 def registry(out: Path) -> Path:

@@ -14,7 +14,7 @@ from credit_lab import periods
 from credit_lab import policy as policies
 from credit_lab.commands import options
 from credit_lab.errors import ReportError
-from credit_lab.report import inputs, pack, registry
+from credit_lab.report import inputs, pack, privacy, registry
 
 
 def full(
@@ -24,6 +24,7 @@ def full(
     """Make the pack of a period in OUT/PERIOD-pack; exit code 1 when a part failed."""
     period = parameters["period"]
     end = periods.parse_period(period).end
+    private = privacy.labels({**parameters, "out": out.absolute()})
     known = {
         **parameters,
         "as_of": str(end.date()),
@@ -44,7 +45,7 @@ def full(
         resume=resume,
         say=(lambda _: None) if quiet or as_json else options.say,
     )
-    number = _entered(made, target, parameters, book, str(end.date()), rules)
+    number = _entered(made, target, privacy.plain(parameters, private), book, str(end.date()), rules)
     files = [str(target / name) for name in sorted(path.name for path in target.iterdir() if path.is_file())]
     if as_json:
         options.dump({"files": files, "verdicts": made.verdicts, "missing": made.missing, "run": number})
@@ -59,12 +60,17 @@ def full(
 
 def cover(book: ledgers.Ledger, rules: policies.Policy, end: pd.Timestamp) -> dict[str, str]:
     """What stands on the cover of every format."""
+    source = privacy.cleaned(book.source, privacy.labels({"ledger": book.source}))
+    shared = privacy.current().facts().get("sharing", {})
+    said = [f"pseudonyms of key {shared['pseudonyms']}"] if "pseudonyms" in shared else []
+    said += [f"groups below {shared['min_cell']} customers masked"] if "min_cell" in shared else []
     return {
-        "Ledger": book.source,
+        "Ledger": source,
         "Ledger digest": book.digest()[:12],
         "Policy": rules.meta.id,
         "As of": str(end.date()),
         "Amounts in": f"{book.currency}, tax included",
+        **({"Shared with": ", ".join(said)} if said else {}),
     }
 
 
@@ -110,7 +116,7 @@ def steps() -> list[Path]:
 
 def _digest(book: ledgers.Ledger, parameters: dict[str, Any]) -> str:
     """Everything the notebooks read: the ledger as read, and the files they are given."""
-    digest = hashlib.sha256(book.digest().encode())
+    digest = hashlib.sha256(f"{book.digest()} {privacy.current()}".encode())
     for name in ("mapping", "policy", "other", "card"):
         if parameters[name]:
             try:

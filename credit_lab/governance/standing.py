@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from credit_lab.governance.entries import Register
 from credit_lab.governance.identity import Identity
 from credit_lab.governance.model import Model
-from credit_lab.governance.register import Register
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def read(path: str | Path, mapping: str | Path | Mapping | None = None) -> Ledge
         frames["control"] = _control_currency(frames)
     if "customers" not in frames:
         frames["customers"] = _customers(frames)
-    tables = {name: _canonical(name, frame) for name, frame in frames.items()}
+    tables = {name: canonical(name, frame) for name, frame in frames.items()}
     windows = pd.DataFrame(
         [(pd.Timestamp(one.start), pd.Timestamp(one.end), one.reason) for one in rules_of_source.windows],
         columns=["start", "end", "reason"],
@@ -178,7 +178,7 @@ def _control_currency(frames: Frames) -> pd.DataFrame:
     return control.assign(currency=named.fillna(only[0]) if len(only) == 1 else named)
 
 
-def _canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+def canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Columns in schema order, rows by key, amounts snapped to the grid; the contract holds or we have a defect."""
     table = schema.table(name)
     columns = [column for column in table.names if column in frame]

@@ -151,3 +151,10 @@ def months(axes: "Axes", months: pd.Series) -> None:
         for number, month in enumerate(months)
     ]
     axes.set_xticks(range(len(labels)), labels)
+
+
+def texts(drawing: "Figure") -> list[str]:
+    """Everything written in a figure."""
+    from matplotlib.text import Text
+
+    return [one.get_text() for one in drawing.findobj(Text) if isinstance(one, Text)]

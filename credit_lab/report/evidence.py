@@ -91,9 +91,9 @@ class Evidence:
         for name, (title_of, line) in SECTIONS.items():
             sections.append(Section(f"e-{name}", title_of))
             blocks.append(f"<h2 id='e-{name}'>{title_of}</h2>")
-            frame = self.tables[name]
-            blocks.append(show.table(frame, line, fine=("points", "score", "weight", "nominal_weight", "value")).data if len(frame)
-                          else show.note("The ledger holds nothing of the kind for this customer.").data)  # fmt: skip
+            frame, fine = self.tables[name], ("points", "score", "weight", "nominal_weight", "value")
+            empty = show.note("The ledger holds nothing of the kind for this customer.")
+            blocks.append((show.table(frame, line, fine=fine) if len(frame) else empty).data)
         return render(title, [Chapter("evidence", title, "", self.lines[0], tuple(sections), tuple(blocks))])
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from credit_lab import ledger as ledgers
 from credit_lab.errors import LedgerError, ReportError
+from credit_lab.report import privacy
 
 
 def at_home() -> Path:
@@ -56,5 +57,8 @@ def rates_from(text: str) -> dict[str, float]:
 
 
 def open_ledger(path: str, mapping: str = "", currency: str = "", rates: str = "") -> ledgers.Ledger:
-    """Read a ledger and bring it into one reporting currency; texts as a notebook or command line gives them."""
-    return ledgers.read(path, mapping or None).reporting(currency, rates_from(rates))
+    """Read a ledger and bring it into one reporting currency; texts as a notebook or command line gives them.
+
+    In a run that is to be shared under pseudonyms, the ledger has them from here on; see `privacy`.
+    """
+    return privacy.shared(ledgers.read(path, mapping or None).reporting(currency, rates_from(rates)))

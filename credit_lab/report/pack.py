@@ -18,7 +18,7 @@ from typing import Any
 
 from credit_lab import __version__
 from credit_lab.errors import ReportError
-from credit_lab.report import pdf
+from credit_lab.report import pdf, privacy
 from credit_lab.report.artefacts import Artefact, Heading, Table, artefacts, first_finding
 from credit_lab.report.page import Front, page
 from credit_lab.report.run import parameters_of, swap
@@ -286,10 +286,12 @@ def _finished(job: Job) -> dict[str, Any]:
 
 
 def _record(pack: Pack, parameters: Mapping[str, Any], files: list[str], started: float) -> dict[str, Any]:
+    private = privacy.labels(parameters)
     return {
         "title": pack.title,
         "facts": pack.facts,
-        "parameters": dict(parameters),
+        **privacy.current().facts(),
+        "parameters": privacy.plain(dict(parameters), private),
         "verdicts": pack.verdicts,
         "parts": {part.name: {"state": part.state, "reason": part.reason, **part.run} for part in pack.parts},
         "files": files,

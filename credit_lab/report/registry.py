@@ -52,7 +52,7 @@ class Run:
     ----------
     number : given by the registry; 0 before
     command : review, pack, backtest, claim, simulate, score fit, score validate
-    report : folder of the report
+    report : folder of the report, beside the registry
     as_of : day of the run's balances, ISO; "" where there is none
     ledger : name of the ledger given by the registry, the same for all runs on it; "" without a ledger
     facts : digests of ledger and policies
@@ -114,7 +114,7 @@ def enter(
     facts = {key: value for key, value in run_json.items() if key.endswith(("digest", "digests"))}
     rows = pd.DataFrame(run_json.get("forecasts") or [], columns=list(FORECASTS))
     made = Run(
-        command, str(folder), run_json["started"], run_json["seconds"], as_of, facts, run_json["parameters"],
+        command, folder.name, run_json["started"], run_json["seconds"], as_of, facts, run_json["parameters"],
         run_json.get("versions", {}), run_json["verdicts"],
         {name: (value, unit) for name, (value, unit) in run_json.get("figures", {}).items()}, rows,
     )  # fmt: skip

@@ -20,6 +20,7 @@ from typing import Any
 
 from credit_lab import __version__
 from credit_lab.errors import ReportError, nearest
+from credit_lab.report import privacy
 from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
@@ -178,12 +179,14 @@ def step(
     """
     started = time.time()
     executed = folder / source.name
+    private = privacy.labels({**parameters, "source": source.absolute(), "out": folder, "final": final.absolute()})
     try:
         _execute(source, executed, {**parameters, "out": str(folder)}, progress)
     finally:
         if executed.exists():
-            _rename_inside(executed, str(folder), str(final))
-    record = _record(source, parameters, facts or {}, folder, started)
+            _clean_inside(executed, {**private, str(folder): final.name})
+    told = {**(facts or {}), **privacy.current().facts()}
+    record = _record(source, privacy.plain(dict(parameters), private), told, folder, started)
     (folder / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return record
 
@@ -210,10 +213,10 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], progress:
         raise Stopped(source.name, error.exec_count - 1, error.ename, error.evalue) from error
 
 
-def _rename_inside(notebook: Path, aside: str, target: str) -> None:
-    """The notebook must not remember the folder it was made in."""
+def _clean_inside(notebook: Path, private: Mapping[str, str]) -> None:
+    """The notebook must not remember the folder it was made in, nor any other path, nor a connection."""
     text = notebook.read_text(encoding="utf-8")
-    notebook.write_text(text.replace(json.dumps(aside)[1:-1], json.dumps(target)[1:-1]), encoding="utf-8")
+    notebook.write_text(privacy.cleaned(text, private, as_json=True), encoding="utf-8")
 
 
 def _record(

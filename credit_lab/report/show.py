@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import ReportError
-from credit_lab.report import canvas
+from credit_lab.report import canvas, privacy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,6 +107,8 @@ def table(
         columns value, previous, change, a, b and difference
     rows : show only so many and say how many there are
     """
+    frame, left_out = privacy.hidden(frame)
+    caption = f"{caption} ({left_out})" if left_out else caption
     shown = frame.head(rows) if rows is not None else frame
     units = {**dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days"), **dict.fromkeys(fine, "fine")}
     units |= dict.fromkeys(("p_value", "jeffreys"), "chance")
@@ -203,6 +205,9 @@ def _title(name: Any) -> str:
 
 def figure(drawing: "Figure", alt: str) -> Shown:
     """A figure as vectors inside the page, with its alternative text."""
+    texts = [alt, *canvas.texts(drawing)]
+    if privacy.withheld(texts):
+        return note("A figure that shows single customers or counts of them is not shared.")
     svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
     titles = [text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())]
     width, height = drawing.get_size_inches()
@@ -223,13 +228,15 @@ def figure(drawing: "Figure", alt: str) -> Shown:
 
 def heading(title: str, line: str) -> Shown:
     """Title of a report and the line under it."""
+    title, line = privacy.mentioned(title), privacy.mentioned(line)
     record = {"kind": "heading", "title": title, "line": line}
     return Shown(f"<h1>{_escaped(title)}</h1><p class='subtitle'>{_escaped(line)}</p>", record)
 
 
 def sentences(lines: list[str] | tuple[str, ...]) -> Shown:
     """Sentences as a list; nothing at all says so."""
-    record = {"kind": "sentences", "lines": list(lines)}
+    lines = [privacy.mentioned(line) for line in lines]
+    record = {"kind": "sentences", "lines": lines}
     if not lines:
         return Shown("<p class='empty'>No findings.</p>", record)
     return Shown("<ul>" + "".join(f"<li>{_escaped(line)}</li>" for line in lines) + "</ul>", record)
@@ -237,6 +244,7 @@ def sentences(lines: list[str] | tuple[str, ...]) -> Shown:
 
 def note(text: str) -> Shown:
     """A boxed note."""
+    text = privacy.mentioned(text)
     return Shown(f"<p class='note'>{_escaped(text)}</p>", {"kind": "note", "text": text})
 
 
@@ -263,7 +271,8 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, frame in tables.items():
+        for name, whole in tables.items():
+            frame, _ = privacy.hidden(whole)
             texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column].dtype)]
             safe = frame.assign(**{column: frame[column].map(_quoted) for column in texts})
             safe.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8-sig", date_format="%Y-%m-%d")

@@ -102,7 +102,7 @@ class Register:
         return pd.DataFrame(rows, columns=["on", "action", "by", "what"])
 
 
-def register(
+def enter(
     path: str | Path, identity: Identity, *, author: str, on: pd.Timestamp, start: str = "", end: str = "",
     use: str = "all",
 ) -> Model:  # fmt: skip
@@ -238,7 +238,7 @@ def _entry(line: bytes, head: str, where: str) -> Mapping[str, Any]:
             f"{where}: does not follow the line before; a line was changed, taken out or moved: restore the file from "
             "a copy and enter the steps since with `credit-lab models`"
         )
-    return entry  # type: ignore[no-any-return]
+    return entry
 
 
 def _after(models: Mapping[str, Model], entry: Mapping[str, Any], where: str) -> dict[str, Model]:
