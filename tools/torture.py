@@ -26,7 +26,8 @@ def page() -> str:
     rows = [row for suite in found for row in suite["rows"]]
     tried, failed = (sum(row[name] for row in rows) for name in ("tried", "failed"))
     findings = tomllib.loads((FAULTS / "findings.toml").read_text(encoding="utf-8")).get("finding", [])
-    lines = [HEAD, f"**{tried:,} attacks, {failed:,} got through; {len(findings)} findings, each fixed with its test.**"]
+    count = len(findings)
+    lines = [HEAD, f"**{tried:,} attacks, {failed:,} got through; {count} findings, each fixed with its test.**"]
     for suite in found:
         lines += [f"\n## {suite['title']}", "| Attack | Must hold | Tried | Failed | Remark |", "|---|---|--:|--:|---|"]
         lines += [
@@ -47,11 +48,12 @@ def main() -> None:
     chosen = parser.parse_args()
     failed = []
     for name in [] if chosen.page else chosen.suites or known:
-        print(f"== {name}", flush=True)
+        sys.stdout.write(f"== {name}\n")
+        sys.stdout.flush()
         if subprocess.run([sys.executable, "-m", f"tests.faults.suite_{name}"], cwd=ROOT).returncode:
             failed.append(name)
     PAGE.write_text(page(), encoding="utf-8")
-    print(f"{PAGE.relative_to(ROOT)} written" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    sys.stdout.write(f"{PAGE.relative_to(ROOT)} written{'; failed: ' if failed else ''}{', '.join(failed)}\n")
     sys.exit(bool(failed))
 
 

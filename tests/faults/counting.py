@@ -35,7 +35,7 @@ class Counts:
     title: str
     rows: list[Row] = field(default_factory=list)
 
-    def add(self, attack: str, must_hold: str, tried: int, failed: int, *, since: float = 0.0, remark: str = "") -> None:
+    def add(self, attack: str, must_hold: str, tried: int, failed: int, *, since: float = 0, remark: str = "") -> None:
         """Add a row and print it; `since` is the time.monotonic() at which the attack began."""
         seconds = round(time.monotonic() - since, 1) if since else 0.0
         row = Row(attack, must_hold, tried, failed, seconds, remark)
