@@ -12,12 +12,13 @@ CHALLENGER ?= data/policies/2025-tighter.toml
 # A notebook kernel and BLAS on two cores: more threads than that only wait for each other.
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup spark review backtest test lint format sample constraints clean
+.PHONY: help setup spark review backtest test torture lint format sample constraints clean
 
 help:
 	@echo "make review     quarterly credit-policy review of LEDGER for PERIOD under POLICY -> reports/PERIOD"
 	@echo "make backtest   replay POLICY and CHALLENGER on LEDGER -> reports/backtest"
 	@echo "make test       unit tests, doctests, notebooks"
+	@echo "make torture    kill, starve and deceive it for an hour -> docs/reliability.md"
 	@echo "make lint       ruff, mypy, notebooks without outputs"
 	@echo "make format     let ruff rewrite the code"
 	@echo "make sample     make data/sample again"
@@ -47,6 +48,10 @@ backtest: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -q
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q --nbval-lax --override-ini addopts= --override-ini filterwarnings= notebooks)
+
+# Long: hundreds of kills, a million hostile inputs, ten million invoices.
+torture: $(READY)
+	$(BIN)/python tools/torture.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -35,6 +35,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(models.evidence_app)
 app.add_typer(lab.app)
 
+_UNTOUCHED = "an earlier report is untouched"
+
 
 @app.command()
 def sample(
@@ -334,8 +336,16 @@ def main() -> None:
     try:
         app()
     except CreditLabError as error:
-        typer.echo(f"credit-lab: {error}", err=True)
-        sys.exit(1)
+        stop = str(error)
+    except MemoryError as error:
+        stop = f"memory is short ({error or 'no more was given'}); free some, or take a shorter ledger; {_UNTOUCHED}"
+    except OSError as error:  # a full disk, a folder that cannot be written
+        place = f"{error.filename}: " if error.filename else ""
+        stop = f"{place}{error.strerror or error}; make room or choose another place; {_UNTOUCHED}"
+    else:
+        return
+    typer.echo(f"credit-lab: {stop}", err=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ baseline = policies.load(BASELINE)
         ("target_dso = 60", 'target_dso = "60"', "risk_appetite.target_dso: .*must be a number"),
         ('newcomer_grade = "B"', 'newcomer_grade = "E"', "newcomer_grade 'E' is not in the scale"),
         ("max_term_days = 90", "max_term_days = 30", "a grade grants 60 days"),
-        ("[meta]", "[meta", "no readable TOML"),
+        ("[meta]", "[meta", "no valid TOML"),
     ],
 )
 def test_a_slip_in_a_policy_file_is_refused_with_place_and_range(tmp_path, old, new, words):

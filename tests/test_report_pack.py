@@ -151,5 +151,5 @@ def test_two_runs_at_one_target_and_unknown_formats_are_refused(tmp_path):
     source = notebook(tmp_path / "10_n.ipynb", PARAMETERS, "amount")
     with pytest.raises(ReportError, match="format 'docx' is unknown; choose of html, pdf"):
         made(tmp_path, source, formats=["docx"])
-    with pack._alone(tmp_path / "out"), pytest.raises(ReportError, match="another run is working on"):
+    with pack.alone(tmp_path / "out"), pytest.raises(ReportError, match="another run is working on"):
         made(tmp_path, source)

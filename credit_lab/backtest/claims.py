@@ -6,7 +6,6 @@ distinguishable*, with the months or customers still needed. A claim read as "at
 """
 
 import math
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from credit_lab import toml_file
 from credit_lab.backtest.effects import DesignError, Effect, interval_at, p_value_against, to_link
 from credit_lab.errors import nearest
 
@@ -22,6 +22,7 @@ SUPPORTED, OPEN, CONTRADICTED = "supported", "not distinguishable", "contradicte
 ALPHA = 0.05
 PLAN_POWER = 0.80
 _FIELDS = ["metric", "direction", "least", "most", "from_month", "to_month", "reading", "name_en", "name_zh", "source"]
+_NUMBERS = ("least", "most", "from_month", "to_month")
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,9 @@ def load_claims(path: Path | str) -> dict[str, Claim]:
     DesignError
         No [claim.*] table, unknown or missing keys, a band or window the wrong way round.
     """
-    document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    document = toml_file.read(path, "claims", DesignError, "data/claims")
     tables = document.get("claim", {})
-    if not tables:
+    if not isinstance(tables, dict) or not tables or not all(isinstance(one, dict) for one in tables.values()):
         raise DesignError(f"{path}: no [claim.NAME] table; see data/claims/process_guide.toml for the form")
     return {name: _claim(path, name, entry) for name, entry in tables.items()}
 
@@ -97,6 +98,10 @@ def _claim(path: Path | str, name: str, entry: dict) -> Claim:
     missing = [key for key in _FIELDS if key not in entry]
     if missing:
         raise DesignError(f"{place}: {', '.join(missing)} missing")
+    for key, value in entry.items():
+        wanted: tuple[type, ...] = (int, float) if key in _NUMBERS else (str,)
+        if not isinstance(value, wanted) or isinstance(value, bool) or value != value:
+            raise DesignError(f"{place}: {key} should be a {'number' if key in _NUMBERS else 'text'}, not {value!r}")
     if entry["direction"] not in ("up", "down"):
         raise DesignError(f"{place}: direction {entry['direction']!r} is not up or down")
     if entry["reading"] not in ("within", "at_least"):

@@ -6,7 +6,6 @@ changed window does. The trial log is a text file of one JSON line per look.
 
 import hashlib
 import json
-import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from credit_lab import toml_file
 from credit_lab.backtest.effects import DesignError, Effect
 from credit_lab.errors import nearest
 from credit_lab.periods import parse_date
@@ -53,7 +53,7 @@ def load(path: Path | str) -> Registration:
     DesignError
         Missing, unknown or wrongly typed keys. PeriodError for dates that are none.
     """
-    content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    content = toml_file.read(path, "registration", DesignError)
     known = {field.name: field.type for field in fields(Registration)}
     for key in content:
         if key not in known:
@@ -65,6 +65,8 @@ def load(path: Path | str) -> Registration:
         wanted = int if known[key] is int else str if known[key] is str else list
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise DesignError(f"{path}: {key} should be a {wanted.__name__}, not {value!r}")
+    if not all(isinstance(one, str) for one in content["policy_diff"]):
+        raise DesignError(f"{path}: policy_diff should be a list of texts, not {content['policy_diff']!r}")
     content["policy_diff"] = tuple(content["policy_diff"])
     for key in ("written_on", "policy_date"):
         parse_date(content[key], key)

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from credit_lab.ledger.database import concealed
 from credit_lab.ledger.model import Ledger as Book
 
-Ledger = Annotated[str, typer.Option(help="Folder, CSV/Parquet/XLSX file or database URL.")]
+Ledger = Annotated[str, typer.Option(help="Folder, CSV/Parquet/XLSX file or database URL.", callback=concealed)]
 MappingFile = Annotated[str, typer.Option("--mapping", help="Mapping file for a foreign export; see data/mappings.")]
 Currency = Annotated[str, typer.Option(help="Report only this currency, or convert to it with --rates.")]
 Rates = Annotated[str, typer.Option(help="Units of --currency per unit: 'CAD:0.75 EUR:1.1'.")]

@@ -18,7 +18,6 @@ A template is a TOML file:
     anchors = { 1 = "...", 5 = "...", 10 = "..." }
 """
 
-import tomllib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -27,6 +26,7 @@ from typing import Literal
 import pandas as pd
 import pydantic
 
+from credit_lab import toml_file
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.evaluation.ahp import weights_from_pairs
 from credit_lab.policy.evidence import Part
@@ -84,12 +84,9 @@ def load_template(path: str | Path) -> Template:
         Missing, no TOML, unknown or lacking keys, weights that do not add up to one, anchors outside the scale or
         without its ends, an inconsistent AHP matrix.
     """
+    content = toml_file.read(path, "template", CreditLabError, "data/expert")
     try:
-        file = _File.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise CreditLabError(f"template {path} does not exist; ready-made ones are in data/expert") from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CreditLabError(f"template {path} is no readable TOML: {error}") from error
+        file = _File.model_validate(content)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         raise CreditLabError(f"template {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -13,13 +13,13 @@ registered_capital = { column = "注册资本(万元)", factor = 10000 }
 judgement_debtor = { column = "被执行人日期", event = true }   # a date means: listed since that day
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
 import pydantic
 
+from credit_lab import toml_file
 from credit_lab.errors import LedgerError
 
 
@@ -64,10 +64,9 @@ def load_mapping(path: str | Path) -> RegisterMapping:
     LedgerError
         Missing, no TOML, or with unknown or lacking keys.
     """
+    content = toml_file.read(path, "register mapping", LedgerError, "data/mappings")
     try:
-        return RegisterMapping.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LedgerError(f"register mapping {path} cannot be read: {error}") from error
+        return RegisterMapping.model_validate(content)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

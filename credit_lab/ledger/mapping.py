@@ -30,14 +30,13 @@ Unknown keys are refused with the nearest known one.
 """
 
 import codecs
-import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
 
-from credit_lab import schema
+from credit_lab import schema, toml_file
 from credit_lab.errors import LedgerError, nearest
 
 DATE_ORDERS = ("iso", "month-first", "day-first")
@@ -187,14 +186,7 @@ def load(path: str | Path) -> Mapping:
     LedgerError
         The file is missing or no TOML, or a key, table or column in it is unknown.
     """
-    path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise LedgerError(f"mapping {path} does not exist; ready-made ones are in data/mappings") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LedgerError(f"mapping {path} is no valid TOML: {error}") from error
-    return _build(data, path)
+    return _build(toml_file.read(path, "mapping", LedgerError, "data/mappings"), Path(path))
 
 
 def _build(data: dict[str, Any], path: Path) -> Mapping:

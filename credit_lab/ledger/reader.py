@@ -40,9 +40,12 @@ def read(path: str | Path, mapping: str | Path | Mapping | None = None) -> Ledge
     """
     rules_of_source = mapping if isinstance(mapping, Mapping) else load(mapping) if mapping else Mapping()
     shown = hide_password(str(path))
+    state = sources.state(path)
     found = sources.loaders(path, rules_of_source)
     quarantine = Quarantine()
     frames, settled = _shaped(found, rules_of_source, path, quarantine)
+    if sources.state(path) != state:
+        raise LedgerError(f"ledger {shown} was changed while it was read; read it again when the export is complete")
     _need(frames, quarantine, shown)
     # Before anything is derived from them, so that a receipt of a refused invoice does not float around.
     frames["invoices"] = rules.alone("invoices", frames["invoices"], quarantine)

@@ -4,14 +4,17 @@ CSV comes as text, untouched; Parquet, Excel and databases keep their types. Not
 """
 
 import warnings
+import zlib
 from collections.abc import Callable
 from datetime import date, datetime
 from numbers import Number
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from credit_lab.errors import LedgerError, nearest
+from credit_lab.ledger import limits
 from credit_lab.ledger.database import connected, hide_password
 from credit_lab.ledger.mapping import Mapping
 
@@ -49,6 +52,18 @@ def loaders(path: str | Path, mapping: Mapping) -> dict[str, Loader]:
     return found
 
 
+def state(path: str | Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of each file of a source; empty for a database, which answers for itself."""
+    if "://" in str(path):
+        return []
+    try:
+        files = sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]
+        stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    except (OSError, ValueError):  # gone, or a text that is no path
+        return []
+    return [(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats]
+
+
 def choose(found: dict[str, Loader], name: str, path: str | Path) -> Loader:
     """The loader a mapping means by `name`; "*" is the only table there is."""
     if name == "*" and len(found) == 1:
@@ -67,8 +82,11 @@ def _file_loader(file: Path, mapping: Mapping) -> Loader:
 
 def _parquet(file: Path) -> pd.DataFrame:
     try:
+        limits.parquet(file)
         return _settle(pd.read_parquet(file))
-    except (OSError, ValueError) as error:
+    except LedgerError:
+        raise
+    except (OSError, ValueError, KeyError, NotImplementedError, pa.ArrowException, AttributeError, TypeError) as error:
         raise LedgerError(f"{file}: no readable Parquet file ({error})") from error
 
 
@@ -78,7 +96,7 @@ def _csv(file: Path, mapping: Mapping) -> pd.DataFrame:
             # pandas only warns when it drops the surplus fields of a row; we do not lose data.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                file,
+                limits.Gunzip(file) if file.suffix.lower() == ".gz" else file,
                 dtype="str",
                 keep_default_na=False,
                 encoding=mapping.encoding,
@@ -91,13 +109,16 @@ def _csv(file: Path, mapping: Mapping) -> pd.DataFrame:
         raise LedgerError(
             f"{file}: not readable as {mapping.encoding}; set source.encoding in a mapping (gb18030, cp1252 ...)"
         ) from error
+    except LedgerError:
+        raise
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise LedgerError(f"{file}: rows of different length ({error}); check delimiter and quoting") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise LedgerError(f"{file}: cannot be read ({error})") from error
 
 
 def _workbook(path: Path) -> dict[str, Loader]:
+    limits.workbook(path)
     try:
         sheets = pd.read_excel(path, sheet_name=None, dtype=object, keep_default_na=False, engine="openpyxl")
     except Exception as error:  # openpyxl raises zip, XML and key errors of many families
@@ -110,7 +131,9 @@ def _database(url: str) -> dict[str, Loader]:
     file = place.partition("?")[0]
     if scheme in ("duckdb", "sqlite") and file and ":" not in file and not Path(file).exists():
         # these engines would make an empty database of a mistyped name
-        raise LedgerError(f"database {url}: no file {file}; check the path (an absolute one has three slashes)")
+        raise LedgerError(
+            f"database {hide_password(url)}: no file {file}; check the path (an absolute one has three slashes)"
+        )
     with connected(url, "does not answer") as connection:
         names = connection.list_tables()
     if not names:

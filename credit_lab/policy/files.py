@@ -1,6 +1,5 @@
 """Reading policy files, comparing two policies, and looking things up in one."""
 
-import tomllib
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pydantic
 
+from credit_lab import toml_file
 from credit_lab.errors import PolicyError, nearest
 from credit_lab.policy.base import Section
 from credit_lab.policy.sections import Policy
@@ -45,14 +45,7 @@ def load(path: str | Path) -> Policy:
         The file is missing or no TOML, a key is unknown (with the nearest known one) or lacking, a value has the
         wrong type or lies outside its range, or bands leave a gap. The message names the dotted place.
     """
-    path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise PolicyError(f"policy {path} does not exist; ready-made ones are in data/policies") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise PolicyError(f"policy {path} is no readable TOML: {error}") from error
-    return checked(data, f"policy {path}")
+    return checked(toml_file.read(path, "policy", PolicyError, "data/policies"), f"policy {path}")
 
 
 def checked(data: Mapping[str, Any], source: str) -> Policy:

@@ -5,7 +5,6 @@ there when a run was killed is used again by the next one if it asks for that (`
 changed since: notebook, parameters, ledger, policies, code.
 """
 
-import contextlib
 import hashlib
 import json
 import shutil
@@ -21,7 +20,7 @@ from credit_lab.errors import ReportError
 from credit_lab.report import pdf, privacy
 from credit_lab.report.artefacts import Artefact, Heading, Table, artefacts, first_finding
 from credit_lab.report.page import Front, page
-from credit_lab.report.run import parameters_of, swap
+from credit_lab.report.run import alone, parameters_of, swap, unfinished, without_passwords
 from credit_lab.report.workers import Job, execute
 
 # Longest first, so that no processor waits for a late one.
@@ -196,10 +195,9 @@ def make(
         An unknown format; another run is working on the same target; not one notebook could be made.
     """
     known_formats(formats)
-    started = time.time()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}-unfinished")
-    with _alone(target):
+    started, clock = time.time(), time.monotonic()
+    parameters, aside = without_passwords(parameters), unfinished(target)
+    with alone(target):
         if not resume:
             shutil.rmtree(aside, ignore_errors=True)
         jobs = [_job(notebook, parameters, aside, target, inputs) for notebook in notebooks]
@@ -208,27 +206,10 @@ def make(
         if not pack.made:
             raise ReportError("no part of the pack could be made:\n" + "\n".join(pack.missing))
         files = [WRITERS[name](pack, aside).name for name in formats]
-        record = _record(pack, parameters, files, started)
+        record = _record(pack, parameters, files, started, time.monotonic() - clock)
         (aside / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         swap(aside, target)
     return pack
-
-
-@contextlib.contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """Refuse to work on a target that another process works on; the lock ends with its process."""
-    with target.with_name(f".{target.name}-lock").open("w") as lock:
-        try:
-            with contextlib.suppress(ImportError):  # Windows has no fcntl: two runs at once are the user's care there
-                import fcntl
-
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ReportError(f"another run is working on {target}; wait for it, or choose another --out") from error
-        try:
-            yield
-        finally:
-            Path(lock.name).unlink(missing_ok=True)
 
 
 def _job(notebook: Path, parameters: Mapping[str, Any], aside: Path, target: Path, inputs: str) -> Job:
@@ -285,7 +266,9 @@ def _finished(job: Job) -> dict[str, Any]:
     return run if run.get("inputs") == job.facts["inputs"] else {}
 
 
-def _record(pack: Pack, parameters: Mapping[str, Any], files: list[str], started: float) -> dict[str, Any]:
+def _record(
+    pack: Pack, parameters: Mapping[str, Any], files: list[str], started: float, seconds: float
+) -> dict[str, Any]:
     private = privacy.labels(parameters)
     return {
         "title": pack.title,
@@ -296,5 +279,5 @@ def _record(pack: Pack, parameters: Mapping[str, Any], files: list[str], started
         "parts": {part.name: {"state": part.state, "reason": part.reason, **part.run} for part in pack.parts},
         "files": files,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "seconds": round(time.time() - started, 1),
+        "seconds": round(seconds, 1),
     }

@@ -5,12 +5,12 @@ module that knows papermill.
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import platform
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +20,8 @@ from typing import Any
 
 from credit_lab import __version__
 from credit_lab.errors import ReportError, nearest
+from credit_lab.ledger.database import concealed
+from credit_lab.ledger.sources import state
 from credit_lab.report import privacy
 from credit_lab.report.page import page
 
@@ -29,6 +31,8 @@ _LEFT = ("verdicts", "figures", "forecasts")
 # A kernel or a worker ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when
 # asked to by prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
 END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
+
+KILLED = "the kernel ended: it was killed, or memory was short; free memory or take a shorter ledger, then run again"
 
 
 @dataclass(frozen=True)
@@ -129,34 +133,93 @@ def run(
     """
     source, target = Path(notebook), Path(out)
     known_parameters(source, parameters)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-    try:
-        record = step(source, parameters, aside, target, facts=facts, progress=progress)
-        html = aside / f"{source.stem}.html"
-        html.write_text(page(title, [aside / source.name]), encoding="utf-8")
-        also(aside, record)
-        aside.chmod(0o755)
-        swap(aside, target)
-        shutil.rmtree(_failed(target), ignore_errors=True)  # what an earlier failure left is answered now
-    except Stopped as error:
-        kept = _keep_partial(aside / source.name, _failed(target))
-        raise ReportError(f"{error}\nwhat there is of it: {kept}; an earlier report is untouched") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    parameters = without_passwords(parameters)
+    aside = unfinished(target)
+    with alone(target):
+        shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
+        aside.mkdir()
+        try:
+            before = _inputs(parameters)
+            record = step(source, parameters, aside, target, facts=facts, progress=progress)
+            html = aside / f"{source.stem}.html"
+            html.write_text(page(title, [aside / source.name]), encoding="utf-8")
+            also(aside, record)
+            _same(before, _inputs(parameters))
+            swap(aside, target)
+            shutil.rmtree(_failed(target), ignore_errors=True)  # what an earlier failure left is answered now
+        except Stopped as error:
+            kept = _keep_partial(aside / source.name, _failed(target))
+            raise ReportError(f"{error}\n{kept}; an earlier report is untouched") from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
     return Report(target, target / html.name, record)
+
+
+def without_passwords(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as they may be written down: *** for passwords, which the kernel has from its environment."""
+    return {name: concealed(value) if isinstance(value, str) else value for name, value in parameters.items()}
+
+
+def unfinished(target: Path) -> Path:
+    """The folder beside `target` in which it is made; one name, so that what a killed run left is found again."""
+    return target.with_name(f".{target.name}-unfinished")
+
+
+@contextlib.contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Refuse to work on a target that another process works on; the lock ends with its process.
+
+    Raises
+    ------
+    ReportError
+        Another run holds the lock.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f".{target.name}-lock").open("w") as lock:
+        try:
+            with contextlib.suppress(ImportError):  # Windows has no fcntl: two runs at once are the user's care there
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if Path(lock.name).stat().st_ino != os.fstat(lock.fileno()).st_ino:
+                raise OSError("the other one has just ended and taken its lock away")
+        except OSError as error:
+            raise ReportError(f"another run is working on {target}; wait for it, or choose another --out") from error
+        try:
+            yield
+        finally:
+            Path(lock.name).unlink(missing_ok=True)
+
+
+def _inputs(parameters: Mapping[str, Any]) -> dict[str, list[tuple[str, int, int]]]:
+    """The files behind each parameter that names a file or a folder of files, as `sources.state` gives them."""
+    texts = {name: value for name, value in parameters.items() if isinstance(value, str) and value}
+    return {f"{name} {value}": state(value) for name, value in texts.items() if name not in ("out", "registry")}
+
+
+def _same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    changed = [name for name in before if before[name] != after[name]]
+    if changed:
+        raise ReportError(
+            f"{changed[0]} was changed while the report was made, so the report would be of neither version; run again "
+            "when it is complete"
+        )
 
 
 def _failed(target: Path) -> Path:
     return target.with_name(target.name + "-failed")
 
 
-def _keep_partial(executed: Path, folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    shutil.copy(executed, folder / executed.name)
-    html = folder / f"{executed.stem}.html"
-    html.write_text(page("failed run", [executed]), encoding="utf-8")
-    return html
+def _keep_partial(executed: Path, folder: Path) -> str:
+    """Put the partial notebook where it can be read; says where."""
+    try:
+        folder.mkdir(exist_ok=True)
+        shutil.copy(executed, folder / executed.name)
+        html = folder / f"{executed.stem}.html"
+        html.write_text(page("failed run", [executed]), encoding="utf-8")
+    except (OSError, ValueError) as error:  # a full disk, or a kernel that died before it wrote anything
+        return f"nothing of it could be kept ({error})"
+    return f"what there is of it: {html}"
 
 
 def step(
@@ -177,7 +240,7 @@ def step(
     Stopped
         A cell raised; the partial notebook is in `folder`, run.json is not.
     """
-    started = time.time()
+    started, clock = time.time(), time.monotonic()
     executed = folder / source.name
     private = privacy.labels({**parameters, "source": source.absolute(), "out": folder, "final": final.absolute()})
     try:
@@ -186,7 +249,7 @@ def step(
         if executed.exists():
             _clean_inside(executed, {**private, str(folder): final.name})
     told = {**(facts or {}), **privacy.current().facts()}
-    record = _record(source, privacy.plain(dict(parameters), private), told, folder, started)
+    record = _record(source, privacy.plain(dict(parameters), private), told, folder, started, time.monotonic() - clock)
     (folder / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return record
 
@@ -195,10 +258,12 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], progress:
     with _light_imports():
         import papermill
 
+    from nbclient.exceptions import DeadKernelError
+
     try:
         papermill.execute_notebook(
-            str(source),
-            str(executed),
+            _literal(source),
+            _literal(executed),
             parameters=parameters,
             kernel_name="python3",
             progress_bar=progress,
@@ -211,6 +276,21 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], progress:
         )
     except papermill.PapermillExecutionError as error:  # its count includes the injected parameters
         raise Stopped(source.name, error.exec_count - 1, error.ename, error.evalue) from error
+    except DeadKernelError as error:
+        raise Stopped(source.name, _cells_done(executed) + 1, "DeadKernel", KILLED) from error
+    except RuntimeError as error:  # jupyter_client: it did not even come up
+        raise Stopped(source.name, 1, "DeadKernel", f"{error}; {KILLED}") from error
+
+
+def _literal(path: Path) -> str:
+    """A path as papermill takes it: it would put parameters in for names in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _cells_done(executed: Path) -> int:
+    """Code cells that a partly executed notebook has finished, its injected parameters not counted."""
+    cells = json.loads(executed.read_text(encoding="utf-8"))["cells"] if executed.exists() else []
+    return max(0, sum(bool(cell.get("execution_count")) for cell in cells) - 1)
 
 
 def _clean_inside(notebook: Path, private: Mapping[str, str]) -> None:
@@ -220,7 +300,7 @@ def _clean_inside(notebook: Path, private: Mapping[str, str]) -> None:
 
 
 def _record(
-    source: Path, parameters: Mapping[str, Any], facts: Mapping[str, Any], aside: Path, started: float
+    source: Path, parameters: Mapping[str, Any], facts: Mapping[str, Any], aside: Path, started: float, seconds: float
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"verdicts": {}, "figures": {}, "forecasts": []}
     for name in _LEFT:
@@ -240,13 +320,21 @@ def _record(
             **{name: metadata.version(name) for name in _PACKAGES},
         },
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "seconds": round(time.time() - started, 1),
+        "seconds": round(seconds, 1),
     }
 
 
 def swap(aside: Path, target: Path) -> None:
-    """Put the finished folder in place; an earlier one is moved away first and deleted last."""
-    if target.exists():
+    """Put the finished folder in place of an earlier one, which is deleted last.
+
+    Linux exchanges both names in one step, so that a process killed at any moment leaves one whole report under the
+    name of the target. Elsewhere the earlier one is moved away first, and for an instant there is none.
+    """
+    if not target.exists():
+        aside.rename(target)
+    elif _exchange(aside, target):
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
         old = target.with_name(f".{target.name}-old-{os.getpid()}")
         target.rename(old)
         try:
@@ -255,5 +343,11 @@ def swap(aside: Path, target: Path) -> None:
             old.rename(target)
             raise
         shutil.rmtree(old, ignore_errors=True)
-    else:
-        aside.rename(target)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names at once, renameat2(..., RENAME_EXCHANGE = 2) from AT_FDCWD = -100; False where it cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    call = getattr(ctypes.CDLL(None), "renameat2", None)  # glibc since 2.28
+    return call is not None and call(-100, os.fsencode(one), -100, os.fsencode(other), 2) == 0

@@ -208,7 +208,9 @@ class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             binner.classes_ = np.array(plain["classes"])
             binner.feature_names_in_ = np.array(list(binner.bins_), dtype=object)
             binner.n_features_in_ = len(binner.bins_)
-        except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        except CreditLabError:
+            raise
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError) as error:
             raise CreditLabError(f"{source}: no bins written by credit_lab ({error})") from None
         return binner
 
@@ -223,8 +225,8 @@ class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Read a fitted binner from a file."""
         try:
             return cls.from_json(path.read_text(encoding="utf-8"), source=str(path))
-        except OSError as error:
-            raise CreditLabError(f"{path}: cannot be read ({error.strerror})") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise CreditLabError(f"{path}: cannot be read ({error})") from None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -228,7 +228,9 @@ class Scorecard:
                 plain["kind"],
                 plain["facts"],
             )
-        except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        except CreditLabError:
+            raise
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError) as error:
             raise CreditLabError(f"{source}: not a scorecard written by credit_lab ({error})") from None
 
     def save(self, path: Path) -> None:
@@ -242,8 +244,8 @@ class Scorecard:
         """Read a card from a file."""
         try:
             return cls.from_json(path.read_text(encoding="utf-8"), source=str(path))
-        except OSError as error:
-            raise CreditLabError(f"{path}: cannot be read ({error.strerror})") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise CreditLabError(f"{path}: cannot be read ({error})") from None
 
 
 COLUMNS = ["term", "coefficient", "standard_error", "z", "p_value", "low", "high"]
