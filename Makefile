@@ -12,7 +12,7 @@ CHALLENGER ?= data/policies/2025-tighter.toml
 # A notebook kernel and BLAS on two cores: more threads than that only wait for each other.
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup spark review backtest test torture lint format sample constraints clean
+.PHONY: help setup spark review backtest test torture lint format sample constraints clean audit sbom wheel
 
 help:
 	@echo "make review     quarterly credit-policy review of LEDGER for PERIOD under POLICY -> reports/PERIOD"
@@ -22,6 +22,9 @@ help:
 	@echo "make lint       ruff, mypy, notebooks without outputs"
 	@echo "make format     let ruff rewrite the code"
 	@echo "make sample     make data/sample again"
+	@echo "make audit      known vulnerabilities (needs the network) and licences of all packages; run it by schedule"
+	@echo "make sbom       bill of materials (CycloneDX) -> dist/sbom.cdx.json"
+	@echo "make wheel      build the wheel, install it into an empty environment, make a workbench and a review there"
 
 setup: $(READY)
 
@@ -65,6 +68,24 @@ format: $(READY)
 
 sample: $(READY)
 	$(BIN)/credit-lab sample --out data/sample --overwrite
+
+audit: $(READY)
+	$(BIN)/python tools/supply.py audit
+	$(BIN)/python tools/supply.py licences
+
+sbom: $(READY)
+	$(BIN)/python tools/supply.py sbom
+
+# WHEELHOUSE is made anew: nothing of the checkout may help the installed package along.
+WHEELHOUSE := .cache/wheel
+wheel: $(READY)
+	rm -rf $(WHEELHOUSE) build dist/*.whl
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	$(PYTHON) -m venv $(WHEELHOUSE)/env
+	$(WHEELHOUSE)/env/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(WHEELHOUSE)/env/bin/python -m pip install --quiet --disable-pip-version-check --no-deps dist/*.whl
+	env -u PYTHONPATH $(WHEELHOUSE)/env/bin/credit-lab start $(WHEELHOUSE)/lab
+	cd $(WHEELHOUSE)/lab && env -u PYTHONPATH ../env/bin/credit-lab review --quiet
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -3,6 +3,7 @@
 Exit code 0: done; 1: refused input or a finding; 2: wrong usage. Every command has --help with an example.
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(models.evidence_app)
 app.add_typer(lab.app)
 
+# What an error says when something that is bundled was looked for in vain.
+_PLACES = re.compile(r"data/\S+ does not exist|no folder notebooks|run from the project's folder")
 _UNTOUCHED = "an earlier report is untouched"
 
 
@@ -336,7 +339,7 @@ def main() -> None:
     try:
         app()
     except CreditLabError as error:
-        stop = str(error)
+        stop = f"{error}{inputs.way_out() if _PLACES.search(str(error)) else ''}"
     except MemoryError as error:
         stop = f"memory is short ({error or 'no more was given'}); free some, or take a shorter ledger; {_UNTOUCHED}"
     except OSError as error:  # a full disk, a folder that cannot be written

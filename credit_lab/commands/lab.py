@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,32 @@ def notebooks(
         for key, item in parameters.items():
             options.say(f"  {key:<{longest}}  {item['type']:<{wide[0]}}  {item['default']:<{wide[1]}}  {item['help']}")
         options.say()
+
+
+@app.command()
+def start(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; it must be new or empty.")],
+) -> None:
+    """Make a workbench: the notebooks, policies, mappings and the sample ledger, copied to a folder of your own.
+
+    Example: credit-lab start my_lab
+    """
+    source = inputs.bundled()
+    if source is None:
+        raise ReportError("the notebooks did not come with this installation; install the wheel or a checkout")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ReportError(f"{folder} is there already and not empty; choose another name")
+    aside = folder.with_name(f".{folder.name}-unfinished")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        for part in ("notebooks", "data"):
+            shutil.copytree(source / part, aside / part, ignore=shutil.ignore_patterns(".*", "models.jsonl"))
+        if folder.exists():
+            folder.rmdir()
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    options.say(f"{folder}: a workbench; go on with: cd {folder} && credit-lab review")
 
 
 @app.command("new-notebook")

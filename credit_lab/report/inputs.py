@@ -1,6 +1,7 @@
 """What a notebook or a command is pointed at: the project's folder, a ledger in one currency, rates from text."""
 
 import os
+from importlib import metadata
 from pathlib import Path
 
 from credit_lab import ledger as ledgers
@@ -14,11 +15,36 @@ def at_home() -> Path:
     The nearest folder upwards that holds `notebooks` and `data`; without one everything stays as it is.
     """
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "notebooks").is_dir() and (folder / "data").is_dir():
-            os.chdir(folder)
-            return folder
-    return here
+    folder = next(filter(_complete, (here, *here.parents)), None)
+    if folder is None:
+        return here
+    os.chdir(folder)
+    return folder
+
+
+def _complete(folder: Path) -> bool:
+    return (folder / "notebooks").is_dir() and (folder / "data").is_dir()
+
+
+def bundled() -> Path | None:
+    """The folder with the notebooks and data that came with the package: its checkout, or where a wheel puts them."""
+    checkout = Path(__file__).parents[2]
+    if _complete(checkout):
+        return checkout
+    try:
+        files = metadata.files("credit_lab") or []
+    except metadata.PackageNotFoundError:
+        return None
+    place = next((Path(str(one.locate())) for one in files if one.match("share/credit_lab/notebooks/80_*.ipynb")), None)
+    return place.resolve().parents[1] if place and _complete(place.resolve().parents[1]) else None
+
+
+def way_out() -> str:
+    """Said with an error where there is no workbench to find things in; empty inside of one."""
+    here = Path.cwd()
+    if any(map(_complete, (here, *here.parents))):
+        return ""
+    return f"\n{here} is in no workbench (folders notebooks and data): `credit-lab start my_lab` makes one"
 
 
 def notebook(name: str) -> Path:
