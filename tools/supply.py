@@ -124,9 +124,8 @@ def licences() -> int:
     unknown = [said for said in by_licence if not ALLOWED.search(said)]
     for said, names in sorted(by_licence.items(), key=lambda item: (-len(item[1]), item[0])):
         say(f"{'?' if said in unknown else ' '} {len(names):4} {said}: {', '.join(names)}")
-    say(
-        f"{sum(map(len, by_licence.values()))} packages, {len(by_licence)} licences as stated, {len(unknown)} to look at"
-    )
+    total = sum(map(len, by_licence.values()))
+    say(f"{total} packages, {len(by_licence)} licences as stated, {len(unknown)} to look at")
     return int(bool(unknown))
 
 
