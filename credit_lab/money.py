@@ -38,6 +38,7 @@ _EXPONENTS = {
     **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
 }
 LARGEST_MINOR = 2**53
+LARGEST_SUM = 2**62  # of all amounts of a table, whatever their signs: half of what int64 holds
 
 
 def minor_digits(currency: str) -> int:

@@ -15,6 +15,8 @@ _DATE_FORMS = {
     "month-first": ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y"),
     "day-first": ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y"),
 }
+# A day with a time, as databases and ERP systems print it: also with fractions of a second and a time zone.
+_STAMP = r"^(\d{4}-\d{2}-\d{2})[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?$"
 _FLAGS = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 Mask = npt.NDArray[np.bool_]
 
@@ -79,10 +81,14 @@ def _numbers(raw: pd.Series, formats: Formats) -> pd.Series:
 
 
 def _dates(raw: pd.Series, form: str) -> pd.Series:
+    """Days. A time stamp counts on the day it shows in the zone it is written in: the day on the document, which
+    does not move when the same moment is looked at from another zone."""
     if pd.api.types.is_datetime64_any_dtype(raw.dtype):
         plain = raw.dt.tz_localize(None) if raw.dt.tz is not None else raw
         return plain.dt.normalize().astype(DTYPES["date"])
     text = raw.astype("str").str.strip()
+    if form == "iso":
+        text = text.str.replace(_STAMP, r"\1", regex=True)
     found = pd.Series(pd.NaT, index=raw.index, dtype=DTYPES["date"])
     for pattern in _DATE_FORMS.get(form, (form,)):
         rest = found.isna() & text.notna()

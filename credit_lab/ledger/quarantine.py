@@ -141,7 +141,7 @@ def accounting(entries: pd.DataFrame, kept: dict[str, pd.DataFrame]) -> pd.DataF
         for name, frame in kept.items()
     ]
     rows = pd.concat([*frames, entries[entries["disposition"] != "cell"]], ignore_index=True)
-    readable = rows["amount"].abs() < money.LARGEST_MINOR / 1000
+    readable = rows["amount"].abs() * money.scale(rows["currency"]) < money.LARGEST_MINOR
     minor = np.zeros(len(rows), dtype=np.int64)
     minor[readable] = money.to_minor(rows.loc[readable, "amount"], rows.loc[readable, "currency"])
     grouped = (

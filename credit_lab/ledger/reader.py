@@ -59,6 +59,7 @@ def read(path: str | Path, mapping: str | Path | Mapping | None = None) -> Ledge
         frames["control"] = _control_currency(frames)
     if "customers" not in frames:
         frames["customers"] = _customers(frames)
+    _room(frames, shown)
     tables = {name: canonical(name, frame) for name, frame in frames.items()}
     windows = pd.DataFrame(
         [(pd.Timestamp(one.start), pd.Timestamp(one.end), one.reason) for one in rules_of_source.windows],
@@ -171,6 +172,17 @@ def _receipts(lines: pd.DataFrame) -> pd.DataFrame:
 def _customers(frames: Frames) -> pd.DataFrame:
     ids = pd.concat([frames["invoices"]["customer_id"], frames["payments"]["customer_id"]])
     return pd.DataFrame({"customer_id": ids.drop_duplicates(), "_row": 0})
+
+
+def _room(frames: Frames, shown: str) -> None:
+    """Refuse amounts whose sums might not fit: int64 would go round without a word."""
+    for name in ("invoices", "payments", "allocations"):
+        total = float((frames[name]["amount"].abs() * money.scale(frames[name].get("currency", ""))).sum())
+        if total >= money.LARGEST_SUM:
+            raise LedgerError(
+                f"ledger {shown}: amounts of {name} add up to {total:.3g} minor units, more than exact sums hold "
+                f"({money.LARGEST_SUM:.3g}); check the decimal sign in the mapping, or read parts of the ledger"
+            )
 
 
 def _control_currency(frames: Frames) -> pd.DataFrame:

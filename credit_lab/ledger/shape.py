@@ -215,7 +215,8 @@ def _refuse_bad_values(table: schema.Table, frame: pd.DataFrame, quarantine: Qua
             continue
         values = frame[column.name]
         if column.kind == "money":
-            large = values.abs() >= money.LARGEST_MINOR / 1000
+            # a table without a currency is held to hundredths; what is too large in thousandths `to_minor` refuses
+            large = values.abs() * money.scale(frame.get("currency", "")) >= money.LARGEST_MINOR
             frame = quarantine.take(name, frame, large, "amount_too_large", column=column.name)
             # without a currency of its own a table may hold the finest unit there is, a thousandth
             currency = frame["currency"].fillna("") if "currency" in frame else "KWD"
