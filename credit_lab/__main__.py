@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from credit_lab import governance, periods
 from credit_lab import ledger as ledgers
+from credit_lab import periods
 from credit_lab.commands import collect, evaluate, grant, lab, models, options, runs, score, twin
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
@@ -162,7 +162,7 @@ def review(
     ] = "data/policies/2025-tighter.toml",
     policy_date: Annotated[str, typer.Option(help="Of the pack: first day under the policy; default: its own.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Of the pack: go on where a run was stopped.")] = False,
-    models: Annotated[str, typer.Option(help="Register of models, see `models`.")] = governance.DEFAULT,
+    models: Annotated[str, typer.Option(help="Register of models, see `models`.")] = options.MODELS,
     pseudonymise: options.Pseudonymise = "",
     min_cell: options.MinCell = 0,
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/PERIOD.")] = Path("reports"),
@@ -177,6 +177,7 @@ def review(
     """
     from credit_lab import policy as policies
     from credit_lab import report
+    from credit_lab.report import governed
 
     if pack not in ("", "full"):
         raise typer.BadParameter(f"{pack!r}: full is the only one", param_hint="--pack")
@@ -208,7 +209,11 @@ def review(
             out / period,
             title=title,
             also=packs.beside(wanted, title, packs.cover(book, rules, end), "80_quarterly_review"),
-            facts={"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)},
+            facts={
+                "ledger_digest": book.digest(),
+                "policy_digest": policies.digest(rules),
+                **governed.facts(models, rules, card),
+            },
             progress=not (quiet or as_json),
         )
         options.finish(made, as_json, "review", book=book, as_of=str(end.date()))

@@ -2,29 +2,32 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
 
-from credit_lab import governance, periods
+from credit_lab import periods
 from credit_lab import policy as policies
 from credit_lab.commands import options
-from credit_lab.report import governed, inputs
+from credit_lab.report import inputs
+
+if TYPE_CHECKING:
+    from credit_lab.governance import Model
 
 app = typer.Typer(help="Register of models: who made, validated, approved and retired them.", no_args_is_help=True)
 evidence_app = typer.Typer()
 
 File = Annotated[Path, typer.Option("--register", help="File of the register; begun by the first entry.")]
 Id = Annotated[str, typer.Argument(help="Beginning of the model's id, see `models list`.")]
-PATH = Path(governance.DEFAULT)
+PATH = Path(options.MODELS)
 
 
 def _today() -> pd.Timestamp:
     return pd.Timestamp.today().normalize()
 
 
-def _done(model: governance.Model, as_json: bool) -> None:
+def _done(model: "Model", as_json: bool) -> None:
     if as_json:
         options.dump(asdict(model))
     else:
@@ -37,6 +40,8 @@ def list_(register: File = PATH, as_json: options.Json = False) -> None:
 
     Example: credit-lab models list
     """
+    from credit_lab import governance
+
     found = governance.Register.read(register)
     if as_json:
         options.dump({"head": found.head, "models": [asdict(model) for model in found.models.values()]})
@@ -58,6 +63,8 @@ def show(model: Id, register: File = PATH, as_json: options.Json = False) -> Non
 
     Example: credit-lab models show 3f2a
     """
+    from credit_lab import governance
+
     known = governance.Register.read(register)
     found = known.find(model)
     trail = known.trail(found)
@@ -84,6 +91,9 @@ def register_(
 
     Example: credit-lab models register reports/scorecard/card.json --author "Li Na" --start 2023-01-01 --end 2025-06-30
     """
+    from credit_lab import governance
+    from credit_lab.report import governed
+
     days = [str(periods.parse_date(text, name).date()) if text else "" for text, name in ((start, "--start"),
                                                                                           (end, "--end"))]  # fmt: skip
     identity = governed.identified(model)
@@ -106,6 +116,8 @@ def validate(
 
     Example: credit-lab models validate 3f2a --report reports/validation --by "Wang Wei" --result passed
     """
+    from credit_lab import governance
+
     _done(governance.validate(register, model, result=result, report=report, by=by, on=_today()), as_json)
 
 
@@ -122,6 +134,8 @@ def approve(
 
     Example: credit-lab models approve 3f2a --approver "Zhao Min" --expires 2026-12-31
     """
+    from credit_lab import governance
+
     last = str(periods.parse_date(expires, "--expires").date()) if expires else ""
     made = governance.approve(register, model, approver=approver, on=_today(), state=state, expires_on=last)
     _done(made, as_json)
@@ -139,6 +153,8 @@ def retire(
 
     Example: credit-lab models retire 3f2a --by "Zhao Min" --reason "calibration drifted"
     """
+    from credit_lab import governance
+
     _done(governance.retire(register, model, by=by, on=_today(), reason=reason), as_json)
 
 
@@ -154,7 +170,7 @@ def evidence(
     currency: options.Currency = "",
     rates: options.Rates = "",
     card: Annotated[str, typer.Option(help="card.json of `score fit`; adds its points.")] = "",
-    models: Annotated[str, typer.Option(help="Register of models.")] = governance.DEFAULT,
+    models: Annotated[str, typer.Option(help="Register of models.")] = options.MODELS,
     out: Annotated[str, typer.Option(help="File, .html or .json; default: reports/evidence/....html.")] = "",
     as_json: options.Json = False,
 ) -> None:

@@ -18,6 +18,7 @@ Rates = Annotated[str, typer.Option(help="Units of --currency per unit: 'CAD:0.7
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Pseudonymise = Annotated[str, typer.Option(help="Key file: ids and names become pseudonyms, for sharing.")]
 MinCell = Annotated[int, typer.Option(help="For sharing: hide single customers, mask groups with fewer than so many.")]
+MODELS = "data/models.jsonl"  # register of models
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 

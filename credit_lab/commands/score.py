@@ -125,9 +125,8 @@ def validate(
     Example: credit-lab score validate --card reports/scorecard/card.json --table later.csv --target default
     """
     from credit_lab import report
-    from credit_lab.scoring import Scorecard
+    from credit_lab.report import governed
 
-    Scorecard.load(card)
     parameters = {
         "card": str(card), "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "months": months,
         "days": days, "table": table, "target": target, "event": event, "date": date,
@@ -137,6 +136,7 @@ def validate(
     options.registry(out)
     made = report.run(
         inputs.notebook("31_scorecard_validation"), parameters, out / "validation", title="Scorecard validation",
+        facts={"card_digest": governed.identified(str(card)).digest},
         progress=not (quiet or as_json),
     )  # fmt: skip
     options.finish(made, as_json, "score validate")

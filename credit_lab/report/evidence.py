@@ -92,8 +92,8 @@ class Evidence:
             sections.append(Section(f"e-{name}", title_of))
             blocks.append(f"<h2 id='e-{name}'>{title_of}</h2>")
             frame, fine = self.tables[name], ("points", "score", "weight", "nominal_weight", "value")
-            empty = show.note("The ledger holds nothing of the kind for this customer.")
-            blocks.append((show.table(frame, line, fine=fine) if len(frame) else empty).data)
+            lacking = "No scorecard was given." if name == "points" else "The ledger holds nothing of the kind."
+            blocks.append((show.table(frame, line, fine=fine) if len(frame) else show.note(lacking)).data)
         return render(title, [Chapter("evidence", title, "", self.lines[0], tuple(sections), tuple(blocks))])
 
 

@@ -38,6 +38,12 @@ def used(policy: Policy, card: str = "") -> list[governance.Identity]:
     return [*own, identified(card)] if card else own
 
 
+def facts(models: str, policy: Policy, card: str = "") -> dict[str, object]:
+    """For run.json: digests of the models used, and of the last line of the register as it was."""
+    head = governance.Register.read(models or governance.DEFAULT).head
+    return {"model_digests": [one.digest for one in used(policy, card)], **({"register_digest": head} if head else {})}
+
+
 def verdicts(models: str, policy: Policy, card: str = "") -> dict[str, str]:
     """The verdict "models approved" as of today, when the models are used; none where no register is kept."""
     register = governance.Register.read(models or governance.DEFAULT)
