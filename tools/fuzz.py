@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 os.environ["NUMBA_DISABLE_JIT"] = "1"  # compiled loops cannot be instrumented
-import atheris  # noqa: E402
+import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["credit_lab", "tomllib", "pydantic"]):
