@@ -27,7 +27,7 @@ _COMMA = mapping.Formats(decimal=",", grouping=".")
 # Values put in place of a sound one, so that the fuzzer gets behind the parser of TOML or JSON.
 ODD = (
     "nan", "inf", "-inf", "-1", "0", "1e308", "9" * 30, "true", '""', '"x"', "[]", "{}", "[[]]", "[{}]", "1979-05-27",
-    "07:32:00", '"\\u0000"', '"=1+1"', '"../../x"', '["a", 1]', "{a = 1}", '"%"', '"%Q%"', "'\\d('", '"\U0001f4a9"', 
+    "07:32:00", '"\\u0000"', '"=1+1"', '"../../x"', '["a", 1]', "{a = 1}", '"%"', '"%Q%"', "'\\d('", '"\U0001f4a9"',
     "0.5",
     "null", '{"a": 1}', "[null]",
 )  # fmt: skip
