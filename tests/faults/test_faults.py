@@ -1,5 +1,6 @@
 """A full disk, a folder nobody may write, a clock set back, changing files, lost connections, too little memory."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -12,16 +13,19 @@ import pytest
 from credit_lab import ledger
 from credit_lab.errors import LedgerError, ReportError
 from credit_lab.ledger import sources
-from credit_lab.report import run as runs
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
+
+runs = importlib.import_module("credit_lab.report.run")  # the package has a function of this name
+
 
 ROOT = Path(__file__).parents[2]
 
 
 def credit_lab(*arguments, before="", **environment):
     """The command as a user has it; `before` is Python run first in its process."""
-    code = f"import sys; {before or 'pass'}\nfrom credit_lab.__main__ import main\nsys.argv[1:] = {list(arguments)!r}\nmain()"
+    code = f"import sys; {before or 'pass'}\nfrom credit_lab.__main__ import main\n"
+    code += f"sys.argv[1:] = {list(arguments)!r}\nmain()"
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment},
         check=False,
@@ -65,7 +69,10 @@ def test_a_full_disk_leaves_the_earlier_report_and_says_so(small_disk, tmp_path)
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    says(credit_lab("sample", "--customers", "10", "--months", "6", "--out", str(tmp_path / "file" / "s")), "directory")
+    says(
+        credit_lab("sample", "--customers", "10", "--months", "6", "--out", str(tmp_path / "file" / "s")),
+        "another place",
+    )
     says(credit_lab("sample", "--customers", "10", "--months", "6", "--out", "/proc/nobody/s"), "/proc/nobody")
 
 

@@ -1,14 +1,16 @@
-"""Short versions of suite_kills; the registry is killed in tests/test_report_registry.py, a pack in test_report_pack.py."""
+"""Short versions of suite_kills; more kills: test_report_registry.py and test_report_pack.py beside this folder."""
 
+import importlib
 import shutil
 import sys
 
 import pytest
 
 from credit_lab.errors import ReportError
-from credit_lab.report import run as runs
 from tests.faults import kills
 from tests.test_report import PARAMETERS, notebook
+
+runs = importlib.import_module("credit_lab.report.run")  # the package has a function of this name
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="one step only on Linux")
