@@ -174,7 +174,8 @@ def test_nothing_that_can_run_code_is_ever_loaded():
 
 
 CODE = (
-    '"; open("{0}", "w"); x = "', "'; open('{0}', 'w'); '", '\\"; open(\\"{0}\\", \\"w\\") #', '"""\nopen("{0}", "w")\n"""',
+    '"; open("{0}", "w"); x = "', "'; open('{0}', 'w'); '", '\\"; open(\\"{0}\\", \\"w\\") #',
+    '"""\nopen("{0}", "w")\n"""',
     "\n!touch {0}", "\n%run {0}", "{{out.__class__}}", "$(touch {0})", "\u2028open('{0}', 'w')",
     "\r\nopen('{0}', 'w')\r\n",
 )  # fmt: skip

@@ -21,10 +21,8 @@ runs = importlib.import_module("credit_lab.report.run")  # the package has a fun
 
 SECRET = "hunter2%2Fsecret"
 PLAIN = "hunter2/secret"
-PARAMETERS = "\n".join(
-    f'{name}: str = ""'
-    for name in ["ledger", "mapping", "policy", "period", "currency", "rates", "card", "registry", "out"]
-)
+NAMES = ["ledger", "mapping", "policy", "period", "currency", "rates", "card", "registry", "out"]
+PARAMETERS = "\n".join(f'{name}: str = ""' for name in NAMES)
 OPENS = "from credit_lab.report import inputs\nbook = inputs.open_ledger(ledger)\nprint(book.source, ledger)"
 
 
