@@ -347,6 +347,10 @@ def main() -> None:
         stop = f"{error}{inputs.way_out() if _PLACES.search(str(error)) else ''}"
     except MemoryError as error:
         stop = f"memory is short ({error or 'no more was given'}); free some, or take a shorter ledger; {_UNTOUCHED}"
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
+            raise
+        stop = f"memory is short ({error}); free some, or take a shorter ledger; {_UNTOUCHED}"
     except OSError as error:  # a full disk, a folder that cannot be written
         place = f"{error.filename}: " if error.filename else ""
         stop = f"{place}{error.strerror or error}; make room or choose another place; {_UNTOUCHED}"

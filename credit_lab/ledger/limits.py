@@ -1,7 +1,7 @@
 """Files that would fill the memory are refused before they are unpacked: bombs, and sheets with a stray far cell.
 
 What counts is the size unpacked together with the ratio to the file: exports shrink ten- to thirtyfold, bombs a
-thousandfold. A sheet is laid out up to its last row and column, so one cell in XFD1048576 costs as much as a full sheet.
+thousandfold. A sheet is laid out up to its last row and column: one cell in XFD1048576 costs as much as a full sheet.
 """
 
 import gzip

@@ -67,7 +67,7 @@ def _need_columns(name: str, raw: pd.DataFrame, table_map: TableMap, feeds: dict
     asked = [source for feed in feeds.values() for source in feed.sources]
     asked += [rule.column for rule in table_map.filters]
     asked += [table_map.terms.column] if table_map.terms and table_map.terms.column else []
-    derivable = {"currency", "kind"} if name == "invoices" else {"currency"}
+    derivable = {"kind"} if name == "invoices" else set()
     if table_map.terms:
         derivable |= {"issue_date", "due_date"}
     lacking = [column for column in schema.table(name).required if column not in feeds and column not in derivable]
@@ -80,7 +80,8 @@ def _need_columns(name: str, raw: pd.DataFrame, table_map: TableMap, feeds: dict
     if absent:
         hint = nearest(absent[0], map(str, raw.columns))
         raise LedgerError(f"{name}: the mapping reads column {absent[0]!r}, which the source does not have; {hint}")
-    raise LedgerError(f"{name}: required column {lacking[0]!r} is missing (found: {header}); add it or map it")
+    way = "; the same for all rows: { constant = 'EUR' } in a mapping" if lacking[0] == "currency" else ""
+    raise LedgerError(f"{name}: required column {lacking[0]!r} is missing (found: {header}); add it or map it{way}")
 
 
 def _fetch(raw: pd.DataFrame, feed: Feed) -> pd.Series:
