@@ -133,8 +133,8 @@ def test_data_without_information_are_refused_by_name_or_given_no_weight():
     with pytest.raises(CreditLabError, match="missing"):
         fit(pd.DataFrame({"x": x}), np.where(y == 1, 1.0, np.nan))
     apart = pd.DataFrame({"x": x + 100 * y})  # perfect separation
-    with pytest.raises(CreditLabError, match="separate events from non-events"):
-        fit(apart, y, binner=Binner(smoothing=0))
+    with pytest.raises(CreditLabError, match="separates them perfectly"):
+        fit(apart, y)
     blank = Binner().fit(pd.DataFrame({"missing": np.full(400, np.nan), "constant": 1.0, "x": x}), y)
     assert [blank.bins_[name].iv for name in ("missing", "constant")] == [0.0, 0.0]
     assert validate.auc(y, np.full(400, 0.3)) == 0.5  # nobody is ranked before anybody
@@ -187,7 +187,7 @@ def test_financial_ratios_with_nothing_below_the_line_say_why():
     items = ("sales", "cost_of_sales", "net_income", "total_assets", "current_assets", "inventory", "receivables",
              "cash", "total_liabilities", "current_liabilities", "net_worth", "operating_profit")  # fmt: skip
     row = {"customer_id": "C1", "period_end": pd.Timestamp("2024-12-31"), "published_on": pd.Timestamp("2025-03-01")}
-    table = ratios.ratios(pd.DataFrame([{**row, **dict.fromkeys(items, 0.0)}]))
+    table = ratios(pd.DataFrame([{**row, **dict.fromkeys(items, 0.0)}]))
     assert table["value"].isna().all() and (table["reason"] != "").all()
 
 

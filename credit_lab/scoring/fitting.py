@@ -25,6 +25,11 @@ from credit_lab.scoring.optimum import Limits
 from credit_lab.scoring.scorecard import COLUMNS, Scaling, Scorecard
 from credit_lab.scoring.table import columns_of, target_of, weights_of
 
+_NO_CUT = (
+    "none has IV above 0: no cut leaves enough events and non-events on both sides, which is also so for a feature "
+    "that separates them perfectly (look for a leak), with `limits` of fewer a cut may be found"
+)
+
 
 def fit(
     X: Any,
@@ -75,8 +80,7 @@ def fit(
     while True:
         if not chosen:
             raise CreditLabError(
-                "no feature left for the card: "
-                + (f"wrong sign of {', '.join(dropped)}" if dropped else "none has IV above 0")
+                "no feature left for the card: " + (f"wrong sign of {', '.join(dropped)}" if dropped else _NO_CUT)
             )
         table = coefficients(pd.DataFrame({name: woe[name] for name in chosen}), target, weights, penalty=penalty)
         slopes = table["coefficient"].to_numpy()[1:]
