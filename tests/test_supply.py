@@ -58,7 +58,7 @@ def test_the_wheel_brings_a_workbench_along(tmp_path):
     source = tmp_path / "source"  # a copy: building leaves files behind
     source.mkdir()
     for name in ("credit_lab", "notebooks", "data", "pyproject.toml", "README.md", "LICENSE"):
-        os.symlink(ROOT / name, source / name)
+        (source / name).symlink_to(ROOT / name)
     options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path)]
     subprocess.run([*pip, "wheel", *options, str(source)], check=True, capture_output=True)
     venv.create(tmp_path / "env", with_pip=False)
