@@ -27,8 +27,8 @@ from credit_lab.report.workers import Job, execute
 LONGEST = ("60", "30", "80", "52", "51")
 # Errors by which a notebook refuses input; anything else is a failure.
 REFUSALS = (
-    "CollectionError", "CreditLabError", "DesignError", "GovernanceError", "LedgerError", "LimitsError", "MonitoringError",
-    "PeriodError", "PolicyError", "ReportError", "SimulationError", "TransferError",
+    "CollectionError", "CreditLabError", "DesignError", "GovernanceError", "LedgerError", "LimitsError",
+    "MonitoringError", "PeriodError", "PolicyError", "ReportError", "SimulationError", "TransferError",
 )  # fmt: skip
 
 
