@@ -31,7 +31,7 @@ class Readable(griffe.Extension):
     the text; sources are a paragraph.
     """
 
-    def on_object(self, *, obj: griffe.Object, loader: griffe.GriffeLoader, **_: Any) -> None:
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Change the docstring before it is parsed."""
         if obj.docstring is None:
             return
