@@ -204,6 +204,17 @@ def test_figures_say_so_when_there_is_too_little_to_draw():
         assert "too few months" in drawn.axes[0].texts[0].get_text()
 
 
+def test_every_span_of_time_has_dates_on_its_axis():
+    from credit_lab.report import canvas
+
+    for days in (20, 60, 91, 120, 200, 370, 700, 930, 1000, 1090, 1500, 4000):
+        figure, axes = canvas.blank()
+        axes.plot(pd.to_datetime(["2023-01-31", "2023-01-31"]) + pd.to_timedelta([0, days], unit="D"), [0, 1])
+        canvas.dates(axes)  # matplotlib warns where it finds no interval, and a warning is an error here
+        figure.canvas.draw()
+        assert 2 <= len(axes.get_xticks()) <= 12, days
+
+
 def test_a_first_quarter_without_a_past_is_a_full_report(write_ledger, tmp_path):
     from credit_lab.report import inputs
     from tests.ledgers import invoice, payment
