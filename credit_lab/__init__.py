@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "aging", "backtest", "cockpit", "collection", "errors", "evaluation", "financials", "history", "investigation",
-    "kpi", "ledger", "limits", "money", "monitoring", "payment_behaviour", "periods", "policy", "progress", "report",
+    "aging", "backtest", "cockpit", "collection", "errors", "evaluation", "financials", "governance", "history",
+    "investigation", "kpi", "ledger", "limits", "money", "monitoring", "payment_behaviour", "periods", "policy", "progress", "report",
     "schema", "scoring", "simulation", "synthetic", "transfer",
 ]  # fmt: skip
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         errors,
         evaluation,
         financials,
+        governance,
         history,
         investigation,
         kpi,
