@@ -266,10 +266,11 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
         for name, frame in tables.items():
             texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column].dtype)]
             safe = frame.assign(**{column: frame[column].map(_quoted) for column in texts})
+            safe.columns = safe.columns.map(_quoted)
             safe.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8-sig", date_format="%Y-%m-%d")
     except OSError as error:
         raise ReportError(f"tables cannot be saved in {folder}: {error}") from error
 
 
 def _quoted(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA) else value
