@@ -273,4 +273,8 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
 
 
 def _quoted(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA) else value
+    """Text that a spreadsheet takes for text; a bare carriage return would begin a new row with what follows it."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if value.lstrip(" ").startswith(_FORMULA) else text

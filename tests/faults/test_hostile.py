@@ -228,10 +228,11 @@ def test_a_period_leads_nowhere_else(text):
 
 
 def test_formulas_stay_text_in_csv_and_workbook(tmp_path):
-    texts = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", '=HYPERLINK("http://x")', " =1"]
+    texts = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "a\r=1", '=HYPERLINK("http://x")', " =1"]
     show.save({"t": pd.DataFrame({"name": texts, "=head": 1})}, tmp_path)
     lines = pd.read_csv(tmp_path / "t.csv", keep_default_na=False)
     assert not [text for text in [*lines["name"], *lines.columns] if text.lstrip(" ")[:1] in tuple("=+-@\t\r")]
+    assert len(lines) == len(texts)  # no cell became a row
     book = {"invoices": pd.DataFrame({"invoice_id": texts})}
     ledger.write(book, tmp_path / "w.xlsx")
     cells = openpyxl.load_workbook(tmp_path / "w.xlsx")["invoices"]["A"][1:]
