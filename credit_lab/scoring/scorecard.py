@@ -229,8 +229,9 @@ class Scorecard:
                 plain["facts"],
             )
             sizes = {bins.name: len(bins.woe) for bins in card.features}
-            if sizes != {name: values.size for name, values in card.points.items()} or not all(
-                np.isfinite(values).all() for values in (card.base_points, *card.points.values())
+            if (
+                sizes != {name: values.size for name, values in card.points.items()}
+                or not np.isfinite(np.concatenate([[card.base_points], *card.points.values()])).all()
             ):
                 raise ValueError("points must be finite numbers, one for each bin of each feature")
             return card
