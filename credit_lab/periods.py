@@ -8,9 +8,9 @@ import pandas as pd
 from credit_lab.errors import PeriodError
 
 _FORMS = (
-    (re.compile(r"^(\d{4})Q([1-4])$"), 3),
-    (re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$"), 1),
-    (re.compile(r"^(\d{4})$"), 12),
+    (re.compile(r"([1-9][0-9]{3})Q([1-4])"), 3),
+    (re.compile(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])"), 1),
+    (re.compile(r"([1-9][0-9]{3})"), 12),
 )
 
 
@@ -61,7 +61,7 @@ def parse_period(text: str) -> Period:
         For any other form.
     """
     for form, months in _FORMS:
-        if match := form.match(text):
+        if (match := form.fullmatch(text)) and not text.startswith("9999"):  # no day after it
             number = int(match.group(2)) if match.lastindex == 2 else 1
             first_month = (number - 1) * 3 + 1 if months == 3 else number
             return _period(int(match.group(1)), first_month, months)
@@ -70,7 +70,7 @@ def parse_period(text: str) -> Period:
 
 def parse_date(text: str, what: str = "date") -> pd.Timestamp:
     """An ISO day "2025-12-31" as a Timestamp; PeriodError for anything else."""
-    if not re.match(r"^\d{4}-\d{2}-\d{2}$", text):
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise PeriodError(f"{what} {text!r} is not understood; write it as 2025-12-31")
     try:
         return pd.Timestamp(text)

@@ -56,7 +56,7 @@ def _understood(url: str, shown: str) -> None:
     try:
         parts = urlsplit(url)
         host = re.split(r"[/?#]", url.partition("://")[2].rpartition("@")[2])[0]
-        cut = "@" in url and not parts.netloc.endswith(host) and parts.port != 0
+        cut = "@" in url and not (parts.netloc.endswith(host) and parts.password in (None, *_secrets(url)))
     except ValueError:
         cut = True
     if cut:
@@ -64,6 +64,9 @@ def _understood(url: str, shown: str) -> None:
             f"database {shown}: the URL is not understood; in a password write %40 for @, %3A for :, %2F for /, "
             f"%3F for ? and %23 for #"
         )
+    if url.partition("://")[0] in ("duckdb", "sqlite") and parts.password is not None:
+        # these engines would make an empty database with the password in its name
+        raise LedgerError(f"database {shown}: a file has no user and password; write {parts.scheme}:///folder/file")
     if len(set(_secrets(url))) > 1:
         raise LedgerError(f"database {shown}: the URL has two passwords; give one")
 

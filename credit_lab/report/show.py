@@ -285,8 +285,12 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
             frame, _ = privacy.hidden(whole)
             texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column].dtype)]
             safe = frame.assign(**{column: frame[column].map(_quoted) for column in texts})
+<<<<<<< HEAD
             floats = safe.select_dtypes("float")
             safe[floats.columns] = floats.apply(_rounded)
+=======
+            safe.columns = safe.columns.map(_quoted)
+>>>>>>> t11a
             safe.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8-sig", date_format="%Y-%m-%d")
     except OSError as error:
         raise ReportError(f"tables cannot be saved in {folder}: {error}") from error
@@ -298,4 +302,8 @@ def _rounded(column: pd.Series) -> pd.Series:
 
 
 def _quoted(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """Text that a spreadsheet takes for text; a bare carriage return would begin a new row with what follows it."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if value.lstrip(" ").startswith(_FORMULA) else text

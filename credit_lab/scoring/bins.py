@@ -6,6 +6,7 @@ outer intervals.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -166,9 +167,15 @@ class FeatureBins:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "FeatureBins":
-        """Inverse of `to_dict`."""
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        CreditLabError
+            Parts that do not belong together, as in a file edited by hand.
+        """
         arrays = {name: np.array(plain[name], dtype=np.float64) for name in ("counts", "woe")}
-        return cls(
+        bins = cls(
             **{
                 **plain,
                 **arrays,
@@ -177,6 +184,35 @@ class FeatureBins:
                 "specials": dict(plain["specials"]),
             }
         )
+        _consistent(bins)
+        return bins
+
+
+def _consistent(bins: FeatureBins) -> None:
+    """Refuse bins whose numbers point nowhere, or which are no numbers at all."""
+    count = len(bins.woe)
+    numbers = [*bins.splits, *bins.specials, bins.smoothing]
+    places = [*bins.intervals, *bins.categories.values(), *bins.specials.values(), bins.missing, bins.rest]
+    holds = {
+        "name, kind, trend and note must be texts": all(
+            isinstance(one, str) for one in (bins.name, bins.kind, bins.trend, bins.note, *bins.categories)
+        ),
+        "kind must be number or category": bins.kind in ("number", "category"),
+        "splits, specials and smoothing must be finite numbers": all(
+            isinstance(one, int | float) and not isinstance(one, bool) and np.isfinite(one) for one in numbers
+        ),
+        "bins must be counted from 0 (-1: none)": all(
+            isinstance(one, int) and not isinstance(one, bool) and -1 <= one < count for one in places
+        ),
+        "counts and woe must be finite and of one length": bins.counts.shape == (count, 2)
+        and bool(np.isfinite(bins.counts).all() and np.isfinite(bins.woe).all()),
+    }
+    wrong = [rule for rule, held in holds.items() if not held]
+    if not wrong and bins.kind == "number":
+        ordered = all(a < b for a, b in itertools.pairwise(bins.splits)) and len(bins.intervals) == len(bins.splits) + 1
+        wrong = [] if ordered else ["splits must rise, with one interval more than splits"]
+    if wrong:
+        raise CreditLabError(f"feature {bins.name!r}: {wrong[0]}")
 
 
 def weights_of_evidence(counts: Array, smoothing: float, unseen: str = "neutral") -> Array:

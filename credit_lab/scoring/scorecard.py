@@ -219,7 +219,7 @@ class Scorecard:
             plain = json.loads(text)
             if plain.get("format") != FORMAT:
                 raise CreditLabError(f"{source}: format {plain.get('format')!r} is not {FORMAT!r}; fit the card again")
-            return cls(
+            card = cls(
                 tuple(FeatureBins.from_dict(bins) for bins in plain["features"]),
                 {name: np.array(values, dtype=np.float64) for name, values in plain["points"].items()},
                 float(plain["base_points"]),
@@ -228,6 +228,13 @@ class Scorecard:
                 plain["kind"],
                 plain["facts"],
             )
+            sizes = {bins.name: len(bins.woe) for bins in card.features}
+            if (
+                sizes != {name: values.size for name, values in card.points.items()}
+                or not np.isfinite(np.concatenate([[card.base_points], *card.points.values()])).all()
+            ):
+                raise ValueError("points must be finite numbers, one for each bin of each feature")
+            return card
         except CreditLabError:
             raise
         except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError) as error:

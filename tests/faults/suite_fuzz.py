@@ -36,7 +36,7 @@ def run(counts: counting.Counts, quick: bool) -> None:
             targets.TARGETS, pool.map(lambda one: fuzzed(one, seconds), targets.TARGETS), strict=True
         ):
             counts.add(f"hostile bytes: {name}", MUST_HOLD, tried, failed, remark=remark)
-    counts.add("all of them", MUST_HOLD, 0, 0, since=started, remark=f"{time.monotonic() - started:,.0f} s")
+    print(f"{sum(row.tried for row in counts.rows):,} inputs in {time.monotonic() - started:,.0f} s")
 
 
 if __name__ == "__main__":

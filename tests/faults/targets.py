@@ -110,7 +110,7 @@ def _words(data: bytes) -> None:
     url = f"postgres://ann:{secret}{text}@db/ledger"
     assert secret not in database.hide_password(url)
     try:
-        with database.connected(f"sqlite://ann:{secret}{text}@/nowhere/x.db", "does not answer"):
+        with database.connected(f"postgres://ann:{secret}{text}@127.0.0.1:1/x", "does not answer"):
             pass
     except CreditLabError as error:
         assert secret not in str(error)
