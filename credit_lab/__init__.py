@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = [
     "aging", "backtest", "cockpit", "collection", "errors", "evaluation", "financials", "governance", "history",
-    "investigation", "kpi", "ledger", "limits", "money", "monitoring", "payment_behaviour", "periods", "policy", "progress", "report",
-    "schema", "scoring", "simulation", "synthetic", "transfer",
+    "investigation", "kpi", "ledger", "limits", "money", "monitoring", "payment_behaviour", "periods", "policy",
+    "progress", "report", "schema", "scoring", "simulation", "synthetic", "transfer",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

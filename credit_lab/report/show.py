@@ -285,12 +285,9 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
             frame, _ = privacy.hidden(whole)
             texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column].dtype)]
             safe = frame.assign(**{column: frame[column].map(_quoted) for column in texts})
-<<<<<<< HEAD
             floats = safe.select_dtypes("float")
             safe[floats.columns] = floats.apply(_rounded)
-=======
             safe.columns = safe.columns.map(_quoted)
->>>>>>> t11a
             safe.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8-sig", date_format="%Y-%m-%d")
     except OSError as error:
         raise ReportError(f"tables cannot be saved in {folder}: {error}") from error
