@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from credit_lab.report import canvas
+from credit_lab.report import canvas, language
 from credit_lab.report.canvas import AGES, BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, cu
         canvas.title(axes, title, size=10)
         axes.set_ylim(0)
         step = -(-len(a) // 4)
-        axes.set_xticks(range(0, len(a), step), [f"{month:%b %y}" for month in a["month"].iloc[::step]])
+        axes.set_xticks(range(0, len(a), step), [language.month(month, year=True) for month in a["month"].iloc[::step]])
     canvas.legend(panels[0], loc="lower left")
     asked = [table["sales"].sum() + table["refused"].sum() for table in (a, b)]
     shares = [table["refused"].sum() / whole if whole else 0.0 for table, whole in zip((a, b), asked, strict=True)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_lab import __version__
-from credit_lab.report import show
+from credit_lab.report import language, show
 from credit_lab.report.artefacts import Heading, artefacts, first_finding
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ def page(title: str, notebooks: Sequence[Path], front: Front | None = None) -> s
     """
     template, style, script = _parts()
     return template.render(
-        title=title,
-        lang="en",
+        title=language.say(title),
+        lang=language.tag(),
         version=__version__,
-        words=WORDS,
+        words={name: language.say(word) for name, word in WORDS.items()},
         style=style,
         script=script,
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

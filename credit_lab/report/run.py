@@ -20,6 +20,7 @@ from typing import Any
 
 from credit_lab import __version__
 from credit_lab.errors import ReportError, nearest
+from credit_lab.report import language
 from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
@@ -182,7 +183,7 @@ def step(
         _execute(source, executed, {**parameters, "out": str(folder)}, progress)
     finally:
         if executed.exists():
-            _rename_inside(executed, str(folder), str(final))
+            _settle(executed, str(folder), str(final))
     record = _record(source, parameters, facts or {}, folder, started)
     (folder / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return record
@@ -210,10 +211,16 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], progress:
         raise Stopped(source.name, error.exec_count - 1, error.ename, error.evalue) from error
 
 
-def _rename_inside(notebook: Path, aside: str, target: str) -> None:
-    """The notebook must not remember the folder it was made in."""
-    text = notebook.read_text(encoding="utf-8")
-    notebook.write_text(text.replace(json.dumps(aside)[1:-1], json.dumps(target)[1:-1]), encoding="utf-8")
+def _settle(notebook: Path, aside: str, target: str) -> None:
+    """The notebook must not remember the folder it was made in; its prose is put into the language of the report."""
+    text = notebook.read_text(encoding="utf-8").replace(json.dumps(aside)[1:-1], json.dumps(target)[1:-1])
+    if language.current() != "en":
+        whole = json.loads(text)
+        for cell in whole["cells"]:
+            if cell["cell_type"] == "markdown":
+                cell["source"] = language.prose("".join(cell["source"]))
+        text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    notebook.write_text(text, encoding="utf-8")
 
 
 def _record(
@@ -228,6 +235,7 @@ def _record(
     return {
         "notebook": source.name,
         "parameters": dict(parameters),
+        "language": language.current(),
         **facts,
         **found,
         "tables": sorted(path.name for path in (aside / "tables").glob("*.csv")),

@@ -5,6 +5,7 @@ import pandas as pd
 
 from credit_lab.backtest import Duel
 from credit_lab.policy import Policy
+from credit_lab.report import language
 from credit_lab.report.losses import Losses
 from credit_lab.report.review import Review
 
@@ -15,12 +16,7 @@ def money_text(amount: float, currency: str) -> str:
     >>> money_text(21_837_143.5, "CNY"), money_text(-950.0, "USD")
     ('21.8 million CNY', '-950 USD')
     """
-    size = abs(amount)
-    if size >= 1e6:
-        return f"{amount / 1e6:,.1f} million {currency}"
-    if size >= 1e4:
-        return f"{amount / 1e3:,.0f} thousand {currency}"
-    return f"{amount:,.0f} {currency}"
+    return language.money(amount, currency)
 
 
 def headline(review: Review) -> list[str]:
