@@ -28,6 +28,8 @@ _CUTS = (
 )  # fmt: skip
 _PLACE = re.compile(r"\{(\d+)\}")
 _WORD = re.compile(r"(?<![\w./-])[a-z]{3,}(?![\w/]|[.-]\w)")
+# Columns of the user's own words, besides ids and names.
+_OWN = {"industry", "region", "claimed", "best_value", "feature", "column", "setting", "bin", "ratio"}
 _BORDER = re.compile(r"[.!?] [A-Z]")
 missing: set[str] = set()
 
@@ -64,6 +66,10 @@ class Pattern:
         found = self.expression.fullmatch(text) if self.longest in text else None
         if found is None or any(_BORDER.search(part) for part in found.groups()):
             return None
+        if self.fixed <= 10 and any(re.search("[,;:] ", part) for part in found.groups()):
+            return None  # too little is fixed to hold several clauses together
+        if self.fixed <= 5 and not any(re.search(r"\d", part) for part in found.groups()):
+            return None  # "30 days", but not "term days"
         return list(found.groups())
 
 
@@ -126,7 +132,7 @@ def prose(markdown: str) -> str:
 
 def value(text: str, column: str, columns: Iterable[str]) -> str:
     """A text of a table: words of ours are translated, names and ids of the user's data never."""
-    own = column.endswith("_id") or (column == "name" and "customer_id" in columns)
+    own = column.endswith("_id") or column in _OWN or (column == "name" and "customer_id" in columns)
     return text if own else say(text)
 
 
@@ -177,6 +183,8 @@ def _local(text: str) -> str:
         return format_date(date.fromisoformat(text), "long", locale="zh_CN")
     if re.fullmatch(r"[-+]?[\d,.]+ ?%", text):
         return text.replace(" ", "")
+    if re.fullmatch("[A-Z]{3}", text):
+        return unit_of(text)
     return _said(text) if text else text
 
 
@@ -206,7 +214,7 @@ def unit_of(currency: str) -> str:
         return currency
     from babel import Locale
 
-    return "元" if currency == "CNY" else str(Locale("zh", "CN").currencies.get(currency, currency))
+    return "元" if currency == "CNY" else str(Locale("zh").currencies.get(currency, currency))
 
 
 def scale(top: float, currency: str) -> tuple[float, str]:

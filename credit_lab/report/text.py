@@ -53,9 +53,11 @@ def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: flo
         return f"{name} is {row['value']:.1f} {unit}; there is no earlier period to compare with."
     if abs(row["change"]) <= noise:
         return f"{name} is {row['value']:.1f} {unit}, unchanged within {noise} {unit}."
-    verb, rose = ("rose", True) if row["change"] > 0 else ("fell", False)
+    rose, size = row["change"] > 0, f"{abs(row['change']):.1f} {unit}"
     judged = "worse" if rose == worse_is_up else "better"
-    return f"{name} {verb} by {abs(row['change']):.1f} {unit} to {row['value']:.1f} ({judged})."
+    if rose:
+        return f"{name} rose by {size} to {row['value']:.1f} ({judged})."
+    return f"{name} fell by {size} to {row['value']:.1f} ({judged})."
 
 
 def quality(review: Review) -> str:
