@@ -23,7 +23,7 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).parents[1]
 PO = ROOT / "credit_lab" / "report" / "locale" / "zh.po"
 # Modules whose sentences reach a reader of a report.
-MODULES = ("credit_lab/report/*.py",)
+MODULES = ("credit_lab/report/*.py", "credit_lab/ledger/quarantine.py")
 # Not for readers of a report: errors, plumbing.
 SILENT = {"run.py", "workers.py", "registry.py", "artefacts.py", "pdf.py", "inputs.py", "language.py", "modelling.py"}
 DAY = datetime(2026, 1, 1, tzinfo=UTC)  # the same for every version: git knows when
@@ -116,7 +116,7 @@ def update(found: dict[str, list[str]]) -> list[str]:
         new.add(text, known.string if known else "", auto_comments=sorted({Path(file).name for file in files}))
     for one in old:
         if one.id and "word" in one.user_comments and one.id not in found:
-            new.add(one.id, one.string, user_comments=["word"])
+            new.add(one.id, one.string, user_comments=["word"], context=one.context)
     with PO.open("wb") as file:
         write_po(file, new, width=0, sort_output=False)
     return faults(found)

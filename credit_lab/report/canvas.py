@@ -103,9 +103,8 @@ def translate(figure: "Figure") -> None:
         return
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            formatter = axis.get_major_formatter()
-            if isinstance(formatter, ticker.FixedFormatter):
-                formatter.seq = language.spoken(str(label) for label in formatter.seq)
+            if isinstance(axis.get_major_locator(), ticker.FixedLocator):
+                axis.set_ticklabels(language.spoken(label.get_text() for label in axis.get_ticklabels()))
     for one in figure.findobj(text.Text):
         one.set_text(say(one.get_text()))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from credit_lab.report import canvas, office, show, slides
+from credit_lab.report import canvas, language, office, show, slides
 from credit_lab.report.artefacts import Artefact, Figure, Heading, Sentences
 from credit_lab.report.slides import Chart, Grid, Series, Slide
 
@@ -162,7 +162,7 @@ def _bridge(story: Story) -> Slide | None:
         (str(part), show.cell(_number(days), "days"), show.cell(_number(value)))
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
-    grid = Grid(("part", "days", story.currency or "amount"), rows, right=(1, 2), widths=(0.5, 0.2, 0.3))
+    grid = Grid(("part", "days", language.unit_of(story.currency) or "amount"), rows, right=(1, 2), widths=(0.5, 0.2, 0.3))
     return Slide(figure.finding, grid, figure.note, story.sources("bridge", "kpi.bridge"))
 
 
@@ -209,7 +209,7 @@ def _limits(story: Story) -> Slide | None:
     if table.empty or not said:
         return None
     rows = tuple(tuple(_cell(value) for value in row) for row in table.itertuples(index=False))
-    head = tuple(str(name).replace("_", " ") for name in table)
+    head = tuple(language.title(str(name)) for name in table)
     return Slide(said, Grid(head, rows, tuple(range(1, len(head)))), _facts(story), story.sources("limits_summary"))
 
 

@@ -27,9 +27,10 @@ _CUTS = (
     (r"(?<=[.!?]) (?=[A-Z])", ""), (r"\n", "\n"), (r" · ", " · "), (r"; ", "；"), (r": ", "："), (r", ", "，"),
 )  # fmt: skip
 _PLACE = re.compile(r"\{(\d+)\}")
-_WORD = re.compile(r"(?<![\w./-])[a-z]{3,}(?![\w/]|[.-]\w)")
+_WORD = re.compile(r"(?<![\w./-])[A-Z]?[a-z]{3,}(?![\w/]|[.-]\w)")
 # Columns of the user's own words, besides ids and names.
 _OWN = {"industry", "region", "claimed", "best_value", "feature", "column", "setting", "bin", "ratio"}
+_NAME = re.compile(r"[a-z]+(_[a-z]+)+")
 _BORDER = re.compile(r"[.!?] [A-Z]")
 missing: set[str] = set()
 
@@ -64,7 +65,7 @@ class Pattern:
     def of(self, text: str) -> list[str] | None:
         """What stands in the places of `text`; None if it is another message or goes over the end of a sentence."""
         found = self.expression.fullmatch(text) if self.longest in text else None
-        if found is None or any(_BORDER.search(part) for part in found.groups()):
+        if found is None or any(_BORDER.search(part) or part.count("(") != part.count(")") for part in found.groups()):
             return None
         if self.fixed <= 10 and any(re.search("[,;:] ", part) for part in found.groups()):
             return None  # too little is fixed to hold several clauses together
@@ -100,12 +101,12 @@ def tag() -> str:
 
 @cache
 def catalogue() -> tuple[dict[str, str], tuple[Pattern, ...]]:
-    """Messages without places, and patterns with most fixed letters first."""
+    """Messages without places by context and text, `change|keep`; patterns, those with most fixed letters first."""
     from babel.messages.pofile import read_po
 
     with (Path(__file__).parent / "locale" / "zh.po").open("rb") as file:
         messages = [one for one in read_po(file, locale="zh_CN") if one.id and one.string]
-    plain = {str(one.id): str(one.string) for one in messages if not _PLACE.search(str(one.id))}
+    plain = {f"{one.context or ''}|{one.id}": str(one.string) for one in messages if not _PLACE.search(str(one.id))}
     patterns = [Pattern(str(one.id), str(one.string)) for one in messages if _PLACE.search(str(one.id))]
     return plain, tuple(sorted(patterns, key=lambda one: -one.fixed))
 
@@ -131,9 +132,23 @@ def prose(markdown: str) -> str:
 
 
 def value(text: str, column: str, columns: Iterable[str]) -> str:
-    """A text of a table: words of ours are translated, names and ids of the user's data never."""
+    """A text of a table: words of ours are translated, names and ids of the user's data never.
+
+    A word that means several things has a message with the name of its column for context.
+    """
+    if current() == "en" or not text:
+        return text
     own = column.endswith("_id") or column in _OWN or (column == "name" and "customer_id" in columns)
-    return text if own else say(text)
+    if own:
+        return text
+    found = catalogue()[0].get(f"{column}|{text}")
+    return found if found is not None else say(text.replace("_", " ") if _NAME.fullmatch(text) else text)
+
+
+def title(name: str) -> str:
+    """Title of a column from its name."""
+    text = name.replace("_", " ")
+    return text if current() == "en" else catalogue()[0].get(f"title|{text}") or say(text)
 
 
 @lru_cache(maxsize=20_000)
@@ -153,8 +168,8 @@ def _said(text: str) -> str:
 
 def _whole(text: str) -> str | None:
     plain, patterns = catalogue()
-    if text in plain:
-        return plain[text]
+    if (found := plain.get(f"|{text}")) is not None:
+        return found
     for pattern in patterns:
         places = pattern.of(text)
         if places is not None:

@@ -204,7 +204,7 @@ def _align(column: dict[str, Any]) -> str:
 
 
 def _title(name: Any) -> str:
-    return say(str(name).replace("_", " "))
+    return language.title(str(name))
 
 
 def figure(drawing: "Figure", alt: str) -> Shown:

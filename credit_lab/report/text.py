@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from credit_lab.backtest import Duel
+from credit_lab.backtest import Duel, claims_text
+from credit_lab.backtest.claim_test import Tested
 from credit_lab.policy import Policy
 from credit_lab.report import language
 from credit_lab.report.losses import Losses
@@ -163,6 +164,14 @@ def replay_verdicts(run: Duel) -> dict[str, str]:
         name: ", ".join(f"{side} {forms[values.loc[name, 'unit']].format(values.loc[name, side])}" for side in "ab")
         for name in chosen
     }
+
+
+def claims(tested: dict[str, Tested]) -> list[str]:
+    """The verdict on each claim in the language of the report, or why there is none."""
+    return [
+        claims_text.sentence(one.verdict, language.current()) if one.verdict else one.sentence
+        for one in tested.values()
+    ]
 
 
 def losses_headline(found: Losses, currency: str) -> list[str]:
