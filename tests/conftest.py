@@ -19,6 +19,8 @@ settings.register_profile("thorough", max_examples=300, deadline=None, suppress_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "daily"))
 
 ROOT = Path(__file__).parents[1]
+# Scripts that made reference figures with other programs, which are not installed here.
+collect_ignore_glob = ["references/*.py"]
 
 
 @pytest.fixture(scope="session")
