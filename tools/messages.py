@@ -146,7 +146,7 @@ def main() -> None:
     """The command."""
     found = messages()
     wrong = faults(found) if "--check" in sys.argv else update(found)
-    print("\n".join([*wrong, f"{len(found)} messages, {len(wrong)} faults"]))
+    sys.stdout.write("\n".join([*wrong, f"{len(found)} messages, {len(wrong)} faults\n"]))
     sys.exit(bool(wrong))
 
 

@@ -141,7 +141,10 @@ def dates(axes: "Axes") -> None:
     axes.xaxis.set_major_locator(locator)
     formatter = ticks.ConciseDateFormatter(locator, show_offset=True)
     if language.current() == "zh":
-        formatter.formats[1], formatter.offset_formats = "%m月", ["", "%Y年", "%Y年", "%Y年%m月", "%Y年%m月", "%Y年%m月"]
+        formatter.formats[1], formatter.offset_formats = (
+            "%m月",
+            ["", "%Y年", "%Y年", "%Y年%m月", "%Y年%m月", "%Y年%m月"],
+        )
         formatter.zero_formats[1], formatter.zero_formats[2] = "%Y年", "%m月"
     axes.xaxis.set_major_formatter(formatter)
 

@@ -162,7 +162,9 @@ def _bridge(story: Story) -> Slide | None:
         (str(part), show.cell(_number(days), "days"), show.cell(_number(value)))
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
-    grid = Grid(("part", "days", language.unit_of(story.currency) or "amount"), rows, right=(1, 2), widths=(0.5, 0.2, 0.3))
+    grid = Grid(
+        ("part", "days", language.unit_of(story.currency) or "amount"), rows, right=(1, 2), widths=(0.5, 0.2, 0.3)
+    )
     return Slide(figure.finding, grid, figure.note, story.sources("bridge", "kpi.bridge"))
 
 

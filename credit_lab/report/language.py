@@ -32,6 +32,8 @@ _WORD = re.compile(r"(?<![\w./-])[A-Z]?[a-z]{3,}(?![\w/]|[.-]\w)")
 _OWN = {"industry", "region", "claimed", "best_value", "feature", "column", "setting", "bin", "ratio"}
 _NAME = re.compile(r"[a-z]+(_[a-z]+)+")
 _BORDER = re.compile(r"[.!?] [A-Z]")
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+_ENGLISH = re.compile(r"(?<![\w`-])[a-z]+(?:,? [a-z]+){3}(?![\w`])")
 missing: set[str] = set()
 
 
@@ -72,6 +74,10 @@ class Pattern:
         if self.fixed <= 5 and not any(re.search(r"\d", part) for part in found.groups()):
             return None  # "30 days", but not "term days"
         return list(found.groups())
+
+    def filled(self, places: list[str]) -> str:
+        """The translation with its places filled."""
+        return _PLACE.sub(lambda at: places[int(at[1]) - 1], self.translated)
 
 
 def use(lang: str) -> None:
@@ -114,11 +120,17 @@ def catalogue() -> tuple[dict[str, str], tuple[Pattern, ...]]:
 def say(text: str) -> str:
     """A text of the package in the language in use.
 
-    >>> use("zh"); say("12 of 40 files are due for work"); say("No findings."); use("en")
-    '40份档案中有12份需要处理'
-    '没有发现问题。'
+    >>> use("zh"); say("Most signatures: credit manager (40%)"), say("No findings."); use("en")
+    ('签批最多：信用经理（40%）', '没有发现问题。')
     """
     return text if current() == "en" or not text else _said(text)
+
+
+def left(texts: Iterable[str]) -> list[str]:
+    """Those of the texts of a report that are still English, in whole or for four words and more."""
+    if current() == "en":
+        return []
+    return [one for one in texts if _ENGLISH.search(one) or (_WORD.search(one) and not _CHINESE.search(one))]
 
 
 def spoken(texts: Iterable[str]) -> list[str]:
@@ -173,8 +185,7 @@ def _whole(text: str) -> str | None:
     for pattern in patterns:
         places = pattern.of(text)
         if places is not None:
-            said = [_local(place) for place in places]
-            return _PLACE.sub(lambda at: said[int(at[1]) - 1], pattern.translated)
+            return pattern.filled([_local(place) for place in places])
     return None
 
 

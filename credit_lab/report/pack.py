@@ -104,7 +104,11 @@ class Pack:
     def html(self) -> str:
         """The whole pack as one page."""
         lines = language.spoken(f"{name}: {text}" for name, text in self.facts.items() if text)
-        return page(self.title, [part.notebook for part in self.made], Front(tuple(lines), self.verdicts, tuple(language.spoken(self.missing))))
+        return page(
+            self.title,
+            [part.notebook for part in self.made],
+            Front(tuple(lines), self.verdicts, tuple(language.spoken(self.missing))),
+        )
 
 
 def _write_html(pack: Pack, folder: Path) -> Path:

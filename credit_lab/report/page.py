@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_lab import __version__
 from credit_lab.report import language, show
-from credit_lab.report.artefacts import Heading, artefacts, first_finding
+from credit_lab.report.artefacts import Heading, artefacts, first_finding, texts
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -118,6 +118,9 @@ def chapter(notebook: Path, *, alone: bool) -> Chapter:
             blocks += [_output(output, alone=alone) for output in cell["outputs"]]
             blocks.append(f"<pre class='code'>{html.escape(source)}</pre>")
     shown = artefacts(notebook)
+    if english := language.left(texts(shown)):
+        told = language.say(f"{len(english)} texts of this part have no Chinese translation and stay English.")
+        blocks.insert(0, f"<p class='note'>{html.escape(told)}</p>")
     heading = next((one for one in shown if isinstance(one, Heading)), None)
     if heading is None:
         heading = Heading("", notebook.stem, "")

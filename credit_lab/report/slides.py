@@ -16,8 +16,8 @@ from pptx.opc.constants import RELATIONSHIP_TYPE
 from pptx.util import Inches, Pt
 
 from credit_lab.report import office
-from credit_lab.report.language import say
 from credit_lab.report.canvas import BLUE, GREY
+from credit_lab.report.language import say
 
 WIDTH, HEIGHT, MARGIN = 13.333, 7.5, 0.6
 CHINESE = "Microsoft YaHei"  # typeface of Chinese characters; programs without it take their own

@@ -158,7 +158,8 @@ def _fill(page: Any, styles: _Styles, sheet: _Sheet) -> None:
     count = f"{len(rows):,} of {table.total_rows:,} rows" if len(rows) < table.total_rows else f"{len(rows):,} rows"
     page.write_string(0, 0, sheet.caption, styles.get(bold=True, font_size=13))
     page.write_string(1, 0, office.legal(f"{sheet.where}; {say(count)}"), styles.get(font_color="#555555"))
-    page.write_url(2, 0, f"internal:{say('contents')}!A1", styles.get(font_color="#0072B2", underline=1), say("contents"))
+    link = styles.get(font_color="#0072B2", underline=1)
+    page.write_url(2, 0, f"internal:{say('contents')}!A1", link, say("contents"))
     for at, column in enumerate(table.columns):
         side = "right" if column.type in ("integer", "number") else "left"
         head = styles.get(bold=True, bottom=1, bg_color="#E8EEF4", text_wrap=True, align=side)
@@ -172,7 +173,8 @@ def _fill(page: Any, styles: _Styles, sheet: _Sheet) -> None:
             unit = str(row[own]) if units[at] == "by row" and own is not None else units[at]
             if isinstance(content, str):
                 content = value(content, names[at], names)
-            _put(page, line + _HEAD + 1, at, content, table.columns[at].type, unit, styles, formulas.get((line, at), ""))
+            formula = formulas.get((line, at), "")
+            _put(page, line + _HEAD + 1, at, content, table.columns[at].type, unit, styles, formula)
     _totals(page, styles, table, rows)
     for at, column in enumerate(table.columns):
         longest = max((_width(row[at]) for row in rows[:500]), default=0)
