@@ -29,7 +29,7 @@ _CUTS = (
 _PLACE = re.compile(r"\{(\d+)\}")
 _WORD = re.compile(r"(?<![\w./-])[A-Z]?[a-z]{3,}(?![\w/]|[.-]\w)")
 # Columns of the user's own words, besides ids and names.
-_OWN = {"industry", "region", "claimed", "best_value", "feature", "column", "setting", "bin", "ratio"}
+_OWN = {"industry", "region", "segment", "claimed", "best_value", "feature", "column", "setting", "bin", "ratio"}
 _NAME = re.compile(r"[a-z]+(_[a-z]+)+")
 _BORDER = re.compile(r"[.!?] [A-Z]")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -151,10 +151,10 @@ def value(text: str, column: str, columns: Iterable[str]) -> str:
     if current() == "en" or not text:
         return text
     own = column.endswith("_id") or column in _OWN or (column == "name" and "customer_id" in columns)
-    if own:
-        return text
     found = catalogue()[0].get(f"{column}|{text}")
-    return found if found is not None else say(text.replace("_", " ") if _NAME.fullmatch(text) else text)
+    if found is not None or own:
+        return found or text
+    return say(text.replace("_", " ") if _NAME.fullmatch(text) else text)
 
 
 def title(name: str) -> str:
