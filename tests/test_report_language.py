@@ -55,7 +55,7 @@ def f(n: int) -> list[str]:
     assert set(tool().strings(ast.parse(code))) == {"rose sharply", "no change", "Sales {1} by {2} in all"}
 
 
-# Sentences and amounts translated by hand from the glossary (overdue 逾期, receivables 应收账款, credit manager 信用经理).
+# Translated by hand with the glossary: overdue 逾期, receivables 应收账款, credit manager 信用经理.
 SAID = {
     "At 2025-12-31 customers owed 2,756.9万元 net of unapplied cash and credit notes; 22.0% of open invoices were "
     "overdue.": "截至2025年12月31日，客户欠款净额2,756.9万元（已扣除未核销收款和贷项通知单）；未结发票中22.0%已逾期。",

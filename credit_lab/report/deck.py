@@ -232,4 +232,4 @@ def _earlier(story: Story) -> Slide | None:
     series = tuple(Series(said, _values(table[name], scale), colour) for name, said, colour in kinds)
     alt = "Lines: forecasts of earlier reviews with their intervals against what came"
     chart = Chart("lines", tuple(table["target"].str[5:10]), series, unit, "#,##0.0", alt)
-    return Slide(story.sentence("11"), chart, _facts(story), story.sources("earlier_forecasts"))
+    return Slide(story.sentence("13"), chart, _facts(story), story.sources("earlier_forecasts"))

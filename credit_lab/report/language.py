@@ -7,6 +7,7 @@ places, `{1} of {2} checks ask for action: {3}`, taken from the f-strings of the
 stands in a place is translated in its turn. A text nobody translated stays English, and `missing` remembers it.
 """
 
+import html
 import os
 import re
 from collections.abc import Iterable
@@ -69,7 +70,10 @@ class Pattern:
         found = self.expression.fullmatch(text) if self.longest in text else None
         if found is None or any(_BORDER.search(part) or part.count("(") != part.count(")") for part in found.groups()):
             return None
-        if self.fixed <= 10 and any(re.search("[,;:] ", part) for part in found.groups()):
+        if self.fixed <= (24 if len(found.groups()) == 1 else 10) and any(
+            re.search("[,;:] ", part) and not before.endswith((": ", ", ", "; "))
+            for before, part in zip(self.parts, found.groups(), strict=False)
+        ):
             return None  # too little is fixed to hold several clauses together
         if self.fixed <= 5 and not any(re.search(r"\d", part) for part in found.groups()):
             return None  # "30 days", but not "term days"
@@ -143,6 +147,13 @@ def prose(markdown: str) -> str:
     return "\n".join(say(line) for line in markdown.split("\n"))
 
 
+def markup(page: str) -> str:
+    """HTML that a record made of itself (a ledger, a policy): the texts between its tags."""
+    if current() == "en":
+        return page
+    return re.sub(">([^<>]+)<", lambda at: f">{html.escape(say(html.unescape(at[1])))}<", page)
+
+
 def value(text: str, column: str, columns: Iterable[str]) -> str:
     """A text of a table: words of ours are translated, names and ids of the user's data never.
 
@@ -211,6 +222,8 @@ def _local(text: str) -> str:
         return text.replace(" ", "")
     if re.fullmatch("[A-Z]{3}", text):
         return unit_of(text)
+    if either := re.fullmatch(r"(\S+) or (\S+)", text):
+        return "或".join(either.groups())
     return _said(text) if text else text
 
 

@@ -141,12 +141,13 @@ def _prose(source: str) -> str:
 
 def _output(output: dict[str, Any], *, alone: bool) -> str:
     if output["output_type"] == "stream":
-        return f"<pre>{html.escape(''.join(output['text']))}</pre>"
+        return f"<pre>{html.escape(language.say(''.join(output['text'])))}</pre>"
     if output["output_type"] == "error":
         return f"<pre class='error'>{html.escape(output['ename'])}: {html.escape(output['evalue'])}</pre>"
     data = output.get("data", {})
     if data.get(show.RECORD, {}).get("kind") == "heading" and not alone:
         return ""  # the chapter has its title already
     if "text/html" in data:
-        return "".join(data["text/html"])
+        whole = "".join(data["text/html"])
+        return whole if show.RECORD in data else language.markup(whole)
     return f"<pre>{html.escape(''.join(data.get('text/plain', '')))}</pre>"
