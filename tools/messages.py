@@ -97,7 +97,9 @@ def readable(text: str) -> bool:
 def silent(node: ast.AST) -> bool:
     """Whether a string stands in an error or a type."""
     while (node := getattr(node, "parent", None)) is not None:
-        if isinstance(node, ast.Raise | ast.AnnAssign) and not isinstance(getattr(node, "value", None), ast.Dict):
+        if isinstance(node, ast.Raise | ast.AnnAssign | ast.arg) and not isinstance(
+            getattr(node, "value", None), ast.Dict
+        ):
             return True
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Error"):
             return True

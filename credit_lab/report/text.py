@@ -1,14 +1,18 @@
 """Sentences of a report. They have a few branches (better, worse, not clear); each has a golden text in the tests."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from credit_lab.backtest import Duel, claims_text
-from credit_lab.backtest.claim_test import Tested
 from credit_lab.policy import Policy
 from credit_lab.report import language
 from credit_lab.report.losses import Losses
 from credit_lab.report.review import Review
+
+if TYPE_CHECKING:
+    from credit_lab.backtest import claim_test
 
 
 def money_text(amount: float, currency: str) -> str:
@@ -166,7 +170,7 @@ def replay_verdicts(run: Duel) -> dict[str, str]:
     }
 
 
-def claims(tested: dict[str, Tested]) -> list[str]:
+def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
     """The verdict on each claim in the language of the report, or why there is none."""
     return [
         claims_text.sentence(one.verdict, language.current()) if one.verdict else one.sentence
