@@ -75,7 +75,7 @@ class Pattern:
             for before, part in zip(self.parts, found.groups(), strict=False)
         ):
             return None  # too little is fixed to hold several clauses together
-        if self.fixed <= 5 and not any(re.search(r"\d", part) for part in found.groups()):
+        if self.fixed <= (5 if self.parts[0] else 8) and not any(re.search(r"\d", part) for part in found.groups()):
             return None  # "30 days", but not "term days"
         return list(found.groups())
 
@@ -179,6 +179,8 @@ def _said(text: str) -> str:
     bare = text.strip()
     found = _whole(bare)
     if found is None and bare.endswith(".") and (found := _whole(bare[:-1])) is not None:
+        found += "。"
+    if found is None and bare.endswith(".") and not _BORDER.search(bare) and (found := _by_parts(bare[:-1])):
         found += "。"
     if found is None:
         found = _by_parts(bare)
