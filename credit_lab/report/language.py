@@ -71,7 +71,7 @@ class Pattern:
         if found is None or any(_BORDER.search(part) or part.count("(") != part.count(")") for part in found.groups()):
             return None
         if self.fixed <= (24 if len(found.groups()) == 1 else 10) and any(
-            re.search("[,;:] ", part) and not before.endswith((": ", ", ", "; "))
+            re.search("[,;:] ", part) and not before.endswith((": ", ", ", "; ", "("))
             for before, part in zip(self.parts, found.groups(), strict=False)
         ):
             return None  # too little is fixed to hold several clauses together
