@@ -159,7 +159,8 @@ def common_numbers(customers, replicates):
     say("largest difference of a null change", same["difference"].abs().max())
     by = base.monthly.groupby("replicate")[["defaulted", "expected_loss"]].sum()
     realised = by["defaulted"] * (1 - world.recovery)
-    say("hazard-weighted loss / loss given default realised, mean", by["expected_loss"].mean() / realised.mean())
+    gap = realised - by["expected_loss"]
+    say("realised less hazard-weighted loss, mean in standard errors", gap.mean() / gap.std() * len(gap) ** 0.5, ".2f")
     say("variance of realised / hazard-weighted loss", realised.var() / by["expected_loss"].var(), ",.0f")
 
 
