@@ -165,6 +165,7 @@ def review(
     models: Annotated[str, typer.Option(help="Register of models, see `models`.")] = options.MODELS,
     pseudonymise: options.Pseudonymise = "",
     min_cell: options.MinCell = 0,
+    lang: Annotated[str, typer.Option(help="Language of the report: en or zh (中文).")] = "en",
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/PERIOD.")] = Path("reports"),
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -173,12 +174,13 @@ def review(
 
     Example: credit-lab review --ledger data/sample --policy data/policies/2025-baseline.toml --period 2025Q4
 
-    Example: credit-lab review --pack full --format html,pdf,pptx,xlsx
+    Example: credit-lab review --pack full --format html,pdf,pptx,xlsx --lang zh
     """
     from credit_lab import policy as policies
     from credit_lab import report
-    from credit_lab.report import governed
+    from credit_lab.report import governed, language
 
+    language.use(lang)
     if pack not in ("", "full"):
         raise typer.BadParameter(f"{pack!r}: full is the only one", param_hint="--pack")
     with options.sharing(pseudonymise, min_cell):

@@ -22,7 +22,7 @@ from credit_lab import __version__
 from credit_lab.errors import ReportError, nearest
 from credit_lab.ledger.database import concealed
 from credit_lab.ledger.sources import state
-from credit_lab.report import privacy
+from credit_lab.report import language, privacy
 from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
@@ -247,7 +247,7 @@ def step(
         _execute(source, executed, {**parameters, "out": str(folder)}, progress)
     finally:
         if executed.exists():
-            _clean_inside(executed, {**private, str(folder): final.name})
+            _settle(executed, {**private, str(folder): final.name})
     told = {**(facts or {}), **privacy.current().facts()}
     record = _record(source, privacy.plain(dict(parameters), private), told, folder, started, time.monotonic() - clock)
     (folder / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -293,10 +293,17 @@ def _cells_done(executed: Path) -> int:
     return max(0, sum(bool(cell.get("execution_count")) for cell in cells) - 1)
 
 
-def _clean_inside(notebook: Path, private: Mapping[str, str]) -> None:
-    """The notebook must not remember the folder it was made in, nor any other path, nor a connection."""
-    text = notebook.read_text(encoding="utf-8")
-    notebook.write_text(privacy.cleaned(text, private, as_json=True), encoding="utf-8")
+def _settle(notebook: Path, private: Mapping[str, str]) -> None:
+    """The notebook must not remember the folder it was made in, nor any other path, nor a connection; its prose is put
+    into the language of the report."""
+    text = privacy.cleaned(notebook.read_text(encoding="utf-8"), private, as_json=True)
+    if language.current() != "en":
+        whole = json.loads(text)
+        for cell in whole["cells"]:
+            if cell["cell_type"] == "markdown":
+                cell["source"] = language.prose("".join(cell["source"]))
+        text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    notebook.write_text(text, encoding="utf-8")
 
 
 def _record(
@@ -311,6 +318,7 @@ def _record(
     return {
         "notebook": source.name,
         "parameters": dict(parameters),
+        "language": language.current(),
         **facts,
         **found,
         "tables": sorted(path.name for path in (aside / "tables").glob("*.csv")),
