@@ -12,7 +12,7 @@ CHALLENGER ?= data/policies/2025-tighter.toml
 # A notebook kernel and BLAS on two cores: more threads than that only wait for each other.
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup spark review backtest test torture lint format sample constraints clean
+.PHONY: help setup spark review backtest test torture lint format docs sample constraints clean
 
 help:
 	@echo "make review     quarterly credit-policy review of LEDGER for PERIOD under POLICY -> reports/PERIOD"
@@ -21,6 +21,7 @@ help:
 	@echo "make torture    kill, starve and deceive it for an hour -> docs/reliability.md"
 	@echo "make lint       ruff, mypy, notebooks without outputs"
 	@echo "make format     let ruff rewrite the code"
+	@echo "make docs       the documentation as a site -> site/index.html"
 	@echo "make sample     make data/sample again"
 
 setup: $(READY)
@@ -63,8 +64,11 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 sample: $(READY)
 	$(BIN)/credit-lab sample --out data/sample --overwrite
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build site *.egg-info

@@ -26,7 +26,7 @@ def test_the_sample_says_what_it_can_and_names_what_it_cannot(sample):
     assert turnover.word in ("not distinguishable", "contradicted", "supported")
     assert turnover.effect.estimator == "its.hac"
     assert debt.word == "untestable"
-    assert "zero or negative" in debt.sentence
+    assert "months the bad debt ratio is not positive" in debt.sentence
     table = claim_test.table(tested).set_index("claim")
     assert table.loc["receivables_turnover", ["claimed_low", "claimed_high"]].tolist() == [0.15, 0.2]
     again = claim_test.run(sample, CLAIMS, DAY, end=END, seed=1)

@@ -153,6 +153,27 @@ def test_values_are_shown_as_their_unit_asks():
     assert show.cell(pd.NaT) == "–"
     assert show.cell(True) == "yes"
     assert show.cell(12.34, "days") == "12.3"
+    assert show.cell(85.0, "customers") == "85"
+    frame = pd.DataFrame({"max_dpd": [84.0], "pd_12m": [0.0125], "value": [60.0], "amount": [84.0]})
+    page = show.table(frame, "t").data
+    assert [text for text in ("84", "1.2 %", "60", "84.00") if f">{text}</td>" not in page] == []
+
+
+def test_saved_amounts_carry_no_noise_of_binary_fractions(tmp_path):
+    show.save({"t": pd.DataFrame({"amount": [-29368173.310000002, 0.1 + 0.2], "p": [1e-7, 1 / 3]})}, tmp_path)
+    lines = (tmp_path / "t.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines == ["amount,p", "-29368173.31,1e-07", "0.3,0.33333333"]
+
+
+def test_a_section_says_once_what_it_has_nothing_to_show_for(tmp_path):
+    nothing = "show.table(pd.DataFrame({'a': []}), 'TITLE')"
+    path = notebook(
+        tmp_path / "e.ipynb", PARAMETERS, "import pandas as pd\nfrom credit_lab.report import show",
+        nothing.replace("TITLE", "Holds"), nothing.replace("TITLE", "Letters & <b>"),
+    )  # fmt: skip
+    page = report.run(path, {}, tmp_path / "r", title="T", progress=False).html.read_text(encoding="utf-8")
+    assert page.count("class='empty'") == 1
+    assert "Nothing to show: Holds; Letters &amp; &lt;b&gt;." in page
 
 
 def test_a_ledger_in_which_nothing_was_ever_paid_has_a_review_too(write_ledger):
@@ -164,6 +185,8 @@ def test_a_ledger_in_which_nothing_was_ever_paid_has_a_review_too(write_ledger):
     found = report.review(book, baseline, "2025Q4")
     assert found.identity.set_index("line").loc["sum", "amount"] == 1199.0
     assert text.headline(found)
+    # No table of write-offs: losses are unknown, which is not the same as none.
+    assert text.verdicts(found)["losses within budget"].startswith("not measured: ")
     lost = report.losses(book, baseline, found.as_of)
     assert lost.transitions.loc["1-30", "paid"] == 0.0
     assert text.losses_headline(lost, "CNY")
@@ -179,6 +202,17 @@ def test_figures_say_so_when_there_is_too_little_to_draw():
         figures.vintage_chart(nothing, nothing, source="s"),
     ):
         assert "too few months" in drawn.axes[0].texts[0].get_text()
+
+
+def test_every_span_of_time_has_dates_on_its_axis():
+    from credit_lab.report import canvas
+
+    for days in (20, 60, 91, 120, 200, 370, 700, 930, 1000, 1090, 1500, 4000):
+        figure, axes = canvas.blank()
+        axes.plot(pd.to_datetime(["2023-01-31", "2023-01-31"]) + pd.to_timedelta([0, days], unit="D"), [0, 1])
+        canvas.dates(axes)  # matplotlib warns where it finds no interval, and a warning is an error here
+        figure.canvas.draw()
+        assert 2 <= len(axes.get_xticks()) <= 12, days
 
 
 def test_a_first_quarter_without_a_past_is_a_full_report(write_ledger, tmp_path):

@@ -111,6 +111,9 @@ def _one(claim: Claim, series: pd.Series, policy_date: pd.Timestamp, seed: int) 
     options = its.ItsOptions(wait=claim.from_month - 1, until=claim.to_month)
     effect, said, chance, draws = None, None, float("nan"), None
     try:
+        if not (series > 0).all():  # the claim is a change in per cent, which a month of zero cannot undergo
+            name = claim.metric.replace("_", " ")
+            raise DesignError(f"In {int((series <= 0).sum())} of {len(series)} months the {name} is not positive.")
         effect = its.estimate(series, policy_date, options=options)
         said = verdict(effect, claim)
         sentence = claims_text.sentence(said)

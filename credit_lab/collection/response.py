@@ -207,13 +207,13 @@ def _normal_quantile(level: float) -> float:
 def factor_of_days(paid_by: Floats, days: float) -> float:
     """Factor on the daily hazard that changes the mean days to payment, counted up to the horizon, by `days`.
 
+    >>> round(factor_of_days(1 - 0.9 ** np.arange(1, 400)[None, :], -4.737), 2)
+    2.0
+
     Parameters
     ----------
     paid_by : payment curves left alone, items x days ahead (`Curves.paid_by`)
     days : change of the mean, below zero for sooner; no more than what the horizon holds
-
-    >>> round(factor_of_days(1 - 0.9 ** np.arange(1, 400)[None, :], -4.737), 2)
-    2.0
     """
     from scipy import optimize
 

@@ -120,7 +120,7 @@ def dates(axes: "Axes") -> None:
     """Few dates on the axis, the year said once."""
     from matplotlib import dates as ticks
 
-    locator = ticks.AutoDateLocator(minticks=3, maxticks=6)
+    locator = ticks.AutoDateLocator(minticks=3, maxticks=8)  # with fewer, some spans have no interval
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ticks.ConciseDateFormatter(locator, show_offset=True))
 

@@ -119,7 +119,7 @@ def portfolio(card: str, ledger: Ledger, period: str) -> Portfolio:
     if not card:
         empty = pd.DataFrame()
         return Portfolio(
-            empty, empty, empty, "No scorecard was given (parameter card); `credit-lab score fit` makes one."
+            empty, empty, empty, "No scorecard was given (parameter card); the command credit-lab score fit makes one."
         )
     model, window = Scorecard.load(Path(card)), parse_period(period)
     months = history.build(ledger, window.end)

@@ -42,9 +42,11 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     axes.fill_between(x, kpis["dso.best_possible"], kpis["dso.period_end"], color=AGES[2], label="delay (ADD)")
     axes.plot(x, kpis["dso.period_end"], color=BLUE, linewidth=2, label="DSO, period end")
     axes.plot(x, kpis["dso.countback"], color=ORANGE, linewidth=1.6, linestyle="--", label="DSO, countback")
-    change = kpis["dso.period_end"].iloc[-1] - kpis["dso.period_end"].iloc[0]
-    verb = "rose" if change > 0 else "fell"
-    canvas.title(axes, f"DSO {verb} by {abs(change):.1f} days within {len(kpis) - 1} months")
+    first, last = kpis["dso.period_end"].iloc[[0, -1]]
+    if len(kpis) == 13 and np.isfinite(last - first):
+        canvas.title(axes, f"DSO {'rose' if last > first else 'fell'} by {abs(last - first):.1f} days within a year")
+    else:  # other months of a year have another season
+        canvas.title(axes, f"DSO at the end: {last:.1f} days; less than a year to compare with")
     axes.set_ylabel("days")
     axes.set_ylim(0)
     canvas.months(axes, kpis["month"])

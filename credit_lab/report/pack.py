@@ -85,7 +85,7 @@ class Pack:
             name: text
             for part in self.made
             for name, text in part.run["verdicts"].items()
-            if text.partition(":")[0] in ("ok", "act", "stop")
+            if text.partition(":")[0] in ("ok", "act", "stop", "not measured")
         }
         if len(self.parts) == 1:  # a report of its own, not a pack
             return lights

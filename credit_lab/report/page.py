@@ -102,12 +102,14 @@ def chapter(notebook: Path, *, alone: bool) -> Chapter:
     """What a notebook shows, as blocks of HTML; headings move one level down when it is not alone on the page."""
     anchor = f"p{notebook.stem}"
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    sections, blocks = list[Section](), list[str]()
+    sections, blocks, empty = list[Section](), list[str](), list[str]()
     for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             first, _, rest = source.partition("\n")
             if first.startswith("## "):
+                blocks += [show.nothing(empty)] if empty else []
+                empty = []
                 sections.append(Section(f"{anchor}-{len(sections) + 1}", first[3:].strip()))
                 level = 2 if alone else 3
                 blocks.append(f"<h{level} id='{sections[-1].anchor}'>{html.escape(sections[-1].title)}</h{level}>")
@@ -115,8 +117,10 @@ def chapter(notebook: Path, *, alone: bool) -> Chapter:
             if source.strip():
                 blocks.append(f"<div class='text'>{_prose(source)}</div>")
         elif cell["cell_type"] == "code" and "parameters" not in cell["metadata"].get("tags", ()):
-            blocks += [_output(output, alone=alone) for output in cell["outputs"]]
+            empty += [caption for output in cell["outputs"] if (caption := _empty(output))]
+            blocks += [_output(output, alone=alone) for output in cell["outputs"] if not _empty(output)]
             blocks.append(f"<pre class='code'>{html.escape(source)}</pre>")
+    blocks += [show.nothing(empty)] if empty else []
     shown = artefacts(notebook)
     heading = next((one for one in shown if isinstance(one, Heading)), None)
     if heading is None:
@@ -125,6 +129,12 @@ def chapter(notebook: Path, *, alone: bool) -> Chapter:
     return Chapter(
         anchor, heading.title, heading.line, first_finding(shown), tuple(sections), tuple(filter(None, blocks))
     )
+
+
+def _empty(output: dict[str, Any]) -> str:
+    """Caption of a table without rows, else nothing; a section says once what it has nothing to show for."""
+    record = output.get("data", {}).get(show.RECORD, {})
+    return str(record["caption"]) if record.get("kind") == "table" and not record["rows"] else ""
 
 
 def _prose(source: str) -> str:

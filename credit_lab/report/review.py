@@ -1,5 +1,6 @@
 """The quarterly credit-policy review as a record: every table the report shows, computed once, from one ledger."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,6 +11,8 @@ from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import Period, parse_period
 from credit_lab.policy import Policy
+
+_START_UP = 4  # months in which books that begin empty fill; their DSO is not comparable
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Review:
     identity : buckets, unapplied cash, credit notes and their sum beside the balance from the documents
     accounting, findings : what became of every row read, in figures and in sentences
     aging_now, aging_series : bucket table at as_of; one row per month end, 13 months
-    kpi_series : month and one column per formula id, last 13 month ends
+    kpi_series : month and one column per formula id, last 13 month ends,
+        without the first four of the ledger
     kpis : formula_id, name, unit, value, previous, change, formula
     bridge : why receivables moved since the period before (part, days, amount)
     balances, concentration, industries, regions : who owes how much
@@ -91,6 +95,9 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     months = history.build(ledger, as_of)
     latest = months[months["month"] == months["month"].max()]
     paid = kpi.days_to_pay(ledger, as_of, since=as_of - pd.DateOffset(months=12))
+    if not ledger.has("write_offs"):  # losses that nobody recorded are unknown, not zero
+        now |= {"bad_debt_ratio.period": math.nan}
+        past = past and past | {"bad_debt_ratio.period": math.nan}
     now |= {"days_to_pay.km_median": paid.median, "days_to_pay.closed_mean": paid.closed_mean}
     marks = ledger.windows
     return Review(
@@ -106,7 +113,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         aging_now=aging_now,
         aging_series=aging.series(ledger, flows["month"].tail(13), buckets=buckets),
         kpis=kpi.table(now, past),
-        kpi_series=kpi.over_time(flows),
+        kpi_series=kpi.over_time(flows, last=min(13, max(len(flows) - _START_UP, 2))),
         bridge=kpi.bridge(kpi.window(earlier), kpi.window(flows)) if len(earlier) else pd.DataFrame(),
         balances=balances,
         concentration=kpi.concentration(balances),

@@ -33,6 +33,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _CONTROL = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10, 13)}
 # Columns whose unit stands in the column `unit` of the same row.
 _BY_ROW = ("value", "previous", "change", "a", "b", "difference")
+# Columns whose name says their unit in every table; `value` without a column `unit` mixes days, shares and money.
+_BY_NAME = {"p_value": "chance", "jeffreys": "chance", "pd_12m": "share", "max_dpd": "count", "value": "mixed"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def cell(value: Any, unit: str = "") -> str:
             return _fine(float(value))
         if unit == "chance":
             return "< 0.001" if value < 0.001 else f"{value:.3f}"
-        if unit in ("days", "%", "times a year", "index", "customers"):
+        if unit in ("count", "customers") or (unit == "mixed" and float(value).is_integer()):
+            return f"{value:,.0f}"
+        if unit in ("days", "%", "times a year", "index"):
             return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
         return f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"  # a float holds no more digits
     return str(value)
@@ -103,13 +107,12 @@ def table(
     ----------
     caption : said above the table
     shares, days, fine : columns shown as per cent, with one decimal, or with about three digits that count; p_value
-        and jeffreys are shown as chances; a column `unit` does the same row by row for the
-        columns value, previous, change, a, b and difference
+        and jeffreys are shown as chances, pd_12m as per cent, max_dpd as whole days; a column `unit` does the same row
+        by row for the columns value, previous, change, a, b and difference
     rows : show only so many and say how many there are
     """
     shown = frame.head(rows) if rows is not None else frame
-    units = {**dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days"), **dict.fromkeys(fine, "fine")}
-    units |= dict.fromkeys(("p_value", "jeffreys"), "chance")
+    units = {**_BY_NAME, **dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days"), **dict.fromkeys(fine, "fine")}
     if "unit" in frame:
         units |= dict.fromkeys(_BY_ROW, "by row")
     columns = [
@@ -119,8 +122,13 @@ def table(
     raw = [[_raw(value) for value in record] for record in shown.itertuples(index=False, name=None)]
     record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
     if frame.empty:
-        return Shown(f"<p class='empty'>{_escaped(caption)}: nothing to show.</p>", record)
+        return Shown(nothing([caption]), record)
     return Shown(_table_html(shown, record), record)
+
+
+def nothing(captions: list[str]) -> str:
+    """One sentence in HTML for all the tables of a section that have no rows."""
+    return f"<p class='empty'>Nothing to show: {_escaped('; '.join(captions))}.</p>"
 
 
 def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
@@ -255,6 +263,8 @@ def lights(verdicts: dict[str, str]) -> Shown:
 def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
     """Save tables as CSV (UTF-8 with a byte-order mark, for spreadsheets); texts that look like formulas get a quote.
 
+    Numbers from a thousand up are rounded to cents, smaller ones to eight decimals.
+
     Raises
     ------
     ReportError
@@ -266,10 +276,17 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
         for name, frame in tables.items():
             texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column].dtype)]
             safe = frame.assign(**{column: frame[column].map(_quoted) for column in texts})
+            floats = safe.select_dtypes("float")
+            safe[floats.columns] = floats.apply(_rounded)
             safe.columns = safe.columns.map(_quoted)
             safe.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8-sig", date_format="%Y-%m-%d")
     except OSError as error:
         raise ReportError(f"tables cannot be saved in {folder}: {error}") from error
+
+
+def _rounded(column: pd.Series) -> pd.Series:
+    """Without the noise of binary fractions: cents in columns of money, eight decimals below a thousand."""
+    return column.round(8).where(column.abs() < 1000, column.round(2))
 
 
 def _quoted(value: Any) -> Any:

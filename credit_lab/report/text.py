@@ -100,9 +100,11 @@ def verdicts(review: Review) -> dict[str, str]:
             f"{dso:.1f} days, target {appetite.target_dso:g}",
         ),
         "losses within budget": (
-            "ok" if not lost > appetite.expected_loss_budget else "act",
+            "ok" if lost <= appetite.expected_loss_budget else "act",
             f"net write-offs {lost:.2%} of sales, budget {appetite.expected_loss_budget:.2%}",
-        ),
+        )
+        if np.isfinite(lost)
+        else ("not measured", "the ledger holds no write-offs table, or nothing was sold"),
         "largest customer within cap": (
             "ok" if top <= appetite.single_name_cap else "act",
             f"{top:.1%} of receivables, cap {appetite.single_name_cap:.0%}",

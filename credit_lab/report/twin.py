@@ -273,7 +273,7 @@ def _against(compared: Comparison, a: str, b: str, currency: str) -> list[str]:
         elif name == "turnover":
             said = f"{size:.2f}"
         else:
-            said, shown = f"{100 * size:.2f} points", f"{row['a']:.2%} to {row['b']:.2%}"
+            said, shown = f"{100 * size:.2f} percentage points", f"{row['a']:.2%} to {row['b']:.2%}"
         if row["low"] > 0 or row["high"] < 0:
             lines.append(
                 f"{b} against {a}: {'more' if row['low'] > 0 else 'less'} {words}, by {said} on average ({shown})."

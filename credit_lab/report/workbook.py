@@ -19,8 +19,8 @@ from credit_lab.report import office
 from credit_lab.report.artefacts import Table
 
 FORMATS = {
-    "share": "0.0%", "days": "#,##0.0", "%": "#,##0.0", "times a year": "#,##0.00", "customers": "#,##0.0",
-    "index": "0.000", "fine": "#,##0.000##", "chance": "0.000",
+    "share": "0.0%", "days": "#,##0.0", "%": "#,##0.0", "times a year": "#,##0.00", "customers": "#,##0",
+    "count": "#,##0", "index": "0.000", "fine": "#,##0.000##", "chance": "0.000",
 }  # fmt: skip
 _TYPES = {"integer": "#,##0", "number": "#,##0.00", "date": "yyyy-mm-dd"}
 _HEAD = 3  # rows above the line of column names
