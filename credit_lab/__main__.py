@@ -157,6 +157,7 @@ def review(
     ] = "data/policies/2025-tighter.toml",
     policy_date: Annotated[str, typer.Option(help="Of the pack: first day under the policy; default: its own.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Of the pack: go on where a run was stopped.")] = False,
+    lang: Annotated[str, typer.Option(help="Language of the report: en or zh (中文).")] = "en",
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/PERIOD.")] = Path("reports"),
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -165,11 +166,13 @@ def review(
 
     Example: credit-lab review --ledger data/sample --policy data/policies/2025-baseline.toml --period 2025Q4
 
-    Example: credit-lab review --pack full --format html,pdf,pptx,xlsx
+    Example: credit-lab review --pack full --format html,pdf,pptx,xlsx --lang zh
     """
     from credit_lab import policy as policies
     from credit_lab import report
+    from credit_lab.report import language
 
+    language.use(lang)
     if pack not in ("", "full"):
         raise typer.BadParameter(f"{pack!r}: full is the only one", param_hint="--pack")
     periods.parse_period(period)

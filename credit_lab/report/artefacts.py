@@ -147,6 +147,28 @@ def first_finding(shown: list[Artefact]) -> str:
     return next(iter([*titles, *(one.text for one in shown if isinstance(one, Note))]), "")
 
 
+def texts(shown: list[Artefact]) -> list[str]:
+    """All words of the package among what was shown: no cells of tables, which hold the user's words, too."""
+    found: list[str] = []
+    for one in shown:
+        match one:
+            case Heading():
+                found += [one.title, one.line]
+            case Prose():
+                found += one.markdown.split("\n")
+            case Sentences():
+                found += one.lines
+            case Note():
+                found.append(one.text)
+            case Verdicts():
+                found += [text for light in one.lights for text in (light.name, light.reason)]
+            case Table():
+                found += [one.caption, *(column.title for column in one.columns)]
+            case Figure():
+                found += [one.finding, *one.panels, one.note, one.alt]
+    return [text for text in found if text]
+
+
 def _headed(source: str, section: str) -> tuple[str, str]:
     first, _, rest = source.partition("\n")
     if first.startswith("## "):

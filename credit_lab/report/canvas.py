@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from credit_lab.report import language
+from credit_lab.report.language import say
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -92,6 +95,20 @@ def saved(figure: "Figure", form: str) -> bytes:
     return whole.replace(b"'DejaVu Sans'", b"'DejaVu Sans', Verdana") if form == "svg" else whole
 
 
+def translate(figure: "Figure") -> None:
+    """All texts of a figure in the language of the report, those at fixed ticks, too."""
+    from matplotlib import text, ticker
+
+    if language.current() == "en":
+        return
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_locator(), ticker.FixedLocator):
+                axis.set_ticklabels(language.spoken(label.get_text() for label in axis.get_ticklabels()))
+    for one in figure.findobj(text.Text):
+        one.set_text(say(one.get_text()))
+
+
 def note(figure: "Figure", text: str) -> "Figure":
     """Source, date and number of observations below the figure."""
     figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color=GREY)
@@ -122,7 +139,14 @@ def dates(axes: "Axes") -> None:
 
     locator = ticks.AutoDateLocator(minticks=3, maxticks=8)  # with fewer, some spans have no interval
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ticks.ConciseDateFormatter(locator, show_offset=True))
+    formatter = ticks.ConciseDateFormatter(locator, show_offset=True)
+    if language.current() == "zh":
+        formatter.formats[1], formatter.offset_formats = (
+            "%m月",
+            ["", "%Y年", "%Y年", "%Y年%m月", "%Y年%m月", "%Y年%m月"],
+        )
+        formatter.zero_formats[1], formatter.zero_formats[2] = "%Y年", "%m月"
+    axes.xaxis.set_major_formatter(formatter)
 
 
 def label(text: str, most: int = 28) -> str:
@@ -139,15 +163,13 @@ def legend(axes: "Axes", *handles: Any, **place: Any) -> None:
 def scale(values: pd.DataFrame | pd.Series | np.ndarray, currency: str) -> tuple[float, str]:
     """Divisor and unit so that axis numbers stay short."""
     top = float(np.nanmax(np.abs(np.asarray(values, dtype=float)), initial=0.0))
-    if top >= 2e6:
-        return 1e6, f"million {currency}"
-    return (1e3, f"thousand {currency}") if top >= 2e3 else (1.0, currency)
+    return language.scale(top, currency)
 
 
 def months(axes: "Axes", months: pd.Series) -> None:
     """Names of months on the axis, with the year where it begins."""
     labels = [
-        f"{month:%b}\n{month:%Y}" if number == 0 or month.month == 1 else f"{month:%b}"
+        language.month(month) + (f"\n{month:%Y}" if number == 0 or month.month == 1 else "")
         for number, month in enumerate(months)
     ]
     axes.set_xticks(range(len(labels)), labels)

@@ -65,9 +65,9 @@ def quality(ledger: Ledger) -> Quality:
         control = pd.DataFrame()
     absent = table.loc[table["rows"] == 0]
     findings = tuple(quarantine.describe(ledger.quarantine))
+    held = f"{len(ledger.quarantine):,} were held back." if len(ledger.quarantine) else "none was held back."
     lines = [
-        f"{int(table['rows'].sum()):,} rows in {int((table['rows'] > 0).sum())} tables were read; "
-        + (f"{len(ledger.quarantine):,} were held back." if len(ledger.quarantine) else "none was held back."),
+        f"{int(table['rows'].sum()):,} rows in {int((table['rows'] > 0).sum())} tables were read; {held}",
         "The control account agrees with the documents." if len(control) and (control["difference"] == 0).all()
         else "The control account differs from the documents." if len(control)
         else "The ledger has no control account to compare with.",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from credit_lab.report import canvas, office, show, slides
+from credit_lab.report import canvas, language, office, show, slides
 from credit_lab.report.artefacts import Artefact, Figure, Heading, Sentences
 from credit_lab.report.slides import Chart, Grid, Series, Slide
 
@@ -162,7 +162,9 @@ def _bridge(story: Story) -> Slide | None:
         (str(part), show.cell(_number(days), "days"), show.cell(_number(value)))
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
-    grid = Grid(("part", "days", story.currency or "amount"), rows, right=(1, 2), widths=(0.5, 0.2, 0.3))
+    grid = Grid(
+        ("part", "days", language.unit_of(story.currency) or "amount"), rows, right=(1, 2), widths=(0.5, 0.2, 0.3)
+    )
     return Slide(figure.finding, grid, figure.note, story.sources("bridge", "kpi.bridge"))
 
 
@@ -209,7 +211,7 @@ def _limits(story: Story) -> Slide | None:
     if table.empty or not said:
         return None
     rows = tuple(tuple(_cell(value) for value in row) for row in table.itertuples(index=False))
-    head = tuple(str(name).replace("_", " ") for name in table)
+    head = tuple(language.title(str(name)) for name in table)
     return Slide(said, Grid(head, rows, tuple(range(1, len(head)))), _facts(story), story.sources("limits_summary"))
 
 
@@ -230,4 +232,4 @@ def _earlier(story: Story) -> Slide | None:
     series = tuple(Series(said, _values(table[name], scale), colour) for name, said, colour in kinds)
     alt = "Lines: forecasts of earlier reviews with their intervals against what came"
     chart = Chart("lines", tuple(table["target"].str[5:10]), series, unit, "#,##0.0", alt)
-    return Slide(story.sentence("11"), chart, _facts(story), story.sources("earlier_forecasts"))
+    return Slide(story.sentence("13"), chart, _facts(story), story.sources("earlier_forecasts"))

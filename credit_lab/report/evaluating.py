@@ -200,9 +200,9 @@ def _lines(
         lines.append(f"Weights of judgement by pairwise comparison, consistency ratio {rules.consistency_ratio:.3f}.")
     if nested:
         p = nested.tests.set_index("added")["p_value"]["judgement"]
+        adds = "adds to the figures" if p < 0.05 else "does not show to add to the figures"
         lines.append(
             f"Among {nested.rows} customers a year ago with both, {nested.events} of whom defaulted since, judgement "
-            + ("adds to the figures" if p < 0.05 else "does not show to add to the figures")
-            + f" (likelihood-ratio test, p = {p:.3f})."
+            f"{adds} (likelihood-ratio test, p = {p:.3f})."
         )
     return lines

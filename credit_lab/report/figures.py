@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from credit_lab.report import canvas
+from credit_lab.report import canvas, language
 from credit_lab.report.canvas import AGES, BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, cu
         canvas.title(axes, title, size=10)
         axes.set_ylim(0)
         step = -(-len(a) // 4)
-        axes.set_xticks(range(0, len(a), step), [f"{month:%b %y}" for month in a["month"].iloc[::step]])
+        axes.set_xticks(range(0, len(a), step), [language.month(month, year=True) for month in a["month"].iloc[::step]])
     canvas.legend(panels[0], loc="lower left")
     asked = [table["sales"].sum() + table["refused"].sum() for table in (a, b)]
     shares = [table["refused"].sum() / whole if whole else 0.0 for table, whole in zip((a, b), asked, strict=True)]
@@ -201,7 +201,8 @@ def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
         left.plot(one.series.index, one.series, color=BLUE, linewidth=1.8)
         left.axvline(policy_date, color=GREY, linestyle="--", linewidth=1.2)
         left.set_ylim(min(0.0, float(one.series.min())))
-        canvas.title(left, f"{one.claim.name_en}: {one.word}", size=10)
+        name = one.claim.name_zh if language.current() == "zh" else one.claim.name_en
+        canvas.title(left, f"{name}: {one.word}", size=10)
         canvas.dates(left)
         left.set_ylabel(one.claim.metric.replace("_", " "))
         drawn = one.placebo if one.placebo is not None else one.portfolio
@@ -219,6 +220,6 @@ def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
         right.set_xlabel("change after against before, %")
         canvas.legend(right, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     words = [one.word for one in tested.values()]
-    counts = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
+    counts = [f"{word} ({words.count(word)})" for word in dict.fromkeys(words)]
     canvas.finding(figure, f"Claims tested: {len(words)}; {', '.join(counts)}")
     return canvas.note(figure, f"Policy date {policy_date.date()}; simulated twins of the firm without the policy")

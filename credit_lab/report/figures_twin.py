@@ -44,9 +44,10 @@ def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) 
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = canvas.blank(width=9.2, height=3.6, panels=3)
+    scale, unit = canvas.scale(second["profit"] - first["profit"], "")
     for panel, (name, words, factor) in zip(
         axes, (("turnover", "turnover, times a year", 1), ("bad_debt_expected", "bad debt, % of sales", 100),
-               ("profit", "profit, million", 1e-6)), strict=True,
+               ("profit", f"profit, {unit.strip() or 'money'}", 1 / scale)), strict=True,
     ):  # fmt: skip
         gap = (second[name] - first[name]) * factor
         panel.hist(gap, bins=min(30, max(len(gap) // 4, 5)), color=BLUE, alpha=0.8)
@@ -57,10 +58,13 @@ def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) 
         better = float((gap > 0).mean())
         canvas.title(panel, f"Higher in {better:.0%} of worlds", 10)
         panel.xaxis.set_major_locator(MaxNLocator(4))
-    gain = float((second["profit"] - first["profit"]).mean()) / 1e6
+    gain = float((second["profit"] - first["profit"]).mean()) / scale
+    size = f"{abs(gain):,.2f} {unit}".strip()
     canvas.finding(
-        figure, f"The second policy earns {abs(gain):,.2f} million {'more' if gain > 0 else 'less'} on average"
-    )
+        figure,
+        f"The second policy earns {size} more on average" if gain > 0
+        else f"The second policy earns {size} less on average",
+    )  # fmt: skip
     return canvas.note(figure, f"Each world meets both policies; orange: mean; {source}")
 
 
@@ -96,7 +100,9 @@ def search_chart(found: pd.DataFrame, front: pd.DataFrame, *, source: str) -> "F
     axes.plot(100 * now["bad_debt_expected"], now["turnover"], "s", color=ORANGE, label="policy as it is")
     axes.set_xlabel("expected bad debt, % of sales")
     axes.set_ylabel("turnover, times a year")
-    gain = found.iloc[0]["difference"]
-    canvas.title(axes, f"Best setting found earns {np.round(gain / 1e6, 2):+,.2f} million against the policy as it is")
+    gain = float(found.iloc[0]["difference"])
+    scale, unit = canvas.scale(np.array([gain]), "")
+    size = f"{gain / scale:+,.2f} {unit}".strip()
+    canvas.title(axes, f"Best setting found earns {size} against the policy as it is")
     canvas.legend(axes)
     return canvas.note(figure, source)

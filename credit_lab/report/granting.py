@@ -136,7 +136,7 @@ def headline(made: Granting, currency: str) -> list[str]:
             f"{money_text(best['blocked_margin'], currency)} of margin blocked, to first order."
         )
     hours = made.workload.groupby("policy")["hours"].sum()
-    found.append("Approvals: " + ", ".join(f"{name} {value:.0f} hours" for name, value in hours.items()) + ".")
+    found.append("Hours of approval: " + ", ".join(f"{name} {value:.0f}" for name, value in hours.items()) + ".")
     return found
 
 

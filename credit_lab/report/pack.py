@@ -17,7 +17,7 @@ from typing import Any
 
 from credit_lab import __version__
 from credit_lab.errors import ReportError
-from credit_lab.report import pdf
+from credit_lab.report import language, pdf
 from credit_lab.report.artefacts import Artefact, Heading, Table, artefacts, first_finding
 from credit_lab.report.page import Front, page
 from credit_lab.report.run import alone, parameters_of, swap, unfinished, without_passwords
@@ -102,8 +102,12 @@ class Pack:
     @cached_property
     def html(self) -> str:
         """The whole pack as one page."""
-        lines = tuple(f"{name}: {text}" for name, text in self.facts.items() if text)
-        return page(self.title, [part.notebook for part in self.made], Front(lines, self.verdicts, self.missing))
+        lines = language.spoken(f"{name}: {text}" for name, text in self.facts.items() if text)
+        return page(
+            self.title,
+            [part.notebook for part in self.made],
+            Front(tuple(lines), self.verdicts, tuple(language.spoken(self.missing))),
+        )
 
 
 def _write_html(pack: Pack, folder: Path) -> Path:
@@ -215,7 +219,7 @@ def make(
 def _job(notebook: Path, parameters: Mapping[str, Any], aside: Path, target: Path, inputs: str) -> Job:
     own = {name: parameters[name] for name in parameters_of(notebook) if name in parameters}
     key = hashlib.sha256(notebook.read_bytes())
-    key.update(json.dumps([own, inputs, _code()]).encode())
+    key.update(json.dumps([own, inputs, language.current(), _code()]).encode())
     folder = Path("parts", notebook.stem)
     return Job(str(notebook), own, {"inputs": key.hexdigest()}, str(aside / folder), str(target / folder))
 
@@ -223,7 +227,7 @@ def _job(notebook: Path, parameters: Mapping[str, Any], aside: Path, target: Pat
 def _code() -> str:
     """Digest of the package's own code."""
     digest = hashlib.sha256(__version__.encode())
-    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
+    for file in sorted(Path(__file__).parents[1].rglob("*.p[yo]")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_lab import __version__
-from credit_lab.report import show
-from credit_lab.report.artefacts import Heading, artefacts, first_finding
+from credit_lab.report import language, show
+from credit_lab.report.artefacts import Heading, artefacts, first_finding, texts
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -75,10 +75,10 @@ def page(title: str, notebooks: Sequence[Path], front: Front | None = None) -> s
     """
     template, style, script = _parts()
     return template.render(
-        title=title,
-        lang="en",
+        title=language.say(title),
+        lang=language.tag(),
         version=__version__,
-        words=WORDS,
+        words={name: language.say(word) for name, word in WORDS.items()},
         style=style,
         script=script,
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -122,6 +122,9 @@ def chapter(notebook: Path, *, alone: bool) -> Chapter:
             blocks.append(f"<pre class='code'>{html.escape(source)}</pre>")
     blocks += [show.nothing(empty)] if empty else []
     shown = artefacts(notebook)
+    if english := language.left(texts(shown)):
+        told = language.say(f"{len(english)} texts of this part have no Chinese translation and stay English.")
+        blocks.insert(0, f"<p class='note'>{html.escape(told)}</p>")
     heading = next((one for one in shown if isinstance(one, Heading)), None)
     if heading is None:
         heading = Heading("", notebook.stem, "")
@@ -148,12 +151,13 @@ def _prose(source: str) -> str:
 
 def _output(output: dict[str, Any], *, alone: bool) -> str:
     if output["output_type"] == "stream":
-        return f"<pre>{html.escape(''.join(output['text']))}</pre>"
+        return f"<pre>{html.escape(language.say(''.join(output['text'])))}</pre>"
     if output["output_type"] == "error":
         return f"<pre class='error'>{html.escape(output['ename'])}: {html.escape(output['evalue'])}</pre>"
     data = output.get("data", {})
     if data.get(show.RECORD, {}).get("kind") == "heading" and not alone:
         return ""  # the chapter has its title already
     if "text/html" in data:
-        return "".join(data["text/html"])
+        whole = "".join(data["text/html"])
+        return whole if show.RECORD in data else language.markup(whole)
     return f"<pre>{html.escape(''.join(data.get('text/plain', '')))}</pre>"

@@ -22,6 +22,7 @@ from credit_lab import __version__
 from credit_lab.errors import ReportError, nearest
 from credit_lab.ledger.database import concealed
 from credit_lab.ledger.sources import state
+from credit_lab.report import language
 from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
@@ -245,7 +246,7 @@ def step(
         _execute(source, executed, {**parameters, "out": str(folder)}, progress)
     finally:
         if executed.exists():
-            _rename_inside(executed, str(folder), str(final))
+            _settle(executed, str(folder), str(final))
     record = _record(source, parameters, facts or {}, folder, started, time.monotonic() - clock)
     (folder / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return record
@@ -290,10 +291,16 @@ def _cells_done(executed: Path) -> int:
     return max(0, sum(bool(cell.get("execution_count")) for cell in cells) - 1)
 
 
-def _rename_inside(notebook: Path, aside: str, target: str) -> None:
-    """The notebook must not remember the folder it was made in."""
-    text = notebook.read_text(encoding="utf-8")
-    notebook.write_text(text.replace(json.dumps(aside)[1:-1], json.dumps(target)[1:-1]), encoding="utf-8")
+def _settle(notebook: Path, aside: str, target: str) -> None:
+    """The notebook must not remember the folder it was made in; its prose is put into the language of the report."""
+    text = notebook.read_text(encoding="utf-8").replace(json.dumps(aside)[1:-1], json.dumps(target)[1:-1])
+    if language.current() != "en":
+        whole = json.loads(text)
+        for cell in whole["cells"]:
+            if cell["cell_type"] == "markdown":
+                cell["source"] = language.prose("".join(cell["source"]))
+        text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    notebook.write_text(text, encoding="utf-8")
 
 
 def _record(
@@ -308,6 +315,7 @@ def _record(
     return {
         "notebook": source.name,
         "parameters": dict(parameters),
+        "language": language.current(),
         **facts,
         **found,
         "tables": sorted(path.name for path in (aside / "tables").glob("*.csv")),

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import ReportError
-from credit_lab.report import canvas
+from credit_lab.report import canvas, language
+from credit_lab.report.language import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,14 +66,14 @@ def cell(value: Any, unit: str = "") -> str:
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return "–"
     if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
+        return say("yes" if value else "no")
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
         if unit == "share":
-            return f"{100 * value:.1f} %"
+            return f"{100 * value:.1f}" + ("%" if language.current() == "zh" else " %")
         if unit == "fine":
             return _fine(float(value))
         if unit == "chance":
@@ -120,6 +121,7 @@ def table(
         for name in shown
     ]
     raw = [[_raw(value) for value in record] for record in shown.itertuples(index=False, name=None)]
+    caption = say(caption)
     record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
     if frame.empty:
         return Shown(nothing([caption]), record)
@@ -128,25 +130,29 @@ def table(
 
 def nothing(captions: list[str]) -> str:
     """One sentence in HTML for all the tables of a section that have no rows."""
-    return f"<p class='empty'>Nothing to show: {_escaped('; '.join(captions))}.</p>"
+    said = say(f"Nothing to show: {'; '.join(captions)}.")
+    return f"<p class='empty'>{_escaped(said)}</p>"
 
 
 def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     columns = record["columns"]
     unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
+    names = [one["name"] for one in columns]
     head = "".join(f"<th{_align(one)} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
     body, widths = [], [_word(one["title"]) for one in columns]
     for values in shown.itertuples(index=False, name=None):
         own = values[unit_at] if unit_at is not None else ""
         texts = [
-            cell(value, own if one["unit"] == "by row" else one["unit"])
+            language.value(cell(value, own if one["unit"] == "by row" else one["unit"]), one["name"], names)
+            if isinstance(value, str)
+            else cell(value, own if one["unit"] == "by row" else one["unit"])
             for one, value in zip(columns, values, strict=True)
         ]
         widths = [max(width, _width(text, one)) for width, text, one in zip(widths, texts, columns, strict=True)]
         cells = [f"<td{_align(one)}>{_escaped(text)}</td>" for one, text in zip(columns, texts, strict=True)]
         body.append(f"<tr>{''.join(cells)}</tr>")
     total, count = record["total_rows"], len(shown)
-    caption = record["caption"] + (f" (first {count:,} of {total:,})" if count < total else "")
+    caption = record["caption"] + (say(f" (first {count:,} of {total:,})") if count < total else "")
     size = ("short " if count <= 12 else "") + ("huge" if sum(widths) > 170 else "wide" if sum(widths) > 125 else "")
     columns_html = "".join(f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths)
     return (
@@ -206,11 +212,13 @@ def _align(column: dict[str, Any]) -> str:
 
 
 def _title(name: Any) -> str:
-    return str(name).replace("_", " ")
+    return language.title(str(name))
 
 
 def figure(drawing: "Figure", alt: str) -> Shown:
     """A figure as vectors inside the page, with its alternative text."""
+    canvas.translate(drawing)
+    alt = say(alt)
     svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
     titles = [text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())]
     width, height = drawing.get_size_inches()
@@ -231,30 +239,34 @@ def figure(drawing: "Figure", alt: str) -> Shown:
 
 def heading(title: str, line: str) -> Shown:
     """Title of a report and the line under it."""
+    title, line = say(title), say(line)
     record = {"kind": "heading", "title": title, "line": line}
     return Shown(f"<h1>{_escaped(title)}</h1><p class='subtitle'>{_escaped(line)}</p>", record)
 
 
 def sentences(lines: list[str] | tuple[str, ...]) -> Shown:
     """Sentences as a list; nothing at all says so."""
-    record = {"kind": "sentences", "lines": list(lines)}
+    lines = language.spoken(lines)
+    record = {"kind": "sentences", "lines": lines}
     if not lines:
-        return Shown("<p class='empty'>No findings.</p>", record)
+        return Shown(f"<p class='empty'>{_escaped(say('No findings.'))}</p>", record)
     return Shown("<ul>" + "".join(f"<li>{_escaped(line)}</li>" for line in lines) + "</ul>", record)
 
 
 def note(text: str) -> Shown:
     """A boxed note."""
+    text = say(text)
     return Shown(f"<p class='note'>{_escaped(text)}</p>", {"kind": "note", "text": text})
 
 
 def lights(verdicts: dict[str, str]) -> Shown:
     """Traffic lights: name, light and reason; the light is also said in words."""
-    parts = [(name, *verdict.partition(": ")[::2]) for name, verdict in verdicts.items()]
+    split = {name: verdict.partition(": ")[::2] for name, verdict in verdicts.items()}
+    parts = [(say(name), light, say(reason)) for name, (light, reason) in split.items()]
     record = {"kind": "verdicts", "lights": [{"name": n, "light": light, "reason": r} for n, light, r in parts]}
     items = [
         f"<li class='{_escaped(light, quote=True)}'><strong>{_escaped(name)}</strong> "
-        f"<span>{_escaped(light)}</span> {_escaped(reason)}</li>"
+        f"<span>{_escaped(say(light))}</span> {_escaped(reason)}</li>"
         for name, light, reason in parts
     ]
     return Shown(f"<ul class='lights'>{''.join(items)}</ul>", record)

@@ -17,6 +17,7 @@ from pptx.util import Inches, Pt
 
 from credit_lab.report import office
 from credit_lab.report.canvas import BLUE, GREY
+from credit_lab.report.language import say
 
 WIDTH, HEIGHT, MARGIN = 13.333, 7.5, 0.6
 CHINESE = "Microsoft YaHei"  # typeface of Chinese characters; programs without it take their own
@@ -70,7 +71,7 @@ def write(path: Path, slides: Sequence[Slide], *, title: str, day: str) -> Path:
     """Write the slides; `day` (ISO) is when the file says it was made, so that the same slides give the same bytes."""
     show = Presentation()
     show.slide_width, show.slide_height = Inches(WIDTH), Inches(HEIGHT)
-    show.core_properties.title, show.core_properties.author = office.legal(title, 200), "credit_lab"
+    show.core_properties.title, show.core_properties.author = office.legal(say(title), 200), "credit_lab"
     _typeface(show)
     for number, slide in enumerate(slides, start=1):
         _draw(show, slide, number)
@@ -107,7 +108,7 @@ def _draw(show: Any, slide: Slide, number: int) -> None:
     _write(foot.text_frame, [slide.note], wide, 0.42, sizes=(11, 8), colour=GREY)
     corner = page.shapes.add_textbox(*map(Inches, (WIDTH - MARGIN - 0.7, 6.9, 0.7, 0.42)))
     _write(corner.text_frame, [str(number)], 0.7, 0.42, sizes=(11, 11), colour=GREY, align=PP_ALIGN.RIGHT)
-    page.notes_slide.notes_text_frame.text = office.legal("\n".join(line for line in slide.sources if line))
+    page.notes_slide.notes_text_frame.text = office.legal("\n".join(say(line) for line in slide.sources if line))
 
 
 def _write(
@@ -116,7 +117,7 @@ def _write(
 ) -> None:  # fmt: skip
     """Paragraphs in the largest size between `sizes` in which they fit; cut with … where none does."""
     frame.word_wrap, frame.vertical_anchor = True, MSO_ANCHOR.MIDDLE if bold else MSO_ANCHOR.TOP
-    texts = [office.legal(line, 1500).replace("\n", " ") for line in lines]
+    texts = [office.legal(say(line), 1500).replace("\n", " ") for line in lines]
     size = next((one for one in range(sizes[0], sizes[1] - 1, -1) if fits(texts, width, height, one)), sizes[1])
     while not fits(texts, width, height, size) and max(map(len, texts)) > 20:
         longest = max(range(len(texts)), key=lambda at: len(texts[at]))
@@ -179,7 +180,7 @@ def _grid(page: Any, grid: Grid, area: tuple[float, float, float, float], lights
             paragraph = cell.text_frame.paragraphs[0]
             paragraph.alignment = PP_ALIGN.RIGHT if at in grid.right else PP_ALIGN.LEFT
             run = paragraph.add_run()
-            run.text = cut(text, width * shares[at], size)
+            run.text = cut(say(text), width * shares[at], size)
             light = LIGHTS.get(lights[line - 1]) if lights and line and at == 0 else None
             colour = "#FFFFFF" if line == 0 or light else _INK
             _font(run.font, size, colour, bold=line == 0 or bool(light))
@@ -193,9 +194,9 @@ def _behind(told: Chart) -> bytes:
     buffer = io.BytesIO()
     book = xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     sheet, style = book.add_worksheet(), book.add_format({"num_format": told.number})
-    sheet.write_column(1, 0, [office.legal(name, 60) for name in told.categories])
+    sheet.write_column(1, 0, [office.legal(say(name), 60) for name in told.categories])
     for at, one in enumerate(told.series, start=1):
-        sheet.write_string(0, at, office.legal(one.name, 60))
+        sheet.write_string(0, at, office.legal(say(one.name), 60))
         sheet.write_column(1, at, one.values, style)
     book.close()
     return buffer.getvalue()
@@ -208,12 +209,12 @@ _KINDS = {
 
 def _chart(page: Any, told: Chart, area: tuple[float, float, float, float]) -> None:
     data = CategoryChartData(number_format=told.number)
-    data.categories = [office.legal(name, 60) for name in told.categories]
+    data.categories = [office.legal(say(name), 60) for name in told.categories]
     for one in told.series:
-        data.add_series(office.legal(one.name, 60), one.values)
+        data.add_series(office.legal(say(one.name), 60), one.values)
     frame = page.shapes.add_chart(_KINDS[told.kind], *map(Inches, area), data)
     frame.chart.part.chart_workbook.update_from_xlsx_blob(_behind(told))
-    frame._element.nvGraphicFramePr.cNvPr.set("descr", office.legal(told.alt, 400))
+    frame._element.nvGraphicFramePr.cNvPr.set("descr", office.legal(say(told.alt), 400))
     chart = frame.chart
     chart.font.size = Pt(12)
     chart.has_title = False
@@ -223,7 +224,7 @@ def _chart(page: Any, told: Chart, area: tuple[float, float, float, float]) -> N
         chart.legend.position, chart.legend.include_in_layout = XL_LEGEND_POSITION.BOTTOM, False
     axis = chart.value_axis
     axis.has_title = True
-    axis.axis_title.text_frame.text = told.unit
+    axis.axis_title.text_frame.text = say(told.unit)
     _font(axis.axis_title.text_frame.paragraphs[0].runs[0].font, 12, GREY)
     axis.major_gridlines.format.line.color.rgb = RGBColor.from_string("E3E3E3")
     axis.format.line.fill.background()

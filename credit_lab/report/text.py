@@ -1,12 +1,18 @@
 """Sentences of a report. They have a few branches (better, worse, not clear); each has a golden text in the tests."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
-from credit_lab.backtest import Duel
+from credit_lab.backtest import Duel, claims_text
 from credit_lab.policy import Policy
+from credit_lab.report import language
 from credit_lab.report.losses import Losses
 from credit_lab.report.review import Review
+
+if TYPE_CHECKING:
+    from credit_lab.backtest import claim_test
 
 
 def money_text(amount: float, currency: str) -> str:
@@ -15,12 +21,7 @@ def money_text(amount: float, currency: str) -> str:
     >>> money_text(21_837_143.5, "CNY"), money_text(-950.0, "USD")
     ('21.8 million CNY', '-950 USD')
     """
-    size = abs(amount)
-    if size >= 1e6:
-        return f"{amount / 1e6:,.1f} million {currency}"
-    if size >= 1e4:
-        return f"{amount / 1e3:,.0f} thousand {currency}"
-    return f"{amount:,.0f} {currency}"
+    return language.money(amount, currency)
 
 
 def headline(review: Review) -> list[str]:
@@ -57,9 +58,11 @@ def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: flo
         return f"{name} is {row['value']:.1f} {unit}; there is no earlier period to compare with."
     if abs(row["change"]) <= noise:
         return f"{name} is {row['value']:.1f} {unit}, unchanged within {noise} {unit}."
-    verb, rose = ("rose", True) if row["change"] > 0 else ("fell", False)
+    rose, size = row["change"] > 0, f"{abs(row['change']):.1f} {unit}"
     judged = "worse" if rose == worse_is_up else "better"
-    return f"{name} {verb} by {abs(row['change']):.1f} {unit} to {row['value']:.1f} ({judged})."
+    if rose:
+        return f"{name} rose by {size} to {row['value']:.1f} ({judged})."
+    return f"{name} fell by {size} to {row['value']:.1f} ({judged})."
 
 
 def quality(review: Review) -> str:
@@ -167,6 +170,14 @@ def replay_verdicts(run: Duel) -> dict[str, str]:
         name: ", ".join(f"{side} {forms[values.loc[name, 'unit']].format(values.loc[name, side])}" for side in "ab")
         for name in chosen
     }
+
+
+def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
+    """The verdict on each claim in the language of the report, or why there is none."""
+    return [
+        claims_text.sentence(one.verdict, language.current()) if one.verdict else one.sentence
+        for one in tested.values()
+    ]
 
 
 def losses_headline(found: Losses, currency: str) -> list[str]:

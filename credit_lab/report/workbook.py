@@ -17,6 +17,7 @@ from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
 from credit_lab.report import office
 from credit_lab.report.artefacts import Table
+from credit_lab.report.language import say, value
 
 FORMATS = {
     "share": "0.0%", "days": "#,##0.0", "%": "#,##0.0", "times a year": "#,##0.00", "customers": "#,##0",
@@ -72,7 +73,7 @@ def write(path: Path, sources: Sequence[Source], *, title: str, facts: dict[str,
     buffer = io.BytesIO()
     book = xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     styles = _Styles(book)
-    contents = book.add_worksheet("contents")
+    contents = book.add_worksheet(say("contents"))
     sheets = list(_sheets(sources))
     _contents(contents, styles, sheets, title, facts)
     for sheet in sheets:
@@ -96,7 +97,7 @@ class _Styles:
 
 
 def _sheets(sources: Sequence[Source]) -> Iterator[_Sheet]:
-    taken = {"contents", "history"}  # the second one is reserved by Excel
+    taken = {"contents", "history", say("contents")}  # the second one is reserved by Excel
     for source in sources:
         for table in source.tables:
             if table.rows:
@@ -131,13 +132,13 @@ def _first(text: str, most: int) -> str:
 
 def _contents(page: Any, styles: _Styles, sheets: list[_Sheet], title: str, facts: dict[str, str]) -> None:
     page.hide_gridlines(2)
-    page.write_string(0, 0, office.legal(title), styles.get(bold=True, font_size=16))
+    page.write_string(0, 0, office.legal(say(title)), styles.get(bold=True, font_size=16))
     for row, (name, text) in enumerate(facts.items(), start=1):
-        page.write_string(row, 0, office.legal(name), styles.get(font_color="#555555"))
-        page.write_string(row, 1, office.legal(text))
+        page.write_string(row, 0, office.legal(say(name)), styles.get(font_color="#555555"))
+        page.write_string(row, 1, office.legal(say(text)))
     top = len(facts) + 2
     for column, text in enumerate(("sheet", "table", "rows", "from")):
-        page.write_string(top, column, text, styles.get(bold=True, bottom=1))
+        page.write_string(top, column, say(text), styles.get(bold=True, bottom=1))
     for row, sheet in enumerate(sheets, start=top + 1):
         target = "internal:'" + sheet.name.replace("'", "''") + "'!A1"
         page.write_url(row, 0, target, styles.get(font_color="#0072B2", underline=1), sheet.name)
@@ -156,20 +157,24 @@ def _fill(page: Any, styles: _Styles, sheet: _Sheet) -> None:
     table, rows = sheet.table, sheet.rows[:_MOST]
     count = f"{len(rows):,} of {table.total_rows:,} rows" if len(rows) < table.total_rows else f"{len(rows):,} rows"
     page.write_string(0, 0, sheet.caption, styles.get(bold=True, font_size=13))
-    page.write_string(1, 0, office.legal(f"{sheet.where}; {count}"), styles.get(font_color="#555555"))
-    page.write_url(2, 0, "internal:contents!A1", styles.get(font_color="#0072B2", underline=1), "contents")
+    page.write_string(1, 0, office.legal(f"{sheet.where}; {say(count)}"), styles.get(font_color="#555555"))
+    link = styles.get(font_color="#0072B2", underline=1)
+    page.write_url(2, 0, f"internal:{say('contents')}!A1", link, say("contents"))
     for at, column in enumerate(table.columns):
         side = "right" if column.type in ("integer", "number") else "left"
         head = styles.get(bold=True, bottom=1, bg_color="#E8EEF4", text_wrap=True, align=side)
         page.write_string(_HEAD, at, office.legal(column.title), head)
     page.set_row(_HEAD, 15 * max(1, *(-(-len(column.title) // 14) for column in table.columns)))
     formulas = _formulas(table, rows)
-    units = [column.unit for column in table.columns]
+    units, names = [column.unit for column in table.columns], [column.name for column in table.columns]
     own = next((at for at, column in enumerate(table.columns) if column.name == "unit"), None)
     for line, row in enumerate(rows):
-        for at, value in enumerate(row):
+        for at, content in enumerate(row):
             unit = str(row[own]) if units[at] == "by row" and own is not None else units[at]
-            _put(page, line + _HEAD + 1, at, value, table.columns[at].type, unit, styles, formulas.get((line, at), ""))
+            if isinstance(content, str):
+                content = value(content, names[at], names)
+            formula = formulas.get((line, at), "")
+            _put(page, line + _HEAD + 1, at, content, table.columns[at].type, unit, styles, formula)
     _totals(page, styles, table, rows)
     for at, column in enumerate(table.columns):
         longest = max((_width(row[at]) for row in rows[:500]), default=0)

@@ -1,0 +1,158 @@
+"""Reports in Chinese: nothing untranslated, nothing of the user's data translated, no sign without a glyph."""
+
+import ast
+import importlib.util
+import json
+import re
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pptx import Presentation
+
+from credit_lab.errors import ReportError
+from credit_lab.report import canvas, language, page, show, slides, text
+from tests.test_report_artefacts import executed
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def chinese(monkeypatch):
+    monkeypatch.setenv("CREDIT_LAB_LANG", "en")  # restored after the test
+    language.use("zh")
+    language.missing.clear()
+    yield
+    language.use("en")
+
+
+def tool():
+    spec = importlib.util.spec_from_file_location("messages", ROOT / "tools" / "messages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_message_of_code_and_notebooks_is_translated():
+    messages = tool()
+    found = messages.messages()
+    assert len(found) > 700
+    assert messages.faults(found) == []
+    lost = {**found, "A sentence of {1} nobody translated": ["x.py"]}
+    assert messages.faults(lost) == ["x.py: no translation of 'A sentence of {1} nobody translated'"]
+
+
+def test_messages_are_taken_from_code_as_readers_see_them():
+    code = """
+def f(n: int) -> list[str]:
+    "A docstring of some words."
+    if n < 0:
+        raise ValueError(f"a refusal of {n} rows")
+    verb = "rose sharply" if n else "no change"
+    return [f"Sales {verb} by {n:.1%}" f" in all", "name_of_a_column"]
+"""
+    assert set(tool().strings(ast.parse(code))) == {"rose sharply", "no change", "Sales {1} by {2} in all"}
+
+
+# Translated by hand with the glossary: overdue 逾期, receivables 应收账款, credit manager 信用经理.
+SAID = {
+    "At 2025-12-31 customers owed 2,756.9万元 net of unapplied cash and credit notes; 22.0% of open invoices were "
+    "overdue.": "截至2025年12月31日，客户欠款净额2,756.9万元（已扣除未核销收款和贷项通知单）；未结发票中22.0%已逾期。",
+    "DSO by countback (dso.countback) rose by 1.1 days to 58.9 (worse). The period-end figure, 72.6 days, also moves "
+    "with the season.": "倒推法DSO（dso.countback）上升1.1天，至58.9（恶化）。期末法为72.6天，另受季节影响。",
+    "12 rows were read; 9 are used, 1 exact copies, 2 held back. There is no control account to compare with.":
+        "读入12行；使用9行，1行完全重复，2行被隔离。没有可供核对的总账应收账款。",
+    "1 of 2 checks ask for action: DSO within target (72.6 days, target 60)":
+        "2项检查中有1项需要处理：DSO达标（72.6天，目标60）",
+    "Most signatures: credit manager (40%)": "签批最多：信用经理（40%）",
+    "Aging at 2025-12-31, USD": "2025年12月31日账龄，美元",
+    "Hours of approval: 2025-baseline 116, 2025-tighter 97.": "审批工时：2025-baseline 116, 2025-tighter 97。",
+    "cumulative amounts above zero": "cumulative amounts above zero",  # no indicator above a threshold
+    "term days": "账期（天）",
+    "30 days": "30天",
+}  # fmt: skip
+
+
+def test_sentences_keep_their_values_and_change_their_order(chinese):
+    assert {english: language.say(english) for english in SAID} == SAID
+    assert language.missing == {"cumulative amounts above zero"}
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "en", "zh"),
+    [
+        (27_569_494.11, "CNY", "27.6 million CNY", "2,756.9万元"),
+        (1_234_567_890.0, "CNY", "1,234.6 million CNY", "12.35亿元"),
+        (-45_600.0, "USD", "-46 thousand USD", "-4.6万美元"),
+        (950.0, "CNY", "950 CNY", "950元"),
+    ],
+)
+def test_amounts_are_counted_in_the_units_of_the_language(chinese, amount, currency, en, zh):
+    assert text.money_text(amount, currency) == zh
+    language.use("en")
+    assert text.money_text(amount, currency) == en
+
+
+def test_the_users_words_stay_as_they_are(chinese):
+    frame = pd.DataFrame({"customer_id": ["open", "ok"], "name": ["No findings.", "30 days"], "action": ["hold", "zz"]})
+    shown = show.table(frame, "Largest exposures, CNY")
+    cells = re.findall("<td>(.*?)</td>", shown.data)
+    assert cells == ["open", "No findings.", "冻结", "ok", "30 days", "zz"]
+    assert [column["title"] for column in shown.record["columns"]] == ["客户编号", "名称", "行动"]
+    assert shown.record["rows"][0] == ["open", "No findings.", "hold"]  # raw values: formulas and formats need them
+
+
+def test_what_nobody_translated_is_said_to_be_english(chinese, tmp_path):
+    mine = "My own remark stands here in plain words"
+    notebook = executed(tmp_path / "53_mine.ipynb", show.heading("Portfolio limits", ""), show.note(mine))
+    assert language.missing == {mine}
+    made = page.page("Portfolio limits", [notebook])
+    assert "本部分有1处文字没有中文译文，以英文显示。" in made
+    assert '<html lang="zh-CN">' in made and "目录" in made
+    with pytest.raises(ReportError, match="there are en, zh"):
+        language.use("fr")
+
+
+def test_figures_have_a_glyph_for_every_sign_of_the_catalogue(chinese):
+    plain, patterns = language.catalogue()
+    signs = sorted(set("".join([*plain.values(), *(one.translated for one in patterns)])) - {"\n"})
+    figure, axes = canvas.blank(8, 12)
+    for row in range(0, len(signs), 60):
+        axes.text(0, row / len(signs), "".join(signs[row : row + 60]), fontsize=7)
+    axes.set_title("Nothing was open", loc="left")
+    axes.set_xticks([0, 1], ["opening", "sales\nvolume"])
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        shown = show.figure(figure, "Bars: customers by grade")
+    assert [str(one.message) for one in seen if "Glyph" in str(one.message)] == []
+    assert (shown.record["finding"], shown.record["alt"]) == ("没有未结款项", "条形图：各等级客户数")
+    words = re.findall(r"<text[^>]*>([^<]*)</text>", canvas.saved(figure, "svg").decode())
+    assert {"期初", "销售", "规模"} <= set(words)
+    axes.text(0, 0, "\u1200")  # Ethiopic: proves that the warning comes
+    with pytest.warns(UserWarning, match="Glyph"):
+        canvas.saved(figure, "png")
+
+
+def test_slides_speak_the_language(chinese, tmp_path):
+    grid = slides.Grid(("key figure", "now"), (("best possible DSO", "58.4"),))
+    path = slides.write(tmp_path / "a.pptx", [slides.Slide("Statements are consistent.", grid, "", ())], title="x",
+                        day="2025-12-31")  # fmt: skip
+    shapes = list(Presentation(path).slides[0].shapes)
+    assert shapes[0].text_frame.text == "财务报表前后一致。"
+    table = next(shape.table for shape in shapes if shape.has_table)
+    assert [cell.text for row in table.rows for cell in row.cells] == ["关键指标", "本期", "最佳DSO", "58.4"]
+
+
+def test_the_first_sections_of_a_review_leave_no_word_untranslated(chinese):
+    cells = json.loads((ROOT / "notebooks" / "80_quarterly_review.ipynb").read_text(encoding="utf-8"))["cells"]
+    names = {}
+    for cell in cells:
+        source = "".join(cell["source"])
+        if source.startswith("## 4"):
+            break
+        if cell["cell_type"] == "markdown":
+            assert re.search(r"(?<![\w`.-])[a-z]{4,} [a-z]{3,} [a-z]{3,}", language.prose(source)) is None
+        else:
+            exec(source, names)
+    assert language.missing == set()
