@@ -111,7 +111,7 @@ def _entered(
 def steps() -> list[Path]:
     """Notebooks of a review: the quarterly review first, then all below 90, where the rooms for playing begin."""
     folder = inputs.notebook("80_quarterly_review").parent
-    return sorted(folder.glob("[0-8][0-9]_*.ipynb"), key=lambda path: (not path.name.startswith("80"), path.name))
+    return sorted(folder.glob("[1-8][0-9]_*.ipynb"), key=lambda path: (not path.name.startswith("80"), path.name))
 
 
 def _digest(book: ledgers.Ledger, parameters: dict[str, Any]) -> str:

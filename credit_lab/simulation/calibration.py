@@ -146,6 +146,7 @@ class Counts:
     recovery: tuple[float, int]
     newcomers: float
     habit: tuple[Floats, Floats, float]
+    exits: tuple[float, float]
 
     def world(self, base: World, assumptions: Assumptions, rng: np.random.Generator | None) -> World:
         """The world at the estimates, or with parameters drawn."""
@@ -158,9 +159,11 @@ class Counts:
         dispute = self.disputed / max(self.invoices, 1)
         habits, usually = self.habit[0] + self.habit[2], self.habit[1] + self.habit[2]
         amount, joins, defaults = self.amount, people.joins, self.defaults + 0.5
+        lost, waited = self.exits if self.exits[0] >= 5 else (5.0, 5 * 270.0)
         if rng is not None:
             events, shape, defaults = rng.gamma(events), rng.gamma(shape), rng.gamma(defaults)
             habits = rng.gamma(habits)
+            lost = rng.gamma(lost)
             trend = float(np.clip(trend + self.trend[1] * rng.standard_normal(), -0.5, 1.0))
             season = np.maximum(season + self.season[1] * rng.standard_normal(12), 0.0)
             season = season / max(season.mean(), 1e-9)
@@ -180,7 +183,7 @@ class Counts:
         return replace(
             base, customers=moved, hazard=_levels(events / days, assumptions), season=season, trend=trend,
             dispute_share=dispute, recovery=back, correlation=assumptions.correlation,
-            leave_share=assumptions.leave_share,
+            leave_share=assumptions.leave_share, recovery_days=int(np.clip(round(waited / max(lost, 0.1)), 60, 720)),
             discount_taken=np.full(self.paid.shape[0], assumptions.discount_taken),
         )  # fmt: skip
 
@@ -257,7 +260,6 @@ def calibrate(
     trend = evidence.growth(ledger, as_of, bought["customer_id"])
     season = evidence.season(ledger, as_of, trend[0])
     disputed, count, dispute_days = evidence.disputes(ledger, begin, as_of)
-    lost, waited = evidence.exits(ledger, as_of, failed)
     people, extra, term, expected = _people(ledger, policy, bought, last, failed, as_of, grades)
     sizes = extra["log_sd"].to_numpy(dtype=float)
     events, exposed = _rates(paid, at_risk, assumptions)
@@ -265,7 +267,7 @@ def calibrate(
     counts = Counts(
         paid, at_risk, defaults, years, extra["count"].to_numpy(dtype=float), extra["days"].to_numpy(dtype=float),
         sizes, extra["mean"].to_numpy(dtype=float), trend, season, disputed, count, evidence.recovery(ledger, as_of),
-        expected, habit,
+        expected, habit, evidence.exits(ledger, as_of, failed),
     )  # fmt: skip
     number = pd.Series(np.arange(len(people.names)), index=people.names)
     issued = ledger.invoices.loc[ledger.invoices["amount"] > 0, "issue_date"]
@@ -274,7 +276,7 @@ def calibrate(
         people, np.zeros((len(grades), len(assumptions.level_effect) + 1, len(BANDS))), BANDS, np.ones(12),
         weekday=evidence.weekdays(recent), paydays=evidence.paydays(ledger, as_of), dispute_days=dispute_days,
         partial_share=min(waits.in_parts / max(waits.invoices, 1), 1.0),
-        partial_first=waits.first_part, recovery_days=int(np.clip(round(waited / lost), 60, 720)) if lost >= 5 else 270,
+        partial_first=waits.first_part,
         opening=evidence.opening(ledger, as_of, number, dispute_days, stages, stage_from),
     )  # fmt: skip
     world = counts.world(base, assumptions, None)
