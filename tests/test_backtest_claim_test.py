@@ -108,6 +108,6 @@ def test_the_portfolio_twin_shows_what_chance_does_to_bad_debt(sample):
     drawn = placebo_portfolio.histories(sample, baseline, DAY, months=12, seed=1, draws=2)
     again = placebo_portfolio.histories(sample, baseline, DAY, months=12, seed=1, draws=2)
     assert all(a.equals(b) for a, b in zip(drawn, again, strict=True))
-    assert drawn[0]["month"].iloc[[0, -1]].tolist() == [pd.Timestamp("2023-07-31"), END]
+    assert drawn[0]["month"].iloc[[0, -1]].tolist() == [pd.Timestamp("2021-07-31"), END]
     with pytest.raises(DesignError, match="no portfolio twin before 2023-01-05"):
         placebo_portfolio.histories(sample, baseline, pd.Timestamp("2023-01-05"), months=12, seed=1)

@@ -15,7 +15,9 @@ from credit_lab.errors import CreditLabError
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
 
-MONTHS_BEFORE = 18  # of the simulated histories; the countback and the measure look back less far
+# of the simulated histories: the countback and the measure look back up to 18; write-offs follow failures by up to 24
+# months (`simulation.calibrate`), and a history that began later would show their start-up as a rise of bad debt
+MONTHS_BEFORE = 18 + 24
 
 
 def histories(
