@@ -14,9 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import aging, money, periods
-from credit_lab.aging.postings import INVOICE, positions, postings, spans
+from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.aging.series import aged
 from credit_lab.errors import PeriodError
+from credit_lab.ids import positions
 from credit_lab.ledger.model import Ledger
 from credit_lab.payment_behaviour import payment_index, settlements
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from credit_lab import money
 from credit_lab.aging.open_items import open_items
-from credit_lab.aging.postings import positions
+from credit_lab.ids import positions
 from credit_lab.ledger.model import Ledger
 
 # Days beyond terms at which the index takes the values beside them; in between it is linear.

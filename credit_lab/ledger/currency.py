@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import money
+from credit_lab.ids import among
 
 Frames = dict[str, pd.DataFrame]
 
@@ -75,7 +76,7 @@ def _used_and_rest(
 ) -> np.ndarray:
     """What a receipt or note is worth: the converted parts it settled plus its converted rest."""
     code = currency.set_axis(ids)
-    drawn = before["payment_id"].isin(ids).to_numpy()
+    drawn = among(before["payment_id"], ids).to_numpy()
     of_part = code.reindex(before["payment_id"][drawn])
     native = pd.Series(money.to_minor(before["amount"][drawn], of_part), index=of_part.index)
     used = native.groupby(level=0).sum().reindex(ids, fill_value=0).to_numpy()

@@ -9,6 +9,7 @@ import pandas as pd
 
 from credit_lab import money, schema, summary
 from credit_lab.errors import LedgerError
+from credit_lab.ids import among
 from credit_lab.ledger.currency import converted_tables
 
 
@@ -100,7 +101,7 @@ class Ledger:
             kept["control"] = kept["control"][kept["control"]["currency"].fillna(currency) == currency]
         if "customers" in kept:
             seen = pd.concat([invoices["customer_id"], payments["customer_id"]])
-            kept["customers"] = kept["customers"][kept["customers"]["customer_id"].isin(seen)]
+            kept["customers"] = kept["customers"][among(kept["customers"]["customer_id"], seen)]
         return replace(self, tables=_referring(kept))
 
     def reporting(self, currency: str = "", rates: Mapping[str, float] | None = None) -> "Ledger":
@@ -120,7 +121,7 @@ class Ledger:
     def of_customers(self, ids: pd.Series) -> "Ledger":
         """The documents of some customers, with everything that refers to them; no control account."""
         kept = {
-            name: frame[frame["customer_id"].isin(ids)] if "customer_id" in frame else frame
+            name: frame[among(frame["customer_id"], ids)] if "customer_id" in frame else frame
             for name, frame in self.tables.items()
             if name != "control"
         }
@@ -208,7 +209,7 @@ def _referring(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     documents = kept["invoices"]["invoice_id"]
     for name in ("allocations", "disputes", "write_offs", "instalments"):
         if name in kept:
-            kept[name] = kept[name][kept[name]["invoice_id"].isin(documents)]
+            kept[name] = kept[name][among(kept[name]["invoice_id"], documents)]
     givers = pd.concat([documents, kept["payments"]["payment_id"]])
-    kept["allocations"] = kept["allocations"][kept["allocations"]["payment_id"].isin(givers)]
+    kept["allocations"] = kept["allocations"][among(kept["allocations"]["payment_id"], givers)]
     return {name: frame.reset_index(drop=True) for name, frame in kept.items()}

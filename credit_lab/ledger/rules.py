@@ -4,12 +4,16 @@ Every rule moves whole rows to the quarantine; which row goes does not depend on
 """
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import money, schema
+from credit_lab.ids import among, positions
 from credit_lab.ledger.quarantine import Quarantine
 
 Frames = dict[str, pd.DataFrame]
+Rows = npt.NDArray[np.int64]
+_SETTLING = (("allocations", "allocated_on"), ("write_offs", "written_off_on"))
 _SPANS = {
     "invoices": ("issue_date", "due_date", "due_before_issue"),
     "disputes": ("opened_on", "closed_on", "ends_before_start"),
@@ -30,7 +34,8 @@ def apply(frames: Frames, quarantine: Quarantine, *, allow_prepayment: bool) -> 
         kept = {name: _customer_known(name, frame, kept["customers"], quarantine) for name, frame in kept.items()}
     for name in ("instalments", "disputes", "write_offs", "actions"):
         if name in kept and "invoice_id" in kept[name]:
-            known = kept[name]["invoice_id"].isin(kept["invoices"]["invoice_id"]) | kept[name]["invoice_id"].isna()
+            ids = kept[name]["invoice_id"]
+            known = among(ids, kept["invoices"]["invoice_id"]) | ids.isna()
             kept[name] = quarantine.take(name, kept[name], ~known, "unknown_invoice", column="invoice_id")
     if "instalments" in kept:
         kept["instalments"] = _instalments_fit(kept["instalments"], kept["invoices"], quarantine)
@@ -55,9 +60,9 @@ def alone(name: str, frame: pd.DataFrame, quarantine: Quarantine) -> pd.DataFram
 def _customer_known(name: str, frame: pd.DataFrame, customers: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
     if name == "customers" or "customer_id" not in frame:
         return frame
-    known = frame["customer_id"].isin(customers["customer_id"])
+    known = among(frame["customer_id"], customers["customer_id"])
     if name == "limits" and "group_id" in customers:
-        known |= frame["customer_id"].isin(customers["group_id"])
+        known |= among(frame["customer_id"], customers["group_id"])
     return quarantine.take(name, frame, ~known, "unknown_customer", column="customer_id")
 
 
@@ -76,83 +81,91 @@ def _instalments_fit(parts: pd.DataFrame, invoices: pd.DataFrame, quarantine: Qu
 
 
 def _whole_plans(parts: pd.DataFrame, wrong: pd.Series, rule: str, column: str, quarantine: Quarantine) -> pd.DataFrame:
-    whole = parts["invoice_id"].isin(parts.loc[wrong, "invoice_id"])
+    whole = among(parts["invoice_id"], parts.loc[wrong, "invoice_id"])
     return quarantine.take("instalments", parts, whole, rule, column=column)
 
 
 def _allocations_fit(kept: Frames, quarantine: Quarantine, allow_prepayment: bool) -> pd.DataFrame:
     """References, parties, currency and dates of allocations, then what each payment can give."""
-    rows = kept["allocations"]
-    document = kept["invoices"].set_index("invoice_id")
-    rows = quarantine.take(
-        "allocations", rows, ~rows["invoice_id"].isin(document.index), "unknown_invoice", column="invoice_id"
-    )
+    rows, invoices = kept["allocations"], kept["invoices"]
+    unknown = ~among(rows["invoice_id"], invoices["invoice_id"])
+    rows = quarantine.take("allocations", rows, unknown, "unknown_invoice", column="invoice_id")
     giver = givers(kept)
-    rows = quarantine.take(
-        "allocations", rows, ~rows["payment_id"].isin(giver.index), "unknown_payment", column="payment_id"
-    )
-    for column, rule in (("customer_id", "other_customer"), ("currency", "other_currency")):
-        differs = rows["payment_id"].map(giver[column]) != rows["invoice_id"].map(document[column])
-        rows = quarantine.take("allocations", rows, differs, rule, column="payment_id")
+    unknown = ~among(rows["payment_id"], giver["id"])
+    rows = quarantine.take("allocations", rows, unknown, "unknown_payment", column="payment_id")
+    on, by = positions(rows["invoice_id"], invoices["invoice_id"]), positions(rows["payment_id"], giver["id"])
+    wrong = [
+        ("payment_id", "other_customer", _differ(giver["customer_id"], by, invoices["customer_id"], on)),
+        ("payment_id", "other_currency", _differ(giver["currency"], by, invoices["currency"], on)),
+    ]
     if not allow_prepayment:
-        early = rows["allocated_on"].to_numpy() < document["issue_date"].reindex(rows["invoice_id"]).to_numpy()
-        rows = quarantine.take("allocations", rows, early, "payment_before_invoice", column="allocated_on")
-    currency = rows["payment_id"].map(giver["currency"])
-    minor = pd.Series(money.to_minor(rows["amount"], currency), index=rows.index)
-    beyond = _beyond(rows["payment_id"], rows["allocated_on"], minor, rows["payment_id"].map(giver["minor"]))
+        early = rows["allocated_on"].to_numpy() < invoices["issue_date"].to_numpy()[on]
+        wrong.append(("allocated_on", "payment_before_invoice", early))
+    number = pd.Series(by, index=rows.index)
+    for column, rule, mask in wrong:
+        left = pd.Series(mask, index=number.index).loc[rows.index]
+        rows = quarantine.take("allocations", rows, left, rule, column=column)
+    number = number.loc[rows.index]
+    minor = pd.Series(money.to_minor(rows["amount"], giver["currency"].take(number)), index=rows.index)
+    worth = pd.Series(giver["minor"].to_numpy()[number], index=rows.index)
+    beyond = _beyond(number, rows["allocated_on"], minor, worth)
     return quarantine.take("allocations", rows, beyond, "allocation_exceeds_payment", column="amount")
+
+
+def _differ(left: pd.Series, at: Rows, right: pd.Series, on: Rows) -> npt.NDArray[np.bool_]:
+    return np.asarray(left.array.take(at) != right.array.take(on), dtype=bool)
 
 
 def givers(frames: Frames) -> pd.DataFrame:
     """What can be matched to an invoice: receipts, and credit notes by their document number (set-off).
 
-    Indexed by id; columns customer_id, currency, dated, minor (what it can give, in minor units).
+    Columns id, customer_id, currency, dated, minor (what it can give, in minor units).
     """
     payments, invoices = frames["payments"], frames["invoices"]
-    notes = invoices[(invoices["amount"] < 0) & ~invoices["invoice_id"].isin(payments["payment_id"])]
+    notes = invoices[invoices["amount"] < 0]
+    notes = notes[~among(notes["invoice_id"], payments["payment_id"])]
     columns = ["id", "customer_id", "currency", "dated", "amount"]
     receipts = payments.rename(columns={"payment_id": "id", "paid_date": "dated"})[columns]
     notes = notes.rename(columns={"invoice_id": "id", "issue_date": "dated"})[columns]
     both = pd.concat([receipts, notes.assign(amount=-notes["amount"])], ignore_index=True)
-    return both.assign(minor=money.to_minor(both["amount"], both["currency"])).set_index("id")
+    return both.assign(minor=money.to_minor(both["amount"], both["currency"]))
 
 
 def _not_oversettled(kept: Frames, quarantine: Quarantine) -> Frames:
     """Hold back what would settle a document beyond its amount, in order of date."""
-    document = kept["invoices"].set_index("invoice_id")
-    worth = pd.Series(money.to_minor(document["amount"], document["currency"]), index=document.index)
+    invoices = kept["invoices"]
+    worth = money.to_minor(invoices["amount"], invoices["currency"])
     parts = []
-    for name, day in (("allocations", "allocated_on"), ("write_offs", "written_off_on")):
+    for number, (name, day) in enumerate(_SETTLING, start=1):
         if name in kept and len(kept[name]):
             rows = kept[name]
-            minor = money.to_minor(rows["amount"], rows["invoice_id"].map(document["currency"]))
-            parts.append(pd.DataFrame({"table": name, "id": rows["invoice_id"], "day": rows[day], "minor": minor}))
-            notes = rows[rows["payment_id"].isin(document.index)] if name == "allocations" else rows[:0]
-            if len(notes):
-                used = -money.to_minor(notes["amount"], notes["payment_id"].map(document["currency"]))
-                parts.append(pd.DataFrame({"table": "", "id": notes["payment_id"], "day": notes[day], "minor": used}))
+            on = positions(rows["invoice_id"], invoices["invoice_id"])
+            minor = money.to_minor(rows["amount"], invoices["currency"].take(on))
+            moves = pd.DataFrame({"document": on, "day": rows[day], "minor": minor, "table": number})
+            parts.append(moves)
+            if name == "allocations":  # a credit note that settles an invoice is used up by it
+                notes = moves.assign(document=positions(rows["payment_id"], invoices["invoice_id"]), table=0)
+                notes = notes[notes["document"] >= 0]
+                currency = invoices["currency"].take(notes["document"])
+                parts.append(notes.assign(minor=-money.to_minor(rows.loc[notes.index, "amount"], currency)))
     if not parts:
         return kept
     settled = pd.concat(parts)
-    position = np.arange(len(settled))
-    beyond = _beyond(
-        settled["id"].set_axis(position),
-        settled["day"].set_axis(position),
-        settled["minor"].set_axis(position),
-        settled["id"].map(worth).set_axis(position),
-    )
+    row, table = settled.index, settled["table"].to_numpy()
+    settled = settled.reset_index(drop=True)
+    most = pd.Series(worth[settled["document"]], index=settled.index)
+    beyond = _beyond(settled["document"], settled["day"], settled["minor"], most).to_numpy()
     result = dict(kept)
-    for name in ("allocations", "write_offs"):
-        mine = (settled["table"] == name).to_numpy()
-        if mine.any():
-            over = kept[name].index.isin(settled.index[mine & beyond.to_numpy()])
+    for number, (name, _) in enumerate(_SETTLING, start=1):
+        if (table == number).any():
+            over = kept[name].index.isin(row[(table == number) & beyond])
             result[name] = quarantine.take(name, kept[name], over, "settlement_exceeds_invoice", column="amount")
     return result
 
 
 def _beyond(key: pd.Series, day: pd.Series, minor: pd.Series, worth: pd.Series) -> pd.Series:
     """True where the running total of `minor` per key leaves the range between zero and `worth`."""
-    moves = pd.DataFrame({"key": key, "day": day, "minor": minor, "worth": worth.fillna(0).astype("int64")})
+    moves = pd.DataFrame({"key": key, "day": day, "minor": minor, "worth": worth})
     ordered = moves.sort_values(["key", "day", "minor"], kind="stable")
     running = ordered["minor"].groupby(ordered["key"]).cumsum()
     low, high = np.minimum(ordered["worth"], 0), np.maximum(ordered["worth"], 0)
