@@ -80,9 +80,13 @@ def run(
     """
     flows = kpi.monthly(ledger, end)
     begin = start if start is not None else flows["month"].iloc[0] + pd.DateOffset(months=_START_UP)
+    first = min(begin, end)
+    if not first < policy_date <= end:
+        raise PeriodError(
+            f"policy date {policy_date.date()} lies outside the months used, {first.date()} to {end.date()}; correct "
+            f"the date, or give other months with --start and --end (the first {_START_UP} are left out without --start)"
+        )
     flows = flows[flows["month"] >= begin]
-    if flows.empty or not flows["month"].iloc[0] < policy_date <= end:
-        raise PeriodError(f"policy date {policy_date.date()} lies outside the months up to {end.date()}")
     for name, claim in claims.items():
         if claim.metric not in METRICS:
             raise PeriodError(f"claim {name}: no metric {claim.metric!r}; {nearest(claim.metric, METRICS)}")
