@@ -84,7 +84,7 @@ def run(
     if not first < policy_date <= end:
         raise PeriodError(
             f"policy date {policy_date.date()} lies outside the months used, {first.date()} to {end.date()}; correct "
-            f"the date, or give other months with --start and --end (the first {_START_UP} are left out without --start)"
+            f"the date, or give other months with --start and --end (without --start: {_START_UP} left out)"
         )
     flows = flows[flows["month"] >= begin]
     for name, claim in claims.items():
