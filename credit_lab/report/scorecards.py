@@ -134,6 +134,53 @@ class Design:
         return {f"scorecard_{name}": frame for name, frame in flat.items()} | self.validation.tables()
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A card, and what its making leaves behind for the document."""
+
+    card: Scorecard
+    binner: Binner
+    train: Rows
+    test: Rows
+    split: str
+    iv: pd.DataFrame
+    clusters: pd.DataFrame
+    path: pd.DataFrame
+
+
+def _made(
+    rows: Modelling, *, kind: str = "woe", boundary: str = "", special: list[float] | None = None, seed: int = 0
+) -> _Made:
+    if kind not in ("woe", "joint"):
+        raise CreditLabError(f"kind {kind!r}: need woe or joint")
+    train, test, split = divide(rows, boundary, seed=seed)
+    X, y = rows.X.iloc[train].reset_index(drop=True), rows.y.iloc[train].reset_index(drop=True)
+    weights = once(rows, train)
+    binner = Binner(special=special).fit(X, y, weights)
+    woe = binner.set_output(transform="pandas").transform(X)
+    iv = selection.information(binner, seed=seed)
+    useful = iv.loc[iv["iv"] > 0.02, "feature"].tolist() or iv["feature"].head(1).tolist()
+    clusters = selection.clusters(woe[useful], iv.set_index("feature")["iv"])
+    clusters = clusters.merge(selection.vif(woe[useful]).rename_axis("feature").reset_index(), on="feature")
+    # AIC, since a feature too many costs less out of sample than one too few
+    candidates = woe[clusters.loc[clusters["keep"], "feature"].tolist()]
+    path = selection.stepwise(candidates, y, criterion="aic", sample_weight=weights)
+    if kind == "woe" and len(path) == 0:
+        raise CreditLabError(
+            f"no feature improves on the plain default rate (rows worth {_worth(weights, y):.0f} events): nothing to "
+            "make a WOE card of; take a joint card (kind joint), another outcome, or more data"
+        )
+    if kind == "woe":
+        card = fit(X, y, binner=binner, features=list(path["features"].iloc[-1]), sample_weight=weights)
+    else:
+        card = fit_joint(X, y, binner=Binner(special=special), sample_weight=weights)
+    return _Made(_levelled(card, X, y), binner, train, test, split, iv, clusters, path)
+
+
+def _worth(weights: Rows | None, y: pd.Series) -> float:
+    return float(y.sum() if weights is None else weights @ y)
+
+
 def design(
     rows: Modelling, *, kind: str = "woe", boundary: str = "", special: list[float] | None = None, seed: int = 0
 ) -> Design:
@@ -144,42 +191,20 @@ def design(
     CreditLabError
         Unknown kind, or what `divide`, `Binner.fit` and `fit` refuse.
     """
-    if kind not in ("woe", "joint"):
-        raise CreditLabError(f"kind {kind!r}: need woe or joint")
-    train, test, split = divide(rows, boundary, seed=seed)
+    made = _made(rows, kind=kind, boundary=boundary, special=special, seed=seed)
+    card, binner, train, test = made.card, made.binner, made.train, made.test
     X, y = rows.X.iloc[train].reset_index(drop=True), rows.y.iloc[train].reset_index(drop=True)
-    weights = once(rows, train)
-    ones = np.ones(len(y)) if weights is None else weights
-    binner = Binner(special=special).fit(X, y, weights)
-    woe = binner.set_output(transform="pandas").transform(X)
-    iv = selection.information(binner, seed=seed)
-    useful = iv.loc[iv["iv"] > 0.02, "feature"].tolist() or iv["feature"].head(1).tolist()
-    clusters = selection.clusters(woe[useful], iv.set_index("feature")["iv"])
-    # AIC, since a feature too many costs less out of sample than one too few
-    candidates = woe[clusters.loc[clusters["keep"], "feature"].tolist()]
-    path = selection.stepwise(candidates, y, criterion="aic", sample_weight=weights)
-    if kind == "woe" and len(path) == 0:
-        raise CreditLabError(
-            f"no feature improves on the plain default rate (rows worth {ones @ y:.0f} events): nothing to make a WOE "
-            "card of; take a joint card (kind joint), another outcome, or more data"
-        )
-    if kind == "woe":
-        card = fit(X, y, binner=binner, features=list(path["features"].iloc[-1]), sample_weight=weights)
-    else:
-        card = fit_joint(X, y, binner=Binner(special=special), sample_weight=weights)
-    card = _levelled(card, X, y)
-    when = rows.when
+    weights, when = once(rows, train), rows.when
     periods = when.iloc[train].dt.to_period("Q").astype(str) if when is not None else pd.Series(["all"] * len(train))
     judged = validation(card, rows, test, seed=seed)
     return Design(
-        card, binner, _window(rows, train, test), split, rows.excluded,
+        card, binner, _window(rows, train, test), made.split, rows.excluded,
         leakage.scan(X, y, customers=None if rows.who is None else rows.who.iloc[train]),
-        iv, selection.over_time(binner, X, y, periods),
-        clusters.merge(selection.vif(woe[useful]).rename_axis("feature").reset_index(), on="feature"),
-        path, card.table(), validate.report(y, card.probability(X), seed=seed, repeats=50), judged,
+        made.iv, selection.over_time(binner, X, y, periods), made.clusters,
+        made.path, card.table(), validate.report(y, card.probability(X), seed=seed, repeats=50), judged,
         stability.feature_shift(card, X, rows.X.iloc[test]),
         challengers.compare(rows.X, rows.y, [(train, test)], models=_models(card)),
-        tuple(_notes(rows, split, card, float(ones @ y), float(ones @ (1 - y)), judged)),
+        tuple(_notes(rows, made.split, card, _worth(weights, y), _worth(weights, 1 - y), judged)),
     )  # fmt: skip
 
 
@@ -319,7 +344,7 @@ def verdict(judged: Validation) -> list[str]:
 
 def load_or_make(rows: Modelling, card: str, *, seed: int = 0) -> Scorecard:
     """The card in a file, or one made from `rows` if none is named."""
-    return Scorecard.load(Path(card)) if card else design(rows, seed=seed).card
+    return Scorecard.load(Path(card)) if card else _made(rows, seed=seed).card
 
 
 def judge(rows: Modelling, card: str, *, boundary: str = "", seed: int = 0) -> tuple[Validation, str]:
@@ -330,8 +355,9 @@ def judge(rows: Modelling, card: str, *, boundary: str = "", seed: int = 0) -> t
     validation and what it was done on, in words
     """
     if not card:
-        made = design(rows, boundary=boundary, seed=seed)
-        return made.validation, f"{rows.source}: a card made here, judged by its test rows ({made.split})"
+        made = _made(rows, boundary=boundary, seed=seed)
+        words = f"{rows.source}: a card made here, judged by its test rows ({made.split})"
+        return validation(made.card, rows, made.test, seed=seed), words
     at = np.arange(len(rows.y))
     words = "all rows"
     if boundary:
