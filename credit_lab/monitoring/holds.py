@@ -13,6 +13,7 @@ import pandas as pd
 
 from credit_lab import money
 from credit_lab.aging.postings import INVOICE, postings
+from credit_lab.ids import positions
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring.alerts import MonitoringError
@@ -127,26 +128,75 @@ def position(
 
     alerts : from `alerts.fire`; an alert counts for 92 days from its month end
     """
-    code = ledger.currency
+    return _position(ledger, _books(ledger, policy), asked, alerts)
+
+
+@dataclass(frozen=True)
+class _Running:
+    """Σ minor per customer up to any day, sorted once for many questions."""
+
+    names: pd.Index
+    key: npt.NDArray[np.int64]  # customer and day in one number
+    total: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, who: pd.Series, when: pd.Series, minor: pd.Series) -> "_Running":
+        """From signed amounts, each with its customer and the day from which it counts."""
+        number, names = pd.factorize(who)
+        known = number >= 0
+        key = number[known].astype(np.int64) * _SPAN + _days(when)[known]
+        order = np.argsort(key, kind="stable")
+        return cls(pd.Index(names), key[order], np.r_[0, np.cumsum(minor.to_numpy()[known][order])])
+
+    def up_to(self, who: pd.Series, day: pd.Series) -> npt.NDArray[np.int64]:
+        """Sum for each customer asked, up to its day; a customer without amounts has zero."""
+        mine = positions(who, self.names) * _SPAN
+        last = np.searchsorted(self.key, mine + _days(day), side="right")
+        return self.total[last] - self.total[np.searchsorted(self.key, mine)]
+
+
+_SPAN = 10**6  # more days than there are dates
+
+
+def _days(when: pd.Series) -> npt.NDArray[np.int64]:
+    return when.to_numpy().astype("datetime64[D]").astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Books:
+    """What the positions of any day are read from; `sums` by column, `exposure` by holder of the limit."""
+
+    holder: pd.Series
+    sums: dict[str, _Running]
+    exposure: _Running
+
+
+def _books(ledger: Ledger, policy: Policy) -> _Books:
     rows = postings(ledger)
     items = rows[rows["kind"] == INVOICE]
-    before = pd.Timedelta(days=1)
-    table = asked.reset_index(drop=True)
-    day = table["day"] - before
     late = {
         "open": None,
         "overdue": 0,
         "late_old": policy.holds.overdue_days,
         "late_share": policy.holds.share_after_days,
     }
+    sums = {}
     for name, days in late.items():
-        when = items["day"] if days is None else np.maximum(items["day"], items["due_date"] + (days + 1) * before)
-        table[name] = _sum_to(
-            items["customer_id"], pd.Series(when, index=items.index), items["minor"], table, day, code
-        )
+        due = items["due_date"] + pd.Timedelta(days=1 + (days or 0))
+        when = items["day"] if days is None else items["day"].where(items["day"] > due, due)
+        sums[name] = _Running.of(items["customer_id"], when, items["minor"])
     holder = limit_holder(ledger)
-    units = table.assign(customer_id=table["customer_id"].map(holder).fillna(table["customer_id"]))
-    table["exposure"] = _sum_to(rows["customer_id"].map(holder), rows["day"], rows["minor"], units, day, code)
+    return _Books(holder, sums, _Running.of(rows["customer_id"].map(holder), rows["day"], rows["minor"]))
+
+
+def _position(ledger: Ledger, books: _Books, asked: pd.DataFrame, alerts: pd.DataFrame | None) -> pd.DataFrame:
+    code = ledger.currency
+    table = asked.reset_index(drop=True)
+    day = table["day"] - pd.Timedelta(days=1)
+    for name, running in books.sums.items():
+        table[name] = money.from_minor(running.up_to(table["customer_id"], day), code)
+    unit = table["customer_id"].map(books.holder).fillna(table["customer_id"])
+    table["exposure"] = money.from_minor(books.exposure.up_to(unit, day), code)
     return _standing(ledger, table, alerts)
 
 
@@ -157,22 +207,6 @@ def limit_holder(ledger: Ledger) -> pd.Series:
     if not ledger.has("limits") or "group_id" not in customers:
         return own
     return customers["group_id"].where(customers["group_id"].isin(ledger.tables["limits"]["customer_id"]), own)
-
-
-def _sum_to(
-    who: pd.Series, when: pd.Series, minor: pd.Series, table: pd.DataFrame, day: pd.Series, code: str
-) -> Floats:
-    """Σ minor of each row's customer dated up to `day`, in currency units."""
-    names = pd.Index(pd.unique(pd.concat([who, table["customer_id"]])))
-    number = names.get_indexer(who).astype(np.int64)
-    date = when.to_numpy().astype("datetime64[D]").astype(np.int64)
-    order = np.lexsort((date, number))
-    span = 10**6
-    key = number[order] * span + date[order]
-    total = np.r_[0, np.cumsum(minor.to_numpy()[order])]
-    mine = names.get_indexer(table["customer_id"]).astype(np.int64) * span
-    high = np.searchsorted(key, mine + day.to_numpy().astype("datetime64[D]").astype(np.int64), side="right")
-    return money.from_minor(total[high] - total[np.searchsorted(key, mine)], code)
 
 
 def _standing(ledger: Ledger, table: pd.DataFrame, alerts: pd.DataFrame | None) -> pd.DataFrame:
@@ -228,7 +262,8 @@ def replay_holds(
     figures say what the rules see, not what a world under them becomes.
     """
     asked = orders_placed(ledger, start, end, policy.economics.tax_rate)
-    table = position(ledger, asked, policy, alerts=alerts)
+    books = _books(ledger, policy)
+    table = _position(ledger, books, asked, alerts)
     made = decide(table, policy, grades=grades)
     orders = made.assign(day=table["day"], days_held=np.nan, capped=False)
     waiting = orders.index[made["decision"] != "release"]
@@ -236,7 +271,7 @@ def replay_holds(
         if len(waiting) == 0:
             break
         later = asked.loc[waiting].assign(day=asked.loc[waiting, "day"] + pd.Timedelta(days=7 * week))
-        again = decide(position(ledger, later, policy, alerts=alerts), policy, grades=grades)
+        again = decide(_position(ledger, books, later, alerts), policy, grades=grades)
         free = waiting[(again["decision"] == "release").to_numpy()]
         orders.loc[free, "days_held"] = 7.0 * week
         waiting = waiting.difference(free)
