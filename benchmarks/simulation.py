@@ -180,7 +180,7 @@ def coverage(firms, replicates=200):
             monthly = monthly.assign(cash=monthly["collected"] + monthly["recovered"])
             rows += _ranks(monthly, seen, kind)
     table = pd.DataFrame(rows, columns=["kind", "measure", "rank", "ratio"])
-    print(f"\nMonths 25-36 of {firms} synthetic firms forecast from 1-24 ({len(table) // 6:,} months of each measure)")
+    print(f"\nMonths 25-36 of {firms} synthetic firms forecast from 1-24 ({12 * firms:,} months of each measure)")
     for (kind, measure), part in table.groupby(["kind", "measure"], sort=False):
         for level in (0.8, 0.95):
             inside = part["rank"].between((1 - level) / 2, (1 + level) / 2).mean()
@@ -209,6 +209,8 @@ def _ranks(monthly, seen, kind):
         below = wide[name].lt(real, axis=0).sum(axis=1)
         rank = (below + 0.5) / (wide[name].shape[1] + 1)
         rows += [(kind, name, r, x) for r, x in zip(rank, real / wide[name].mean(axis=1), strict=True)]
+    lost, came = by["written_off"].groupby("replicate").sum(), seen["written_off"].reindex(real.index).sum()
+    rows.append((kind, "write-offs of the year", ((lost < came).sum() + 0.5) / (len(lost) + 1), came / lost.mean()))
     return rows
 
 

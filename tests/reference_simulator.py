@@ -38,7 +38,7 @@ def simulate(world, rules, span, *, seed, replicate, risk):
     )
     default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
     default_day = np.where(people.failed_days > 0, -people.failed_days, default_day)
-    burn, taken = world.burn(), world.discount_taken
+    burn, taken, waits = world.burn(), world.discount_taken, world.waits(seed, replicate)
     result = np.zeros((month_of[-1] + 1, len(people.segments), len(MEASURES)), dtype=np.int64)
     expected = np.zeros((*result.shape[:2], 2))
     books = [[] for _ in people.names]  # every invoice of each customer, in order
@@ -95,9 +95,7 @@ def simulate(world, rules, span, *, seed, replicate, risk):
         dead = default_day <= day
         for c in np.flatnonzero(default_day == day):
             note(day, c, "defaulted", owed(c))
-        back_on = np.where(
-            default_day < 0, np.maximum(default_day + world.recovery_days, 0), default_day + world.recovery_days
-        )
+        back_on = np.where(default_day < 0, np.maximum(default_day + waits, 0), default_day + waits)
         for c in np.flatnonzero(back_on == day):
             for one in books[c]:
                 if one["rest"]:

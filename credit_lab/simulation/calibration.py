@@ -17,10 +17,13 @@ from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy, grade_of
 from credit_lab.simulation import evidence
 from credit_lab.simulation.rules import Rules, of_policy
+from credit_lab.simulation.silence import Silent, silent
 from credit_lab.simulation.world import Customers, Floats, Ints, SimulationError, World
 
 BANDS = np.array([-(10**6), -15, -5, -1, 2, 6, 16, 31, 61, 91, 181], dtype=np.int64)
 NEVER = 10**7
+LAG = 210  # days until a failure is known: a long term, and 90 days past due in silence
+_USUAL_WAIT = 270.0  # days from a failure to the write-off that half an event of each band leans on
 PRIOR = 1.0  # customers' order rates lean on the mean with the weight of one order
 
 
@@ -128,7 +131,8 @@ class Counts:
     """What was counted, enough to draw a world from.
 
     paid (grade, band), at_risk (grade, level, band), defaults and years by grade, orders and days by customer, log_sd,
-    trend and season with errors, disputed of invoices, recovery share of so many customers, expected newcomers.
+    trend and season with errors, disputed of invoices, recovery share of so many customers, expected newcomers,
+    write-offs and days waited by band, customers that may have failed.
     """
 
     paid: Floats
@@ -146,7 +150,8 @@ class Counts:
     recovery: tuple[float, int]
     newcomers: float
     habit: tuple[Floats, Floats, float]
-    exits: tuple[float, float]
+    exits: tuple[Floats, Floats]
+    silent: Silent
 
     def world(self, base: World, assumptions: Assumptions, rng: np.random.Generator | None) -> World:
         """The world at the estimates, or with parameters drawn."""
@@ -158,8 +163,9 @@ class Counts:
         trend, season, back = self.trend[0], self.season[0], self.recovery[0]
         dispute = self.disputed / max(self.invoices, 1)
         habits, usually = self.habit[0] + self.habit[2], self.habit[1] + self.habit[2]
-        amount, joins, defaults = self.amount, people.joins, self.defaults + 0.5
-        lost, waited = self.exits if self.exits[0] >= 5 else (5.0, 5 * 270.0)
+        amount, joins = self.amount, people.joins
+        defaults, years = _failing(self.defaults, self.years)
+        lost, waited = self.exits[0] + 0.5, self.exits[1] + 0.5 * _USUAL_WAIT
         if rng is not None:
             events, shape, defaults = rng.gamma(events), rng.gamma(shape), rng.gamma(defaults)
             habits = rng.gamma(habits)
@@ -176,14 +182,15 @@ class Counts:
         else:
             joins = _joins(people.joins, round(self.newcomers))
         moved = replace(
-            people, rate=shape / span * (1 + trend / 2), amount=amount * 100.0, joins=joins,
+            people, failed_days=np.where(buying, self.silent.failed_days(len(buying), rng), people.failed_days),
+            rate=shape / span * (1 + trend / 2), amount=amount * 100.0, joins=joins,
             habit=habits / usually,
-            default_rate=(defaults / np.maximum(self.years, 1e-9))[people.grade],
+            default_rate=(defaults / years)[people.grade],
         )  # fmt: skip
         return replace(
             base, customers=moved, hazard=_levels(events / days, assumptions), season=season, trend=trend,
             dispute_share=dispute, recovery=back, correlation=assumptions.correlation,
-            leave_share=assumptions.leave_share, recovery_days=int(np.clip(round(waited / max(lost, 0.1)), 60, 720)),
+            leave_share=assumptions.leave_share, exits=lost / waited,
             discount_taken=np.full(self.paid.shape[0], assumptions.discount_taken),
         )  # fmt: skip
 
@@ -195,6 +202,13 @@ def _rates(paid: Floats, at_risk: Floats, assumptions: Assumptions) -> tuple[Flo
     days = np.einsum("glb,l->gb", at_risk, factors)
     pooled = paid.sum(axis=0) / np.maximum(days.sum(axis=0), 1.0)
     return paid + 0.5, days + 0.5 / np.maximum(pooled, 1e-9)
+
+
+def _failing(defaults: Floats, years: Floats) -> tuple[Floats, Floats]:
+    """Failures and customer-years by grade, each grade with two failures at the rate of all: one that has seen none is
+    no safe one."""
+    usual = (defaults.sum() + 0.5) / years.sum()
+    return defaults + 2.0, years + 2.0 / usual
 
 
 def _habit(found: pd.DataFrame, names: Any) -> tuple[Floats, Floats, float]:
@@ -268,6 +282,10 @@ def calibrate(
         paid, at_risk, defaults, years, extra["count"].to_numpy(dtype=float), extra["days"].to_numpy(dtype=float),
         sizes, extra["mean"].to_numpy(dtype=float), trend, season, disputed, count, evidence.recovery(ledger, as_of),
         expected, habit, evidence.exits(ledger, as_of, failed),
+        silent(
+            ledger, as_of, failed, pd.Series(people.names, dtype="str"),
+            float((defaults.sum() + 0.5) / max(years.sum(), 1e-9)),
+        ),
     )  # fmt: skip
     number = pd.Series(np.arange(len(people.names)), index=people.names)
     issued = ledger.invoices.loc[ledger.invoices["amount"] > 0, "issue_date"]
@@ -294,20 +312,21 @@ def _defaults(
     past: pd.DataFrame, policy: Policy, failed: pd.Series, as_of: pd.Timestamp, grades: list[str]
 ) -> tuple[Floats, Floats]:
     """Failures by the grade half a year before, and customer-years by grade, up to the day from which failures can be
-    seen (a term and 90 silent days back).
+    seen.
 
     Customers slide down before they fail; the grade at which orders were still granted is the one that counts.
     """
-    seen = as_of - pd.Timedelta(days=150)
+    seen = as_of - pd.Timedelta(days=LAG)
     rows = past[past["month"] <= seen].assign(failed=lambda t: pd.to_datetime(t["customer_id"].map(failed.to_dict())))
     rows = rows.assign(then=_graded(policy, rows, grades).to_numpy())
+    # a customer that never paid has failed before its first month end: that month's grade is all there is
+    young = rows[rows["failed"] <= seen].groupby("customer_id")["then"].first()
     rows = rows[rows["failed"].isna() | (rows["month"] < rows["failed"])]
     events, years = np.zeros(len(grades)), np.zeros(len(grades))
     np.add.at(years, rows["then"].to_numpy(), 1 / 12)
-    before = rows[rows["failed"].notna() & (rows["failed"] <= seen)]
-    early = before[before["month"] <= before["failed"] - pd.DateOffset(months=6)]
+    early = rows[(rows["failed"] <= seen) & (rows["month"] <= rows["failed"] - pd.DateOffset(months=6))]
     known = early.groupby("customer_id")["then"].last()
-    young = before[~before["customer_id"].isin(known.index)].groupby("customer_id")["then"].first()
+    young = young.drop(known.index)
     np.add.at(events, np.concatenate([known.to_numpy(), young.to_numpy()]).astype(np.int64), 1.0)
     return events, np.maximum(years, 0.5)
 
@@ -355,6 +374,7 @@ def _table(
 ) -> pd.DataFrame:
     rows: list[tuple[Any, ...]] = []
     _, weighted = _rates(counts.paid, counts.at_risk, assumptions)
+    failing, years = _failing(counts.defaults, counts.years)
     for g, name in enumerate(grades):
         for band in range(len(BANDS)):
             days = max(float(weighted[g, band]), 1.0)
@@ -362,11 +382,9 @@ def _table(
             label = "earlier" if band == 0 else f"from {BANDS[band]}"
             error = float(np.sqrt(counts.paid[g, band] + 0.5) / days)
             rows.append(("daily hazard of payment", name, label, float(world.hazard[g, 0, band]), error, source))
-        rate = (counts.defaults[g] + 0.5) / counts.years[g]
+        rate = float(failing[g] / years[g])
         source = f"{counts.defaults[g]:.0f} failures in {counts.years[g]:,.0f} customer-years"
-        rows.append(
-            ("yearly default rate", name, "", rate, np.sqrt(counts.defaults[g] + 0.5) / counts.years[g], source)
-        )
+        rows.append(("yearly default rate", name, "", rate, np.sqrt(failing[g]) / years[g], source))
     for parameter, share, n, what in (
         ("share disputed", world.dispute_share, counts.invoices, "invoices"),
         ("share paid in parts", world.partial_share, waits.invoices, "settled invoices"),

@@ -13,7 +13,7 @@ import pandas as pd
 from credit_lab import aging
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
-from credit_lab.simulation.world import Floats, Ints, Opening
+from credit_lab.simulation.world import WAITS, Floats, Ints, Opening
 
 NOT_YET = 10**6  # a day after every end
 SILENT = 90  # days past due without any receipt of the customer after which it counts as failed
@@ -172,12 +172,20 @@ def _after_loss(ledger: Ledger) -> set[str]:
     return set(known.loc[lost.notna() & (known["allocated_on"] >= pd.to_datetime(lost)), "payment_id"])
 
 
-def exits(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> tuple[float, float]:
-    """Write-offs of invoices of failed customers, and the days they and those still open have waited since."""
+def exits(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> tuple[Floats, Floats]:
+    """Write-offs of invoices of failed customers, and the days they and those still open have waited since the
+    failure, by the bands of `WAITS`; both scaled to as many as there are failed customers, whose invoices go together.
+    """
     rows = settlement(ledger, as_of)
     rows = rows[rows["customer_id"].isin(failed.index) & rows["settled_on"].isna()]
-    waited = (rows["censored_on"] - pd.to_datetime(rows["customer_id"].map(failed.to_dict()))).dt.days.clip(lower=1)
-    return float((rows["censored_on"] < as_of).sum()), float(waited.sum())
+    since = pd.to_datetime(rows["customer_id"].map(failed.to_dict()))
+    waited = (rows["censored_on"] - since).dt.days.clip(lower=1).to_numpy()
+    ends = np.append(WAITS[1:], NOT_YET)
+    days = [np.clip(waited, low, high).sum() - low * len(rows) for low, high in zip(WAITS, ends, strict=True)]
+    lost = (rows["censored_on"] < as_of).to_numpy()
+    band = np.searchsorted(WAITS, waited[lost], side="right") - 1
+    each = rows["customer_id"].nunique() / max(len(rows), 1)
+    return np.bincount(band, minlength=len(WAITS)) * each, np.array(days, dtype=float) * each
 
 
 def recovery(ledger: Ledger, as_of: pd.Timestamp) -> tuple[float, int]:

@@ -57,7 +57,7 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
     for c in range(len(cus) - 1, -1, -1):
         if cus[c].default_day < 0:  # failed before the first day
             cus[c].dead = 1
-            back = max(cus[c].default_day + r.recovery_days, 0)
+            back = max(cus[c].default_day + cus[c].wait, 0)
             if back < r.days:
                 cus[c].back_next = heads[BACK, back]
                 heads[BACK, back] = c
@@ -114,7 +114,7 @@ def _fail(day, c, cus, pol, r, month_of, edges, heads, result, expected):  # typ
     accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     cus[c].dead = 1
     result[month_of[day], cus[c].segment, rec.DEFAULTED] += cus[c].owed
-    back = day + r.recovery_days
+    back = day + cus[c].wait
     if back < r.days:
         cus[c].back_next = heads[BACK, back]
         heads[BACK, back] = c

@@ -42,14 +42,16 @@ ORDER = np.dtype(
         "itemsize": 64,
     }
 )  # fmt: skip
-# One record per customer; first is its oldest order that may be open, moved the last day accrued.
+# One record per customer; first is its oldest order that may be open, moved the last day accrued, wait the days from
+# its failure until its debts are written off.
 CUSTOMER = np.dtype(
     [(name, _INT) for name in ("limit", "owed")]
     + [(name, _FLOAT) for name in ("default_rate", "habit")]
     + [(name, _SHORT) for name in (
-        "grade", "segment", "term", "newcomer", "default_day", "moved", "paid_well", "dead", "gone", "first",
-        "fail_next", "back_next",
+        "grade", "segment", "term", "newcomer", "default_day", "wait", "moved", "paid_well", "first", "fail_next",
+        "back_next",
     )]
+    + [(name, np.int16) for name in ("dead", "gone")]
 )  # fmt: skip
 # advance: what the factor pays at once, in 1/10,000 of the invoice.
 GRADE = np.dtype(
@@ -60,7 +62,7 @@ STAGE = np.dtype([("from_day", _INT), ("minutes", _INT), ("cost", _INT)])
 HEAP = np.dtype([("key", _INT), ("item", _INT)])
 SETTING = np.dtype(
     [(name, _INT) for name in (
-        "seed", "replicate", "days", "opening", "segments", "dispute_days", "recovery_days", "trial_step",
+        "seed", "replicate", "days", "opening", "segments", "dispute_days", "trial_step",
         "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off", "recourse",
     )]
     + [(name, _FLOAT) for name in (

@@ -25,7 +25,8 @@ ONE = 2.0**32
 ODD, STEP = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03)
 # purposes of draws
 GAP, SIZE, CLOCK, SECOND, DISPUTE, PARTIAL, DISCOUNT, LEAVE = (np.uint64(k) for k in range(1, 9))
-DEFAULT, FACTOR = np.uint64(101), np.uint64(102)
+DEFAULT, FACTOR, WAIT = np.uint64(101), np.uint64(102), np.uint64(103)
+WAITS = np.array([0, 120, 240, 365])  # first day after the failure of each band of the time to the write-off
 
 
 class SimulationError(CreditLabError):
@@ -128,7 +129,9 @@ class World:
     dispute_share, dispute_days : share of invoices disputed from the due date on, and for how long nothing is paid
     partial_share, partial_first : share of invoices paid in two parts, and the first part
     discount_taken : share that takes a discount if one is offered, by grade
-    recovery, recovery_days : share of a defaulter's balance that comes back, and after how long
+    recovery : share of a defaulter's balance that comes back when the rest is written off
+    recovery_days : days from the failure until then, the same for all; or, where it is given,
+    exits : daily hazard of the write-off by days since the failure, in the bands of `WAITS`
     leave_share : chance that a customer whose order is refused leaves for good
     correlation : of default times with one common factor
     opening : invoices open on the first day; None: the books fill during a warm-up
@@ -148,6 +151,7 @@ class World:
     discount_taken: Floats | None = None
     recovery: float = 0.3
     recovery_days: int = 180
+    exits: Floats | None = None
     leave_share: float = 0.0
     correlation: float = 0.12
     opening: Opening | None = None
@@ -166,6 +170,8 @@ class World:
                   self.correlation)  # fmt: skip
         if not all(0 <= share <= 1 for share in shares) or self.correlation == 1 or self.recovery_days < 1:
             raise SimulationError("simulation: shares must lie in [0, 1] and recovery take at least a day")
+        if self.exits is not None and (len(self.exits) != len(WAITS) or not (self.exits >= 0).all()):
+            raise SimulationError(f"simulation: exits needs {len(WAITS)} hazards, none negative")
         if (self.season < 0).any() or len(self.season) == 0:
             raise SimulationError("simulation: the season needs at least one factor, none negative")
         if len(self.weekday) != 7 or (self.weekday < 0).any() or len(self.paydays) != 7 or not self.paydays.any():
@@ -185,6 +191,14 @@ class World:
         """For each day the first day from it on that money comes in; the last days may point past the end."""
         ahead = np.array([next(k for k in range(7) if self.paydays[(day + k) % 7]) for day in range(7)])
         return np.arange(len(dates)) + ahead[dates.day_of_week.to_numpy()]
+
+    def waits(self, seed: int, replicate: int) -> Ints:
+        """Days from the failure of each customer until what it owes is written off; those that failed before the first
+        day have waited so far."""
+        people = self.customers
+        if self.exits is None:
+            return np.full(len(people.names), self.recovery_days)
+        return np.asarray(draw_waits(seed, replicate, people.failed_days, self.exits, WAITS))
 
     def burn(self) -> Ints:
         """Clock burnt per day by grade, level and band."""
@@ -275,6 +289,23 @@ def draw_orders(seed, replicate, rate, amount, spread, joins, pace):  # type: ig
         order[place[day[k]]] = k
         place[day[k]] += 1
     return start, who[order], count[order], size[order]
+
+
+@numba.njit(cache=True, nogil=True)
+def draw_waits(seed, replicate, waited, hazard, bands):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Days from the failure to the write-off, longer than those waited, under a hazard constant within each band."""
+    result = np.empty(len(waited), np.int64)
+    for customer in range(len(waited)):
+        left = -math.log(uniform(customer_key(seed, replicate, customer), WAIT))
+        at, band = float(waited[customer]), 0
+        while band + 1 < len(bands) and bands[band + 1] <= at:
+            band += 1
+        while band + 1 < len(bands) and left > (bands[band + 1] - at) * hazard[band]:
+            left -= (bands[band + 1] - at) * hazard[band]
+            at, band = float(bands[band + 1]), band + 1
+        last = at + left / hazard[band] if hazard[band] > 0 else 1e9
+        result[customer] = int(min(last, 1e9)) + 1
+    return result
 
 
 @numba.njit(cache=True, nogil=True)
