@@ -175,7 +175,7 @@ def alone(target: Path) -> Iterator[None]:
         Another run holds the lock.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f".{target.name}-lock").open("w") as lock:
+    with target.with_name(f".{target.name}-lock").open("a") as lock:
         try:
             with contextlib.suppress(ImportError):  # Windows has no fcntl: two runs at once are the user's care there
                 import fcntl
