@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from credit_lab import governance, ledger
 from credit_lab import policy as policies
 from credit_lab.__main__ import app
-from credit_lab.cockpit import trial
 from credit_lab.cockpit import settings as turning
+from credit_lab.cockpit import trial
 from credit_lab.errors import CreditLabError, LedgerError
 from credit_lab.report import evidence, inputs, show
 from tests.ledgers import invoice, payment
@@ -24,6 +24,7 @@ runs = importlib.import_module("credit_lab.report.run")  # the package has a fun
 
 ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "data" / "policies" / "2025-baseline.toml"
+SAMPLE = str(ROOT / "data" / "sample")
 OUTWARD = ("../up", "a/../../up", "/tmp/up", "..", ".", "", " ", ".hidden", "a/b", "a\\b", "C:up", "a\0b", "a\nb")
 
 
@@ -50,7 +51,7 @@ COMMANDS = [
     *(["new-notebook", name] for name in ("../53_x", "53_x/../../y", "/tmp/53_x", "53_x\n", "٢٠_x", "53_x\0")),
     *(["review", option, "../../x"] for option in ("--period", "--pack", "--format", "--lang")),
     ["review", "--period", "2025Q4/../../x"],
-    *(["worklist", "--ledger", str(ROOT / "data/sample"), "--policy", str(POLICY), "--out", out] for out in ("..", "/")),
+    *(["worklist", "--ledger", SAMPLE, "--policy", str(POLICY), "--out", out] for out in ("..", "/")),
     *(["models", "register", name, "--author", "a"] for name in ("../secret.csv", "..", "../x.toml", "\0")),
     *(["models", "retire", "a", "--by", "b", "--reason", "c", "--register", file] for file in ("..", "/", ".")),
     ["start", ".."], ["start", "notebooks"], ["start", "../secret.csv"],
