@@ -14,6 +14,8 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["credit_lab", "tomllib", "pydantic", "openpyxl"]):
+    import openpyxl.reader.excel  # noqa: F401  pandas would import it later, without counting
+
     from tests.faults import targets
 
 
