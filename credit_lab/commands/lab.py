@@ -95,8 +95,8 @@ def start(
         for part in ("notebooks", "data"):
             shutil.copytree(source / part, aside / part, ignore=shutil.ignore_patterns(".*", "models.jsonl"))
         if folder.exists():  # it stays, as somebody may stand in it
-            for part in aside.iterdir():
-                part.rename(whole / part.name)
+            for made in aside.iterdir():
+                made.rename(whole / made.name)
         else:
             aside.rename(whole)
     finally:

@@ -290,7 +290,7 @@ def _with_time_left(usual: list[float] | None, name: str) -> None:
     """Make papermill show our bar over cells; none if `usual` is None."""
     from papermill.engines import NBClientEngine, papermill_engines
 
-    class Engine(NBClientEngine):  # type: ignore[misc]
+    class Engine(NBClientEngine):
         @classmethod
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
             if usual is not None:

@@ -148,14 +148,10 @@ class Bar:
     def __init__(self, usual: Sequence[float], cells: int, desc: str) -> None:
         from tqdm.auto import tqdm
 
-        self.usual = usual if len(usual) == cells and sum(usual) else []
+        self.usual: Sequence[float] = usual if len(usual) == cells and sum(usual) > 0 else ()
         self.n, self._cells, self._taken, self._began = 0, cells, 0.0, time.monotonic()
         self._since, self._ended = self._began, threading.Event()
-        form = (
-            "{desc}: {percentage:3.0f}%|{bar:20}| {elapsed}{postfix}"
-            if self.usual
-            else "{desc}: {elapsed}{postfix}"
-        )
+        form = "{desc}: {percentage:3.0f}%|{bar:20}| {elapsed}{postfix}" if self.usual else "{desc}: {elapsed}{postfix}"
         self._drawn = tqdm(total=100, desc=desc, bar_format=form)
         self.refresh()
         if sys.stderr.isatty():
