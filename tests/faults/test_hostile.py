@@ -19,6 +19,7 @@ from credit_lab import ledger, periods
 from credit_lab import policy as policies
 from credit_lab.backtest import claims, registration
 from credit_lab.errors import CreditLabError, LedgerError, PeriodError, PolicyError, ReportError
+from credit_lab.evaluation import experts
 from credit_lab.investigation import register
 from credit_lab.ledger import limits, mapping, sources
 from credit_lab.report import show
@@ -83,6 +84,27 @@ def test_claims_and_registrations_of_the_wrong_kind_are_refused(tmp_path):
     path.write_text(good.replace(line, "policy_diff = [1, 2]"))
     with pytest.raises(CreditLabError, match="list of texts"):
         registration.load(path)
+
+
+def test_comparisons_that_are_no_numbers_are_refused(tmp_path):
+    """Two factors at weights of 3 : 1, and what else may stand for the 1/3."""
+    factors = "".join(
+        f'[[factors]]\nfactor = "{name}"\ntitle = "{name}"\ngroup = "g"\npart = "capability"\n'
+        'anchors = { 0 = "bad", 10 = "good" }\n'
+        for name in "ab"
+    )
+    head = 'name = "t"\nsource = "s"\nlow = 0\nhigh = 10\n[weights]\nmethod = "ahp"\nfactors = ["a", "b"]\n'
+    path = tmp_path / "t.toml"
+
+    def load(cell):
+        path.write_text(f"{head}matrix = [[1, 3], [{cell}, 1]]\n{factors}")
+        return experts.load_template(path).factors.set_index("factor")["weight"].tolist()
+
+    assert load('"1/3"') == pytest.approx([0.75, 0.25])
+    texts = ("!1/2", "1/0", "1e999999999", "9/1e9", "-1/3", "", "\u0661/3")
+    for cell in (*(f'"{text}"' for text in texts), "nan", "inf", "1e400", "0"):
+        with pytest.raises(CreditLabError):
+            load(cell)
 
 
 def test_a_card_of_the_wrong_shape_is_refused(tmp_path):
