@@ -15,6 +15,7 @@ from credit_lab import policy as policies
 from credit_lab.__main__ import app
 from credit_lab.cockpit import settings as turning
 from credit_lab.cockpit import trial
+from credit_lab.commands import lab
 from credit_lab.errors import CreditLabError, LedgerError
 from credit_lab.report import evidence, inputs, show
 from tests.ledgers import invoice, payment
@@ -37,6 +38,7 @@ def home(tmp_path, monkeypatch):
     shutil.copy(ROOT / "notebooks" / "00_start.ipynb", tmp_path / "x.ipynb")
     (tmp_path / "secret.csv").write_text("a\n1\n")
     monkeypatch.chdir(here)
+    monkeypatch.setattr(lab.subprocess, "call", lambda *_, **__: pytest.fail("a server was started"))
     return here
 
 
