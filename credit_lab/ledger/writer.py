@@ -31,11 +31,11 @@ def write(
         Something is already there and `overwrite` is off, a table's name is no name of a file, a table is too long
         for a sheet, or the database fails.
     """
-    for name in tables:
-        file_names.inside(name, "table", LedgerError)
     if "://" in str(path):
         _to_database(tables, str(path), overwrite)
         return
+    for name in tables:
+        file_names.inside(name, "table", LedgerError)
     path = Path(path)
     if path.exists() and not overwrite:
         raise LedgerError(f"{path} exists already; choose another place or say overwrite")

@@ -17,7 +17,7 @@ from credit_lab.cockpit import settings as turning
 from credit_lab.cockpit import trial
 from credit_lab.commands import lab
 from credit_lab.errors import CreditLabError, LedgerError
-from credit_lab.report import evidence, inputs, show
+from credit_lab.report import evidence, inputs, modelling, show
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
 
@@ -25,7 +25,6 @@ runs = importlib.import_module("credit_lab.report.run")  # the package has a fun
 
 ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "data" / "policies" / "2025-baseline.toml"
-SAMPLE = str(ROOT / "data" / "sample")
 OUTWARD = ("../up", "a/../../up", "/tmp/up", "..", ".", "", " ", ".hidden", "a/b", "a\\b", "C:up", "a\0b", "a\nb")
 
 
@@ -53,7 +52,6 @@ COMMANDS = [
     *(["new-notebook", name] for name in ("../53_x", "53_x/../../y", "/tmp/53_x", "53_x\n", "٢٠_x", "53_x\0")),
     *(["review", option, "../../x"] for option in ("--period", "--pack", "--format", "--lang")),
     ["review", "--period", "2025Q4/../../x"],
-    *(["worklist", "--ledger", SAMPLE, "--policy", str(POLICY), "--out", out] for out in ("..", "/")),
     *(["models", "register", name, "--author", "a"] for name in ("../secret.csv", "..", "../x.toml", "\0")),
     *(["models", "retire", "a", "--by", "b", "--reason", "c", "--register", file] for file in ("..", "/", ".")),
     ["start", ".."], ["start", "notebooks"], ["start", "../secret.csv"],
@@ -99,6 +97,15 @@ def test_the_file_of_a_customers_evidence_stays_in_its_folder(name):
     path = Path("reports", f"{evidence.stem(name, pd.Timestamp('2025-06-30'))}.html")
     assert path.resolve().parent == Path("reports").resolve()
     assert "\0" not in str(path)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "/", ".csv", ".html"])
+def test_a_file_of_results_needs_a_name(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    made = evidence.Evidence.__new__(evidence.Evidence)
+    for write, what in ((modelling.write, pd.DataFrame({"a": [1]})), (evidence.write, made)):
+        with pytest.raises(CreditLabError, match="must end in"):
+            write(what, Path(name))
 
 
 def test_a_mapping_reads_no_table_outside_its_ledger(write_ledger, tmp_path):
