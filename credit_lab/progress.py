@@ -20,3 +20,20 @@ def bar(label: str) -> Progress:
             shown.clear()
 
     return step
+
+
+class Whole:
+    """Pieces of work as one: `total` is all there is to do, and `part` gives the next piece its own `progress`."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def part(self, size: int) -> Progress:
+        """Progress of the next piece, which does `size` of the whole, however it counts itself."""
+        before, self._done = self._done, self._done + size
+
+        def step(done: int, of: int) -> None:
+            if self._progress:
+                self._progress(before + round(size * done / max(of, 1)), self._total)
+
+        return step

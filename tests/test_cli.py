@@ -68,6 +68,7 @@ def test_wrong_usage_is_two():
     assert run(app, ["check", "--colour"]).exit_code == 2
     assert run(app, ["backtest", "--policy", "one.toml"]).exit_code == 2
     assert run(app, ["sample", "--format", "docx"]).exit_code == 2
+    assert run(app, ["simulate", "--report", "--tables", "t"]).exit_code == 2
 
 
 def test_every_command_has_help_with_an_example():

@@ -6,6 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "credit_lab"
 ROWS = {
     "errors": 0, "money": 0, "periods": 0, "schema": 0, "summary": 0, "progress": 0, "toml_file": 0, "ids": 0,
+    "file_names": 0,
     "ledger": 1, "policy": 1, "synthetic": 1,
     "aging": 2, "kpi": 2, "payment_behaviour": 2, "history": 2, "investigation": 2, "financials": 2,
     "scoring": 3, "limits": 3, "collection": 3, "monitoring": 3, "transfer": 3, "simulation": 3, "evaluation": 3,
@@ -14,7 +15,7 @@ ROWS = {
 }  # fmt: skip
 # within a row: who may use whom
 BESIDE = {
-    "money": {"errors"}, "periods": {"errors"}, "schema": {"errors"}, "toml_file": {"errors"},
+    "money": {"errors"}, "periods": {"errors"}, "schema": {"errors"}, "toml_file": {"errors"}, "file_names": {"errors"},
     "kpi": {"aging"}, "payment_behaviour": {"aging"}, "history": {"aging", "payment_behaviour"},
 }  # fmt: skip
 

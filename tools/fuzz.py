@@ -13,7 +13,9 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"  # compiled loops cannot be instrumented
 import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-with atheris.instrument_imports(include=["credit_lab", "tomllib", "pydantic"]):
+with atheris.instrument_imports(include=["credit_lab", "tomllib", "pydantic", "openpyxl"]):
+    import openpyxl.reader.excel  # noqa: F401  pandas would import it later, without counting
+
     from tests.faults import targets
 
 

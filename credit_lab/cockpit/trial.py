@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from credit_lab import file_names
 from credit_lab import policy as policies
 from credit_lab.cockpit import settings as turning
 from credit_lab.cockpit.settings import RANGES, Settings
@@ -176,10 +177,9 @@ class Cockpit:
         PolicyError
             A name that is no file name, or a file of that name is there.
         """
-        if not name.strip() or any(sign in name for sign in '/\\:*?"<>|\0') or name.strip().startswith("."):
-            raise PolicyError(f'policy name {name!r}: a name without / \\ : * ? " < > | that does not begin with a dot')
+        stem = file_names.inside(name, "policy name", PolicyError)
         made = turning.proposal(self.stage.policy, now, name, valid_from)
-        path = policies.save(made, Path(folder) / f"{name.strip()}.toml")
+        path = policies.save(made, Path(folder) / f"{stem}.toml")
         policies.load(path)  # what cannot be read back must not be told saved
         return path
 

@@ -88,14 +88,17 @@ def start(
         raise ReportError("the notebooks did not come with this installation; install the wheel or a checkout")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ReportError(f"{folder} is there already and not empty; choose another name")
-    aside = folder.with_name(f".{folder.name}-unfinished")
+    whole = folder.resolve()  # "." has no name
+    aside = whole.with_name(f".{whole.name}-unfinished")
     shutil.rmtree(aside, ignore_errors=True)
     try:
         for part in ("notebooks", "data"):
             shutil.copytree(source / part, aside / part, ignore=shutil.ignore_patterns(".*", "models.jsonl"))
-        if folder.exists():
-            folder.rmdir()
-        aside.rename(folder)
+        if folder.exists():  # it stays, as somebody may stand in it
+            for made in aside.iterdir():
+                made.rename(whole / made.name)
+        else:
+            aside.rename(whole)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     options.say(f"{folder}: a workbench; go on with: cd {folder} && credit-lab review")
@@ -110,7 +113,7 @@ def new_notebook(
     Example: credit-lab new-notebook 53_my_customers
     """
     stem = name.removesuffix(".ipynb")
-    if not re.fullmatch(r"\d\d_[a-z0-9_]+", stem):
+    if not re.fullmatch(r"[0-9]{2}_[a-z0-9_]+", stem):
         raise ReportError(f"notebook name {name!r}: two digits and a subject in small letters, such as 53_my_customers")
     path = inputs.notebook(START).parent / f"{stem}.ipynb"
     try:

@@ -1,13 +1,15 @@
 """The command that simulates two policies in the same worlds."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import pandas as pd
 import typer
 
 from credit_lab import periods
 from credit_lab import policy as policies
 from credit_lab.commands import options
+from credit_lab.ledger.model import Ledger as Book
 from credit_lab.report import inputs
 
 app = typer.Typer()
@@ -28,8 +30,9 @@ def simulate(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
-    out: Annotated[Path | None, typer.Option(help="Folder for all tables as CSV.")] = None,
-    report: Annotated[bool, typer.Option("--report", help="Also leave the notebook as a report.")] = False,
+    tables: Annotated[Path | None, typer.Option(help="Folder for all tables as CSV; a report brings its own.")] = None,
+    report: Annotated[bool, typer.Option("--report", help="Leave the notebook as a report.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/simulation.")] = Path("reports"),
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -37,26 +40,29 @@ def simulate(
 
     Example: credit-lab simulate --policy data/policies/2025-baseline.toml --policy data/policies/2025-tighter.toml
     """
-    from credit_lab import report as reports
     from credit_lab.progress import bar
     from credit_lab.report import show, twin
 
     names = policy or ["data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"]
     if len(names) != 2:
         raise typer.BadParameter("give exactly two policies, the one in force first", param_hint="--policy")
+    if report and tables:
+        raise typer.BadParameter("a report has all tables in OUT/simulation/tables", param_hint="--tables")
     day = periods.parse_date(as_of, "--as-of")
     rules = [policies.load(name) for name in names]
     book = inputs.open_ledger(ledger, mapping, currency, rates)
+    numbers: dict[str, Any] = {"days": days, "replicates": replicates, "capacity": capacity, "candidates": candidates,
+                               "loss_cap": loss_cap, "seed": seed, "jobs": jobs}  # fmt: skip
     if report:
-        options.registry(Path("reports"))
-    made = twin.twin(
-        book, rules, day, days=days, replicates=replicates, capacity=capacity, candidates=candidates,
-        loss_cap=loss_cap, seed=seed, jobs=jobs, progress=None if quiet or as_json else bar("worlds"),
-    )  # fmt: skip
-    if out:
-        show.save(made.tables(), out)
+        source = {"ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "as_of": as_of}
+        parameters = {**source, **numbers, "policy_a": names[0], "policy_b": names[1]}
+        _report(book, rules, day, parameters, out, quiet=quiet, as_json=as_json)
+        return
+    made = twin.twin(book, rules, day, **numbers, progress=None if quiet or as_json else bar("worlds"))
+    if tables:
+        show.save(made.tables(), tables)
     lines = twin.headline(made, book.currency)
-    if as_json and not report:
+    if as_json:
         options.dump(
             {
                 "as_of": str(day.date()), "replicates": replicates, "seed": seed, "headline": lines,
@@ -64,20 +70,32 @@ def simulate(
                 "assumptions": list(made.first.assumptions),
             }
         )  # fmt: skip
-    elif not as_json:
-        table = made.comparison.table[["measure", "a", "b", "difference", "standard_error", "low", "high"]]
-        options.say(table.to_string(index=False, float_format=lambda x: f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}"))
-        options.say("\n".join(["", *lines, "", *made.first.assumptions]))
-    if report:
-        numbers = {"days": days, "replicates": replicates, "capacity": capacity, "candidates": candidates,
-                   "loss_cap": loss_cap, "seed": seed}  # fmt: skip
-        source = {"ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "as_of": as_of}
-        run = reports.run(
-            inputs.notebook("60_policy_simulation"),
-            {**source, **numbers, "policy_a": names[0], "policy_b": names[1]},
-            Path("reports") / "simulation",
-            title="Policy simulation",
-            facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
-            progress=not (quiet or as_json),
-        )
-        options.finish(run, as_json, "simulate", book=book, as_of=str(day.date()))
+        return
+    options.say(_text(made.comparison.table))
+    options.say("\n".join(["", *lines, "", *made.first.assumptions]))
+
+
+def _report(
+    book: Book, rules: list[policies.Policy], day: pd.Timestamp, parameters: dict[str, Any], out: Path, *,
+    quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Leave the notebook as a report in OUT/simulation and print its comparison."""
+    from credit_lab import report as reports
+
+    options.registry(out)
+    run = reports.run(
+        inputs.notebook("60_policy_simulation"),
+        parameters,
+        out / "simulation",
+        title="Policy simulation",
+        facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
+        progress=not (quiet or as_json),
+    )
+    if not as_json:
+        options.say(_text(pd.read_csv(run.folder / "tables" / "simulation_comparison.csv")))
+    options.finish(run, as_json, "simulate", book=book, as_of=str(day.date()))
+
+
+def _text(comparison: pd.DataFrame) -> str:
+    table = comparison[["measure", "a", "b", "difference", "standard_error", "low", "high"]]
+    return table.to_string(index=False, float_format=lambda x: f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}")

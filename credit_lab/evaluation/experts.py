@@ -18,6 +18,7 @@ A template is a TOML file:
     anchors = { 1 = "...", 5 = "...", 10 = "..." }
 """
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -98,7 +99,7 @@ def load_template(path: str | Path) -> Template:
     ratio = float("nan")
     if file.weights.method == "ahp":
         made = weights_from_pairs(
-            list(file.weights.factors), [[float(Fraction(str(cell))) for cell in row] for row in file.weights.matrix]
+            list(file.weights.factors), [[_comparison(cell, path) for cell in row] for row in file.weights.matrix]
         )
         if set(made.weights.index) != set(table["factor"]):
             raise CreditLabError(f"template {path}: weights.factors must name the same factors as the factors below")
@@ -107,6 +108,16 @@ def load_template(path: str | Path) -> Template:
     if abs(total - 1) > 1e-6:
         raise CreditLabError(f"template {path}: the weights add up to {total:g}, not to 1")
     return Template(file.name, file.source, file.low, file.high, ratio, table)
+
+
+def _comparison(cell: float | str, path: str | Path) -> float:
+    """A comparison of two factors: 3 or "1/3". No other writing is taken: "1e999999999" would never end."""
+    text = str(cell).strip()
+    if isinstance(cell, float):
+        return cell
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,9})?|[0-9]{1,4}/0*[1-9][0-9]{0,3}", text):
+        raise CreditLabError(f"template {path}: weights.matrix holds {text[:40]!r}; write comparisons as 3 or '1/3'")
+    return float(Fraction(text))
 
 
 def _anchors(one: _Factor, file: _File, path: str | Path) -> str:

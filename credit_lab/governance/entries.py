@@ -214,7 +214,7 @@ def _alone(path: Path) -> Iterator[None]:
     """One writer at a time; the lock ends with its process."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_name(f".{path.name}-lock").open("w") as lock:
+        with path.with_name(f".{path.name}-lock").open("a") as lock:
             with contextlib.suppress(ImportError):  # Windows has no fcntl
                 import fcntl
 

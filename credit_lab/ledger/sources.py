@@ -147,7 +147,14 @@ def _database_table(url: str, name: str) -> pd.DataFrame:
 
 
 def _settle(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give object columns one type: all dates, all numbers, or text; an Excel or database cell may be any of them."""
+    """Give object columns one type: all dates, all numbers, or text; an Excel or database cell may be any of them.
+    Names are text: the head of a column may be a number or a date."""
+    frame = frame.rename(columns=str)
+    if frame.columns.has_duplicates:
+        raise LedgerError(f"two columns are both named {frame.columns[frame.columns.duplicated()][0]!r}; rename one")
+    for name in frame.select_dtypes(["datetime", "datetimetz"]):
+        if not frame[name].dt.year.dropna().between(1, 9999).all():  # Parquet holds years of nine digits
+            raise LedgerError(f"column {name!r} holds dates outside the years 1 to 9999; correct them in the export")
     return frame.assign(**{name: _one_type(frame[name]) for name in frame if frame[name].dtype == object})
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from credit_lab import file_names
 from credit_lab.errors import LedgerError
 from credit_lab.ledger.database import connected, hide_password
 
@@ -27,11 +28,14 @@ def write(
     Raises
     ------
     LedgerError
-        Something is already there and `overwrite` is off, a table is too long for a sheet, or the database fails.
+        Something is already there and `overwrite` is off, a table's name is no name of a file, a table is too long
+        for a sheet, or the database fails.
     """
     if "://" in str(path):
         _to_database(tables, str(path), overwrite)
         return
+    for name in tables:
+        file_names.inside(name, "table", LedgerError)
     path = Path(path)
     if path.exists() and not overwrite:
         raise LedgerError(f"{path} exists already; choose another place or say overwrite")

@@ -57,9 +57,10 @@ def notebook(name: str) -> Path:
     """
     folders = [Path("notebooks"), Path(__file__).parents[2] / "notebooks"]
     folder = next((one for one in folders if one.is_dir()), None)
-    found = sorted(folder.glob(f"{name}*.ipynb")) if folder else []
+    known = sorted(folder.glob("*.ipynb")) if folder else []
+    found = [path for path in known if path.stem.startswith(name)]
     if len(found) != 1:
-        listed = ", ".join(path.stem for path in sorted(folder.glob("*.ipynb"))) if folder else "no folder notebooks"
+        listed = ", ".join(path.stem for path in known) if folder else "no folder notebooks"
         raise ReportError(f"no single notebook {name!r} ({listed}); run from the project's folder")
     return found[0]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from credit_lab import __version__
 from credit_lab.errors import ReportError
-from credit_lab.report import language, pdf, privacy
+from credit_lab.report import language, pdf, privacy, time_left
 from credit_lab.report.artefacts import Artefact, Heading, Table, artefacts, first_finding
 from credit_lab.report.page import Front, page
 from credit_lab.report.run import alone, parameters_of, swap, unfinished, without_passwords
@@ -205,12 +205,14 @@ def make(
         if not resume:
             shutil.rmtree(aside, ignore_errors=True)
         jobs = [_job(notebook, parameters, aside, target, inputs) for notebook in notebooks]
-        parts = {part.name: part for part in _parts(jobs, workers, say)}
+        parts = {part.name: part for part in _parts(jobs, workers, say, time_left.last_parts(target))}
+        executed = time.monotonic()
         pack = Pack(title, dict(facts), tuple(parts[notebook.stem] for notebook in notebooks))
         if not pack.made:
             raise ReportError("no part of the pack could be made:\n" + "\n".join(pack.missing))
         files = [WRITERS[name](pack, aside).name for name in formats]
         record = _record(pack, parameters, files, started, time.monotonic() - clock)
+        record["after"] = round(time.monotonic() - executed, 1)
         (aside / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         swap(aside, target)
     return pack
@@ -232,7 +234,7 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def _parts(jobs: list[Job], workers: int, say: Callable[[str], None]) -> Iterator[Part]:
+def _parts(jobs: list[Job], workers: int, say: Callable[[str], None], usual: Mapping[str, float]) -> Iterator[Part]:
     due = []
     for job in jobs:
         run = _finished(job)
@@ -244,16 +246,20 @@ def _parts(jobs: list[Job], workers: int, say: Callable[[str], None]) -> Iterato
             Path(job.folder).mkdir(parents=True)
             due.append(job)
     due.sort(key=lambda job: next((at for at, two in enumerate(LONGEST) if Path(job.notebook).name.startswith(two)), 9))
+    watch = time_left.Watch([Path(job.notebook).stem for job in due], workers, usual)
+    if watch.known:
+        say(watch.said().strip(", "))
     for done in execute(due, workers):
         name = Path(done.job.notebook).stem
+        watch.done(name)
         if done.error:
             state = "refused" if done.error in REFUSALS else "failed"
             reason = done.message if state == "refused" else f"{done.error}: {done.message}"
-            say(f"{name}: {state}: {reason}")
+            say(f"{name}: {state}: {reason}{watch.said()}")
             yield _part(done.job, state, reason, {})
         else:
             run = _finished(done.job)
-            say(f"{name}: {run['seconds']:.0f} s")
+            say(f"{name}: {run['seconds']:.0f} s{watch.said()}")
             yield _part(done.job, "made", "", run)
 
 

@@ -22,7 +22,7 @@ from credit_lab import __version__
 from credit_lab.errors import ReportError, nearest
 from credit_lab.ledger.database import concealed
 from credit_lab.ledger.sources import state
-from credit_lab.report import language, privacy
+from credit_lab.report import language, privacy, time_left
 from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
@@ -175,7 +175,7 @@ def alone(target: Path) -> Iterator[None]:
         Another run holds the lock.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f".{target.name}-lock").open("w") as lock:
+    with target.with_name(f".{target.name}-lock").open("a") as lock:
         try:
             with contextlib.suppress(ImportError):  # Windows has no fcntl: two runs at once are the user's care there
                 import fcntl
@@ -244,7 +244,8 @@ def step(
     executed = folder / source.name
     private = privacy.labels({**parameters, "source": source.absolute(), "out": folder, "final": final.absolute()})
     try:
-        _execute(source, executed, {**parameters, "out": str(folder)}, progress)
+        usual = time_left.last_cells(final, source.name) if progress else None
+        _execute(source, executed, {**parameters, "out": str(folder)}, usual)
     finally:
         if executed.exists():
             _settle(executed, {**private, str(folder): final.name})
@@ -254,10 +255,12 @@ def step(
     return record
 
 
-def _execute(source: Path, executed: Path, parameters: dict[str, Any], progress: bool) -> None:
+def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: list[float] | None) -> None:
+    """Run the cells; a bar says how long it will take where `usual` holds the seconds of an earlier run."""
     with _light_imports():
         import papermill
 
+    _with_time_left(usual, source.stem)
     from nbclient.exceptions import DeadKernelError
 
     try:
@@ -266,7 +269,8 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], progress:
             _literal(executed),
             parameters=parameters,
             kernel_name="python3",
-            progress_bar=progress,
+            progress_bar=False,  # papermill's own counts cells, whatever they take
+            engine_name="credit_lab",
             log_output=False,
             shutdown_kernel="immediate",  # everything is saved: no need to let it tidy up
             extra_arguments=[
@@ -280,6 +284,20 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], progress:
         raise Stopped(source.name, _cells_done(executed) + 1, "DeadKernel", KILLED) from error
     except RuntimeError as error:  # jupyter_client: it did not even come up
         raise Stopped(source.name, 1, "DeadKernel", f"{error}; {KILLED}") from error
+
+
+def _with_time_left(usual: list[float] | None, name: str) -> None:
+    """Make papermill show our bar over cells; none if `usual` is None."""
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    class Engine(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
+            if usual is not None:
+                nb_man.pbar = time_left.Bar(usual, len(nb_man.nb.cells), name)
+            return super().execute_managed_notebook(nb_man, kernel_name, **options)
+
+    papermill_engines.register("credit_lab", Engine)
 
 
 def _literal(path: Path) -> str:

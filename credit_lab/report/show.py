@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from credit_lab import file_names
 from credit_lab.errors import ReportError
 from credit_lab.report import canvas, language, privacy
 from credit_lab.report.language import say
@@ -285,9 +286,11 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
     Raises
     ------
     ReportError
-        The folder cannot be written.
+        A table's name is no name of a file, or the folder cannot be written.
     """
     folder = Path(out)
+    for name in tables:
+        file_names.inside(name, "table", ReportError)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, whole in tables.items():

@@ -8,7 +8,7 @@ import pandas as pd
 
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
-from credit_lab.progress import Progress
+from credit_lab.progress import Progress, Whole
 from credit_lab.report.text import money_text
 from credit_lab.simulation import (
     Assumptions,
@@ -25,7 +25,7 @@ from credit_lab.simulation import (
     simulate,
 )  # fmt: skip
 from credit_lab.simulation.outcome import by_segment
-from credit_lab.simulation.search import frontier, one_at_a_time, search
+from credit_lab.simulation.search import frontier, one_at_a_time, search, work
 
 SCANNED = ["profit", "turnover", "bad_debt_expected"]
 SHOWN = [
@@ -96,7 +96,7 @@ def twin(
     capacity : collector minutes a day
     candidates : settings tried by the search for a better version of the first policy; 0: no search
     parameters_drawn : replicates draw the world's parameters with their uncertainty
-    progress : called with (replicates done, of how many) after each chunk of each run
+    progress : called with (worlds simulated, of how many in all)
 
     Raises
     ------
@@ -106,16 +106,28 @@ def twin(
     learned = calibrate(ledger, policies[0], as_of, assumptions=assumptions)
     worlds = learned.draw(replicates, seed=seed + 1) if parameters_drawn else learned.world
     span = Span(as_of + pd.Timedelta(days=1), days, 0)
-    run = _Runs(policies, span, seed, jobs, capacity, float(learned.term.mean()), progress)
+    cases, few, fewer = len(learned.assumptions.cases()), min(replicates, 30), min(replicates, 16)
+    ends = (2 * (len(RANGES) + 1) + 1) * fewer
+    searched = work(candidates) if candidates else 0
+    whole = Whole(progress, 2 * replicates + 2 * (cases + 1) * few + ends + searched)
+    run = _Runs(policies, span, seed, jobs, capacity, float(learned.term.mean()), whole)
     first, second = run.both(learned, worlds, replicates)
-    scan = _scan(learned, run, min(replicates, 30))
+    scan = _scan(learned, run, few)
     rules = run.rules(policies[0], learned)
     sensitivity = one_at_a_time(
-        learned.world, rules, ranges(rules), span, seed=seed, replicates=min(replicates, 16), jobs=jobs
+        learned.world, rules, ranges(rules), span, seed=seed, replicates=fewer, jobs=jobs, progress=whole.part(ends)
     )
     found = (
         search(
-            learned.world, rules, ranges(rules), span, seed=seed, candidates=candidates, loss_cap=loss_cap, jobs=jobs
+            learned.world,
+            rules,
+            ranges(rules),
+            span,
+            seed=seed,
+            candidates=candidates,
+            loss_cap=loss_cap,
+            jobs=jobs,
+            progress=whole.part(searched),
         )
         if candidates
         else pd.DataFrame()
@@ -147,7 +159,7 @@ class _Runs:
     jobs: int
     capacity: int
     usual_term: float
-    progress: Progress | None
+    whole: Whole
 
     def rules(self, policy: Policy, learned: Calibration) -> Rules:
         people, assumed = learned.world.customers, learned.assumptions
@@ -159,7 +171,7 @@ class _Runs:
         return [
             simulate(
                 worlds, self.rules(policy, learned), self.span, seed=self.seed, replicates=replicates, jobs=self.jobs,
-                assumptions=learned.assumptions.sentences(), progress=self.progress,
+                assumptions=learned.assumptions.sentences(), progress=self.whole.part(replicates),
             )
             for policy in self.policies
         ]  # fmt: skip

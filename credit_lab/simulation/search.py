@@ -92,7 +92,7 @@ def search(
     drawn = (low + points * (high - low))[: candidates - 1]
     settings += [dict(zip(names, row, strict=True)) for row in drawn.tolist()]
     alive, done, runs = list(range(len(settings))), 0, {}  # type: ignore[var-annotated]
-    batch, ran, whole = replicates, 0, _work(len(settings), replicates)
+    batch, ran, whole = replicates, 0, work(len(settings), replicates)
     while True:
         for k in {0, *alive}:
             if progress:
@@ -111,7 +111,7 @@ def search(
         alive, batch = kept, done
 
 
-def _work(candidates: int, batch: int) -> int:
+def work(candidates: int, batch: int = 4) -> int:
     """Replicates of a search: halves run on as many again as before; the first candidate may run beside them."""
     done, alive, total = 0, candidates, 0
     while True:
@@ -146,8 +146,12 @@ def one_at_a_time(
     seed: int,
     replicates: int = 16,
     jobs: int = 1,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Each knob at its ends, the others as they are: knob, value, profit, difference, turnover, bad_debt_expected."""
+    """Each knob at its ends, the others as they are: knob, value, profit, difference, turnover, bad_debt_expected.
+
+    `progress` is called with (ends done, of how many) after each.
+    """
     base = simulate(world, rules, span, seed=seed, replicates=replicates, jobs=jobs).totals
     rows = []
     for name, ends in ranges.items():
@@ -160,6 +164,8 @@ def one_at_a_time(
                 (name, value, made["profit"].mean(), gap.mean(), gap.std(ddof=1) / np.sqrt(replicates),
                  made["turnover"].mean(), made["bad_debt_expected"].mean())
             )  # fmt: skip
+            if progress:
+                progress(len(rows), 2 * len(ranges))
     columns = ["knob", "value", "profit", "difference", "standard_error", "turnover", "bad_debt_expected"]
     return pd.DataFrame(rows, columns=columns)
 

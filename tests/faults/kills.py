@@ -20,6 +20,7 @@ POLICIES = ["--policy", "data/policies/2025-baseline.toml", "--policy", "data/po
 COMMANDS = {
     "review": (["review"], "2025Q4", 25.0),
     "backtest": (["backtest", *POLICIES], "backtest", 25.0),
+    "simulate": (["simulate", *POLICIES, "--report", "--replicates", "20", "--days", "180"], "simulation", 25.0),
 }
 # A folder of three files of one generation is exchanged for the next as fast as it goes, by children that are killed.
 EXCHANGES = """

@@ -27,7 +27,7 @@ def run(counts: counting.Counts, quick: bool) -> None:
         since, many = time.monotonic(), 20 if quick else 300
         wrong, _ = kills.exchanges(folder, many)
         counts.add("kill -9 while a report is put in place", MUST_HOLD, many, wrong, since=since)
-        for command, count in (("review", 20), ("backtest", 20)):
+        for command, count in (("review", 20), ("backtest", 20), ("simulate", 20)):
             since = time.monotonic()
             out = folder / command
             out.mkdir()

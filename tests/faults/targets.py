@@ -4,7 +4,7 @@
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -18,12 +18,19 @@ from credit_lab.evaluation import experts
 from credit_lab.investigation import register
 from credit_lab.ledger import database, mapping, parse, sources
 from credit_lab.report import inputs
+from credit_lab.schema import Kind
 from credit_lab.scoring import Scorecard
 from credit_lab.scoring.binning import Binner
+from tests.faults import packed
 
 ROOT = Path(__file__).parents[2]
 SEEDS, REGISTER = "tests/faults/seeds", "data/mappings/register/public_register"
-_COMMA = mapping.Formats(decimal=",", grouping=".")
+KINDS: tuple[Kind, ...] = ("money", "date", "flag", "id", "text")
+TYPED: tuple[Kind, ...] = ("money", "date", "flag")
+FORMS = (
+    mapping.Formats(), mapping.Formats(decimal=",", grouping="."), mapping.Formats(date="day-first"),
+    mapping.Formats(date="month-first"), mapping.Formats(grouping="'", date="%y%j"),
+)  # fmt: skip
 # Values put in place of a sound one, so that the fuzzer gets behind the parser of TOML or JSON.
 ODD = (
     "nan", "inf", "-inf", "-1", "0", "1e308", "9" * 30, "true", '""', '"x"', "[]", "{}", "[[]]", "[{}]", "1979-05-27",
@@ -67,11 +74,26 @@ def _turned(data: bytes, seed: str) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _csv(data: bytes) -> None:
-    cells = sources._csv(_file(data, ".csv"), mapping.Mapping())
-    for name in cells:
-        for kind in ("money", "date", "flag", "days", "id"):
-            parse.column(cells[name], kind, _COMMA if kind == "money" else mapping.Formats())
+def _cells(data: bytes) -> None:
+    """Lines as cells of a column; the first byte says what kind of value they are read as, and in which form."""
+    how, texts = data[:1] or b"\0", data[1:].decode("utf-8", "replace").split("\n")
+    parse.column(pd.Series(texts, dtype="str"), KINDS[how[0] % len(KINDS)], FORMS[how[0] // len(KINDS) % len(FORMS)])
+
+
+def _columns(frames: Iterable[pd.DataFrame]) -> None:
+    """Typed columns through the door of cells, the next kind for the next column."""
+    for frame in frames:
+        for k in range(frame.shape[1]):
+            parse.column(frame.iloc[:, k], TYPED[k % len(TYPED)], FORMS[0])
+
+
+def _sheet(data: bytes) -> None:
+    path = packed.workbook(data, Path(_folder()) / "input.xlsx")
+    _columns(load() for load in sources.loaders(path, mapping.Mapping()).values())
+
+
+def _rows(data: bytes) -> None:
+    _columns([sources._parquet(packed.parquet(data, Path(_folder()) / "input.parquet"))])
 
 
 def _ledger(data: bytes) -> None:
@@ -126,10 +148,13 @@ TARGETS: dict[str, tuple[str, Callable[[bytes], object]]] = {
     "template": ("data/expert/three_dimensions.toml", lambda data: experts.load_template(_file(data, ".toml"))),
     "card": (f"{SEEDS}/card.json", _card),
     "bins": (f"{SEEDS}/bins.json", lambda data: Binner.load(_file(data, ".json"))),
-    "csv": ("", _csv),
+    "csv": ("", _read(".csv")),
+    "cells": ("", _cells),
     "gz": ("", _read(".csv.gz")),
     "xlsx": ("", _read(".xlsx")),
+    "sheet": ("", _sheet),
     "parquet": ("", _read(".parquet")),
+    "rows": ("", _rows),
     "ledger": ("", _ledger),
     "words": ("", _words),
 }

@@ -11,12 +11,15 @@ from pathlib import Path
 import nbformat
 import openpyxl
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from credit_lab import ledger, periods
 from credit_lab import policy as policies
 from credit_lab.backtest import claims, registration
 from credit_lab.errors import CreditLabError, LedgerError, PeriodError, PolicyError, ReportError
+from credit_lab.evaluation import experts
 from credit_lab.investigation import register
 from credit_lab.ledger import limits, mapping, sources
 from credit_lab.report import show
@@ -83,6 +86,27 @@ def test_claims_and_registrations_of_the_wrong_kind_are_refused(tmp_path):
         registration.load(path)
 
 
+def test_comparisons_that_are_no_numbers_are_refused(tmp_path):
+    """Two factors at weights of 3 : 1, and what else may stand for the 1/3."""
+    factors = "".join(
+        f'[[factors]]\nfactor = "{name}"\ntitle = "{name}"\ngroup = "g"\npart = "capability"\n'
+        'anchors = { 0 = "bad", 10 = "good" }\n'
+        for name in "ab"
+    )
+    head = 'name = "t"\nsource = "s"\nlow = 0\nhigh = 10\n[weights]\nmethod = "ahp"\nfactors = ["a", "b"]\n'
+    path = tmp_path / "t.toml"
+
+    def load(cell):
+        path.write_text(f"{head}matrix = [[1, 3], [{cell}, 1]]\n{factors}")
+        return experts.load_template(path).factors.set_index("factor")["weight"].tolist()
+
+    assert load('"1/3"') == pytest.approx([0.75, 0.25])
+    texts = ("!1/2", "1/0", "1e999999999", "9/1e9", "-1/3", "", "\u0661/3")
+    for cell in (*(f'"{text}"' for text in texts), "nan", "inf", "1e400", "0"):
+        with pytest.raises(CreditLabError):
+            load(cell)
+
+
 def test_a_card_of_the_wrong_shape_is_refused(tmp_path):
     plain = json.loads((targets.ROOT / targets.SEEDS / "card.json").read_text())
     for key, value in (("base_points", "x"), ("points", {"x": ["a"]}), ("coefficients", 5), ("features", [])):
@@ -145,6 +169,23 @@ def test_bombs_and_far_cells_are_refused_before_they_are_unpacked(tmp_path, monk
     pd.DataFrame({"a": range(3)}).to_parquet(tmp_path / "p.parquet")
     monkeypatch.setattr(limits, "MOST_ROWS", 2)
     with pytest.raises(LedgerError, match="3 rows; more than 2 are refused"):
+        sources._parquet(tmp_path / "p.parquet")
+
+
+def test_heads_of_columns_may_be_numbers_and_dates(tmp_path):
+    frame = pd.DataFrame([["a", "b", "c"]], columns=[2024, pd.Timestamp("2024-01-31"), 1.5])
+    frame.to_excel(tmp_path / "x.xlsx", index=False)
+    sheet = sources._workbook(tmp_path / "x.xlsx")["Sheet1"]()
+    assert sheet.columns.tolist() == ["2024", "2024-01-31 00:00:00", "1.5"]
+    pd.DataFrame([["a", "b"]], columns=["1", 1]).to_excel(tmp_path / "x.xlsx", index=False)
+    with pytest.raises(LedgerError, match="two columns are both named '1'; rename one"):
+        sources._workbook(tmp_path / "x.xlsx")["Sheet1"]()
+
+
+def test_days_of_other_ages_in_parquet_are_refused(tmp_path):
+    """10^15 milliseconds are 31,688 years, from 1970 on the year 33658."""
+    pq.write_table(pa.table({"issue_date": pa.array([0, None, 10**15], pa.timestamp("ms"))}), tmp_path / "p.parquet")
+    with pytest.raises(LedgerError, match="'issue_date' holds dates outside the years 1 to 9999"):
         sources._parquet(tmp_path / "p.parquet")
 
 

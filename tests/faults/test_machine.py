@@ -85,4 +85,4 @@ class Books(RuleBasedStateMachine):
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=4, stateful_step_count=10, deadline=None)
+TestBooks.settings = settings(max_examples=settings().max_examples // 3, stateful_step_count=10)
