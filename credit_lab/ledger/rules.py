@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import money, schema
-from credit_lab.ids import among, positions
+from credit_lab.ids import among, positions, repeated
 from credit_lab.ledger.quarantine import Quarantine
 
 Frames = dict[str, pd.DataFrame]
@@ -26,17 +26,17 @@ _SPANS = {
 def apply(frames: Frames, quarantine: Quarantine, *, allow_prepayment: bool) -> Frames:
     """Frames without the rows that contradict another table; tables that others refer to are cleaned first.
 
+    `frames` are the documents and what settles them; invoices have been looked at `alone` before.
+
     An allocation dated before its invoice is refused unless `allow_prepayment`: then it counts from the invoice's
     own date. A receipt that precedes the invoice is no offence in itself, it waits as unapplied cash.
     """
-    kept = {name: alone(name, frame, quarantine) for name, frame in frames.items()}
+    kept = {name: frame if name == "invoices" else alone(name, frame, quarantine) for name, frame in frames.items()}
     if "customers" in kept:
         kept = {name: _customer_known(name, frame, kept["customers"], quarantine) for name, frame in kept.items()}
-    for name in ("instalments", "disputes", "write_offs", "actions"):
-        if name in kept and "invoice_id" in kept[name]:
-            ids = kept[name]["invoice_id"]
-            known = among(ids, kept["invoices"]["invoice_id"]) | ids.isna()
-            kept[name] = quarantine.take(name, kept[name], ~known, "unknown_invoice", column="invoice_id")
+    for name in ("instalments", "disputes", "write_offs"):
+        if name in kept:
+            kept[name] = _invoice_known(name, kept[name], kept["invoices"], quarantine)
     if "instalments" in kept:
         kept["instalments"] = _instalments_fit(kept["instalments"], kept["invoices"], quarantine)
     if "allocations" in kept:
@@ -44,12 +44,19 @@ def apply(frames: Frames, quarantine: Quarantine, *, allow_prepayment: bool) -> 
     return _not_oversettled(kept, quarantine)
 
 
+def beside(name: str, frame: pd.DataFrame, kept: Frames, quarantine: Quarantine) -> pd.DataFrame:
+    """A table that nothing refers to (orders, limits, actions ...) without the rows that contradict the kept ones."""
+    frame = alone(name, frame, quarantine)
+    if "customers" in kept:
+        frame = _customer_known(name, frame, kept["customers"], quarantine)
+    return _invoice_known(name, frame, kept["invoices"], quarantine) if "invoice_id" in frame else frame
+
+
 def alone(name: str, frame: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
     """A table without the rows that break a rule by themselves: repeated ids, periods that end before they start."""
     key = [column for column in schema.table(name).key if column in frame]
     if key:
-        repeated = frame.duplicated(key, keep=False)
-        frame = quarantine.take(name, frame, repeated, "duplicate_id", column=key[0])
+        frame = quarantine.take(name, frame, repeated(frame[key]), "duplicate_id", column=key[0])
     if name in _SPANS:
         start, end, rule = _SPANS[name]
         if end in frame:
@@ -64,6 +71,12 @@ def _customer_known(name: str, frame: pd.DataFrame, customers: pd.DataFrame, qua
     if name == "limits" and "group_id" in customers:
         known |= among(frame["customer_id"], customers["group_id"])
     return quarantine.take(name, frame, ~known, "unknown_customer", column="customer_id")
+
+
+def _invoice_known(name: str, frame: pd.DataFrame, invoices: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
+    ids = frame["invoice_id"]
+    known = among(ids, invoices["invoice_id"]) | ids.isna()
+    return quarantine.take(name, frame, ~known, "unknown_invoice", column="invoice_id")
 
 
 def _instalments_fit(parts: pd.DataFrame, invoices: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
