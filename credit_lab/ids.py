@@ -33,26 +33,34 @@ def repeated(keys: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return keys.duplicated(keep=False).to_numpy()
 
 
-def in_order(rows: pd.DataFrame, columns: Sequence[str]) -> bool:
-    """Whether rows stand in rising order of some columns already; False where a cell is missing, to be on the safe
-    side."""
-    if len(rows) < 2:
-        return True
+def ordering(rows: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.int64] | None:
+    """Row numbers in rising order of some columns, missing cells last; None where the rows stand so already."""
+    cells = [_plain(rows[column]) for column in columns]
+    if len(rows) < 2 or _rising(cells):
+        return None
+    names = [str(number) for number in range(len(cells))]
+    keys = [(name, "ascending") for name in names]
+    return np.asarray(pc.sort_indices(pa.table(cells, names=names), sort_keys=keys).to_numpy(), dtype=np.int64)
+
+
+def _rising(columns: Sequence[pa.Array]) -> bool:
+    """Whether rows do not fall anywhere; False where a cell is missing, to be on the safe side."""
+    if any(cells.null_count for cells in columns):
+        return False
     tied = None  # rows equal to the one before them in all columns so far
-    for column in columns:
-        cells = pa.array(rows[column], from_pandas=True)
-        cells = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
-        if cells.null_count:
-            return False
-        before, after = cells[:-1], cells[1:]
-        falls = pc.greater(before, after)
+    for cells in columns:
+        falls, same = pc.greater(cells[:-1], cells[1:]), pc.equal(cells[:-1], cells[1:])
         if pc.any(falls if tied is None else pc.and_(falls, tied)).as_py():
             return False
-        same = pc.equal(before, after)
         tied = same if tied is None else pc.and_(same, tied)
         if not pc.any(tied).as_py():
             return True
     return True
+
+
+def _plain(column: pd.Series) -> pa.Array:
+    cells = pa.array(column, from_pandas=True)
+    return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
 
 
 def _text(ids: pd.Series | pd.Index) -> pa.Array:

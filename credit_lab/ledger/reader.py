@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from credit_lab import money, schema
 from credit_lab.errors import LedgerError, nearest
-from credit_lab.ids import in_order
+from credit_lab.ids import ordering
 from credit_lab.ledger import quarantine as held
 from credit_lab.ledger import rules, sources
 from credit_lab.ledger.database import hide_password
@@ -244,10 +244,11 @@ def canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:
             scale = money.scale(frame.get("currency", "KWD"))
             whole = whole.assign(**{column.name: np.rint(whole[column.name] * scale) / scale})
     order = list(table.key) if table.key and set(table.key) <= set(columns) else columns
-    if in_order(whole, order):
-        whole = whole.reset_index(drop=True)
-    else:
-        whole = whole.sort_values(order, kind="stable", ignore_index=True)
+    rows = ordering(whole, order)
     del frame
-    typed = whole.astype({column: schema.DTYPES[table.column(column).kind] for column in columns})
-    return schema.contract(name).validate(typed)
+    sorted_columns = {}
+    for column in columns:  # one by one: a long table is never there twice
+        cells = whole.pop(column).astype(schema.DTYPES[table.column(column).kind])
+        sorted_columns[column] = (cells if rows is None else cells.take(rows)).reset_index(drop=True)
+    typed = pd.DataFrame(sorted_columns, columns=columns, copy=False)
+    return schema.contract(name).validate(typed, inplace=True)

@@ -178,8 +178,14 @@ def _not_oversettled(kept: Frames, quarantine: Quarantine) -> Frames:
 
 def _beyond(key: pd.Series, day: pd.Series, minor: pd.Series, worth: pd.Series) -> pd.Series:
     """True where the running total of `minor` per key leaves the range between zero and `worth`."""
-    moves = pd.DataFrame({"key": key, "day": day, "minor": minor, "worth": worth})
-    ordered = moves.sort_values(["key", "day", "minor"], kind="stable")
-    running = ordered["minor"].groupby(ordered["key"]).cumsum()
-    low, high = np.minimum(ordered["worth"], 0), np.maximum(ordered["worth"], 0)
-    return ((running < low) | (running > high)).reindex(moves.index)
+    order = np.lexsort((minor, day, key))
+    same = key.to_numpy()[order]
+    running = minor.to_numpy()[order].cumsum()
+    fresh = np.r_[True, same[1:] != same[:-1]][: len(same)]  # first move of a key
+    start = np.flatnonzero(fresh)
+    before = np.r_[0, running[start[1:] - 1]][: len(start)]
+    running -= np.repeat(before, np.diff(np.r_[start, len(same)]))
+    most = worth.to_numpy()[order]
+    beyond = np.empty(len(same), dtype=bool)
+    beyond[order] = (running < np.minimum(most, 0)) | (running > np.maximum(most, 0))
+    return pd.Series(beyond, index=key.index)
