@@ -89,7 +89,7 @@ class Quarantine:
             pd.DataFrame(
                 {
                     "table": table,
-                    "row": rows["_row"].to_numpy(),
+                    "row": rows["_row"].to_numpy(dtype=np.int64),
                     "column": column,
                     "rule": rule,
                     "value": shown.astype("str").fillna("").to_numpy(),

@@ -26,14 +26,18 @@ _SPANS = {
 def apply(frames: Frames, quarantine: Quarantine, *, allow_prepayment: bool) -> Frames:
     """Frames without the rows that contradict another table; tables that others refer to are cleaned first.
 
-    `frames` are the documents and what settles them; invoices have been looked at `alone` before.
+    `frames` are the documents and what settles them; invoices have been looked at `alone` before. They are taken out
+    of `frames`, so that a table of which rows are held back is not in memory twice.
 
     An allocation dated before its invoice is refused unless `allow_prepayment`: then it counts from the invoice's
     own date. A receipt that precedes the invoice is no offence in itself, it waits as unapplied cash.
     """
-    kept = {name: frame if name == "invoices" else alone(name, frame, quarantine) for name, frame in frames.items()}
+    kept: Frames = {}
+    for name in list(frames):
+        kept[name] = frames.pop(name) if name == "invoices" else alone(name, frames.pop(name), quarantine)
     if "customers" in kept:
-        kept = {name: _customer_known(name, frame, kept["customers"], quarantine) for name, frame in kept.items()}
+        for name in kept:
+            kept[name] = _customer_known(name, kept[name], kept["customers"], quarantine)
     for name in ("instalments", "disputes", "write_offs"):
         if name in kept:
             kept[name] = _invoice_known(name, kept[name], kept["invoices"], quarantine)

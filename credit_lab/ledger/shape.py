@@ -49,7 +49,7 @@ def shape(name: str, raw: pd.DataFrame, table_map: TableMap, mapping: Mapping, q
         typed[column] = -values if feeds[column].negate else values
         if wrong.any():
             bad[column] = wrong
-    typed["_row"] = pd.Series(np.arange(1, len(raw) + 1), index=raw.index)
+    typed["_row"] = pd.Series(np.arange(1, len(raw) + 1, dtype=np.int32), index=raw.index)
     frame = pd.DataFrame(typed, index=raw.index, copy=False)
     shown = frame  # what the quarantine shows of a row: its typed amount and currency
     frame = _filter(name, frame, raw, table_map, quarantine)
