@@ -69,7 +69,7 @@ def read(
     held.enforce(quarantine.entries(), kept, max_share=source.max_quarantine_share)
     _room(frames, shown)
     tables = _canonical(frames)
-    known = {name: tables[name] for name in ("customers", "invoices") if name in kept}
+    known: Frames = {name: tables[name] for name in ("customers", "invoices") if name in kept}
     for name in maps:  # one after another, so that tables that are not wanted are never in memory together
         if name not in DOCUMENTS:
             frame = rules.beside(name, _shaped(name, maps, found, source, path, quarantine).frame, known, quarantine)
@@ -237,18 +237,18 @@ def _canonical(frames: Frames) -> Frames:
 def canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Columns in schema order, rows by key, amounts snapped to the grid; the contract holds or we have a defect."""
     table = schema.table(name)
-    columns = [column for column in table.names if column in frame]
-    whole = frame[columns]
+    names = [column for column in table.names if column in frame]
+    whole = frame[names]
     for column in table.columns:
         if column.kind == "money" and column.name in whole:
             scale = money.scale(frame.get("currency", "KWD"))
             whole = whole.assign(**{column.name: np.rint(whole[column.name] * scale) / scale})
-    order = list(table.key) if table.key and set(table.key) <= set(columns) else columns
+    order = list(table.key) if table.key and set(table.key) <= set(names) else names
     rows = ordering(whole, order)
     del frame
     sorted_columns = {}
-    for column in columns:  # one by one: a long table is never there twice
-        cells = whole.pop(column).astype(schema.DTYPES[table.column(column).kind])
-        sorted_columns[column] = (cells if rows is None else cells.take(rows)).reset_index(drop=True)
-    typed = pd.DataFrame(sorted_columns, columns=columns, copy=False)
+    for one in names:  # one by one: a long table is never there twice
+        cells = whole.pop(one).astype(schema.DTYPES[table.column(one).kind])
+        sorted_columns[one] = (cells if rows is None else cells.take(rows)).reset_index(drop=True)
+    typed = pd.DataFrame(sorted_columns, columns=names, copy=False)
     return schema.contract(name).validate(typed, inplace=True)
