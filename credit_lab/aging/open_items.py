@@ -66,13 +66,14 @@ def _residuals(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     """Documents and parts of documents whose postings up to `as_of` do not add up to zero, with what they add up to."""
     rows = postings(ledger)
     rows = rows[rows["day"] <= as_of]
-    keys = ["kind", "document_id", "part"]
-    document = rows.groupby(keys, sort=False).ngroup().to_numpy()
-    total = np.zeros(document.max(initial=-1) + 1, dtype=np.int64)
+    name = pd.factorize(rows["document_id"])[0]
+    key = (name * len(KINDS) + rows["kind"].to_numpy()) * (rows["part"].max() + 1 if len(rows) else 1) + rows["part"]
+    document, keys = pd.factorize(key.to_numpy())
+    total = np.zeros(len(keys), dtype=np.int64)
     np.add.at(total, document, rows["minor"].to_numpy())
-    number, first = np.unique(document, return_index=True)
-    items = rows.take(first[total[number] != 0])
-    return items[[*keys, "customer_id", "issue_date", "due_date"]].assign(minor=total[total != 0])
+    first = np.flatnonzero(~key.duplicated().to_numpy())  # in the order of `keys`
+    items = rows.take(first[total != 0]).assign(minor=total[total != 0])
+    return items[["kind", "document_id", "part", "customer_id", "issue_date", "due_date", "minor"]]
 
 
 def _days_disputed(ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, by: Basis) -> pd.Series:

@@ -158,17 +158,20 @@ def _not_oversettled(kept: Frames, quarantine: Quarantine) -> Frames:
             rows = kept[name]
             on = positions(rows["invoice_id"], invoices["invoice_id"])
             minor = money.to_minor(rows["amount"], invoices["currency"].take(on))
-            moves = pd.DataFrame({"document": on, "day": rows[day], "minor": minor, "table": number})
+            moves = pd.DataFrame({"document": on, "day": rows[day], "minor": minor, "table": np.int8(number)})
             parts.append(moves)
             if name == "allocations":  # a credit note that settles an invoice is used up by it
-                notes = moves.assign(document=positions(rows["payment_id"], invoices["invoice_id"]), table=0)
-                notes = notes[notes["document"] >= 0]
+                by = positions(rows["payment_id"], invoices["invoice_id"])
+                notes = moves[by >= 0].assign(document=by[by >= 0], table=np.int8(0))
                 currency = invoices["currency"].take(notes["document"])
                 parts.append(notes.assign(minor=-money.to_minor(rows.loc[notes.index, "amount"], currency)))
+                del by
+            del on, minor, moves
     if not parts:
         return kept
     settled = pd.concat(parts)
-    row, table = settled.index, settled["table"].to_numpy()
+    del parts
+    row, table = settled.index, settled.pop("table").to_numpy()
     settled = settled.reset_index(drop=True)
     most = pd.Series(worth[settled["document"]], index=settled.index)
     beyond = _beyond(settled["document"], settled["day"], settled["minor"], most).to_numpy()
