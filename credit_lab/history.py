@@ -60,6 +60,12 @@ def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = No
     ends = periods.month_ends(begin, last)
     if len(ends) == 0:
         raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")
+    parts = [_of_customers(part, ends, first or begin) for part in ledger.parts()]
+    return pd.concat(parts).sort_values("month", kind="stable", ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def _of_customers(ledger: Ledger, ends: pd.DatetimeIndex, first: pd.Timestamp) -> pd.DataFrame:
+    """History of the customers of a ledger at some month ends, from `first` on."""
     customers = pd.Index(np.sort(ledger.customers["customer_id"].to_numpy()), dtype="str")
     rows = postings(ledger)
     grids = _balances(rows, ledger.currency, ends, customers)
@@ -76,13 +82,13 @@ def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = No
         "next_12m_default",
     ]  # fmt: skip
     grids["months_on_book"] = age
-    table = pd.DataFrame({name: grids[name].T.ravel() for name in columns})
-    table.insert(0, "customer_id", np.tile(customers.to_numpy(), len(ends)))
-    table.insert(0, "month", np.repeat(ends.to_numpy(), len(customers)))
+    shown = slice(int(np.searchsorted(ends, first)), None)  # from the month end of `first` or the next one after it
+    table = pd.DataFrame({name: grids[name][:, shown].T.ravel() for name in columns})
+    table.insert(0, "customer_id", np.tile(customers.to_numpy(), len(ends[shown])))
+    table.insert(0, "month", np.repeat(ends[shown].to_numpy(), len(customers)))
     table["next_12m_default"] = table["next_12m_default"].astype("boolean")
     table["months_on_book"] = table["months_on_book"].astype("int64")
-    wanted = (table["months_on_book"] >= 0) & (table["month"] >= (first or begin))
-    return table[wanted].reset_index(drop=True)
+    return table[table["months_on_book"] >= 0].reset_index(drop=True)
 
 
 def _balances(rows: pd.DataFrame, code: str, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[str, Grid]:

@@ -3,7 +3,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_lab.ids import among, positions
+from credit_lab.ids import among, ordering, positions, repeated
 
 NAMES = st.lists(st.one_of(st.none(), st.text(max_size=3)), max_size=20)
 
@@ -23,3 +23,16 @@ def test_ids_are_found_as_pandas_finds_them(ids, known):
 def test_an_index_serves_as_known_ids():
     assert among(pd.Series(["a", "b"]), pd.Index(["b"])).tolist() == [False, True]
     assert positions(pd.Series(["b", "c"]), pd.Index(["a", "b"])).tolist() == [1, -1]
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, "", "a", "b", "é", "漢"]), st.sampled_from([None, -1.5, 0.0, 2.0]))))
+def test_rows_are_ordered_and_found_repeated_as_pandas_does_it(rows):
+    frame = pd.DataFrame(rows, columns=["name", "amount"]).astype({"name": "str", "amount": "float64"})
+    frame["flag"] = pd.Series([True, None] * len(rows), dtype="boolean")[: len(rows)]
+    for columns in (["name"], ["name", "amount"], ["amount", "flag", "name"]):
+        expected = frame.sort_values(columns, kind="stable").index.tolist()
+        found = ordering(frame, columns)
+        assert (list(range(len(frame))) if found is None else found.tolist()) == expected
+        assert repeated(frame[columns]).tolist() == frame.duplicated(columns, keep=False).tolist()
+    ordered = frame.dropna().sort_values(["name", "amount"])
+    assert ordering(ordered, ["name", "amount"]) is None

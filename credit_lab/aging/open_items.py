@@ -47,11 +47,8 @@ def open_items(
     """
     buckets = buckets or Buckets(by=by)
     _not_before(ledger, as_of)
-    rows = postings(ledger)
-    rows = rows[rows["day"] <= as_of]
-    keys = ["kind", "document_id", "part", "customer_id", "issue_date", "due_date"]
-    items = rows.groupby(keys, sort=True)["minor"].sum().reset_index()
-    items = items[items["minor"] != 0].reset_index(drop=True)
+    items = pd.concat([_residuals(part, as_of) for part in ledger.parts()])
+    items = items.sort_values(["kind", "document_id", "part"], kind="stable", ignore_index=True)
     days = (as_of - items[buckets.by]).dt.days
     if freeze_disputed:
         days = days - _days_disputed(ledger, items, as_of, buckets.by)
@@ -63,6 +60,20 @@ def open_items(
         bucket=pd.Series(label, index=items.index, dtype="str"),
         open_amount=money.from_minor(items["minor"], ledger.currency),
     ).drop(columns="minor")
+
+
+def _residuals(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Documents and parts of documents whose postings up to `as_of` do not add up to zero, with what they add up to."""
+    rows = postings(ledger)
+    rows = rows[rows["day"] <= as_of]
+    name = pd.factorize(rows["document_id"])[0]
+    key = (name * len(KINDS) + rows["kind"].to_numpy()) * (rows["part"].max() + 1 if len(rows) else 1) + rows["part"]
+    document, keys = pd.factorize(key.to_numpy())
+    total = np.zeros(len(keys), dtype=np.int64)
+    np.add.at(total, document, rows["minor"].to_numpy())
+    first = np.flatnonzero(~key.duplicated().to_numpy())  # in the order of `keys`
+    items = rows.take(first[total != 0]).assign(minor=total[total != 0])
+    return items[["kind", "document_id", "part", "customer_id", "issue_date", "due_date", "minor"]]
 
 
 def _days_disputed(ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, by: Basis) -> pd.Series:

@@ -18,6 +18,7 @@ from credit_lab.aging.engine import Store, segments, store
 from credit_lab.aging.engine import aged as engine_aged
 from credit_lab.aging.postings import CASH, CREDIT_NOTE, INVOICE, postings
 from credit_lab.errors import PeriodError
+from credit_lab.ids import positions
 from credit_lab.ledger.model import Ledger
 
 # From so many invoices on a ledger in memory goes through DuckDB, whose joins are faster than those of pandas.
@@ -57,17 +58,29 @@ def series(
     if len(dates) == 0 or not dates.is_monotonic_increasing or dates.has_duplicates:
         raise PeriodError("as_of_dates must hold at least one date, rising and without repetition")
     code, groups = segments(source.customers, by)
-    if isinstance(source, Ledger) and len(source.invoices) > LARGE:
-        held: Ledger | Store = store(source)
+    cells = np.zeros((len(groups), len(dates), len(buckets.labels) + 2), dtype=np.int64)
+    if isinstance(source, Store):
+        cells += engine_aged(source, code, len(groups), dates, buckets)
     else:
-        held = source
-    if isinstance(held, Store):
-        cells = engine_aged(held, code, len(groups), dates, buckets)
-    else:
-        rows = postings(held)
-        owner = pd.Index(held.customers["customer_id"]).get_indexer(rows["customer_id"])
-        cells = aged(rows, code[owner], len(groups), dates, buckets)
+        for part in source.parts():
+            own = code[positions(part.customers["customer_id"], source.customers["customer_id"])]
+            cells += _cells(part, own, len(groups), dates, buckets)
     return _table(cells, groups, dates, by, buckets, source.currency)
+
+
+def _cells(
+    ledger: Ledger, segment: npt.NDArray[np.int64], segments: int, dates: pd.DatetimeIndex, buckets: Buckets
+) -> npt.NDArray[np.int64]:
+    """Minor units by (segment, date, column); `segment` gives the segment of each customer of the ledger."""
+    if len(ledger.invoices) > LARGE:
+        held = store(ledger)
+        try:
+            return engine_aged(held, segment, segments, dates, buckets)
+        finally:
+            held.connection.disconnect()
+    rows = postings(ledger)
+    owner = positions(rows["customer_id"], ledger.customers["customer_id"])
+    return aged(rows, segment[owner], segments, dates, buckets)
 
 
 def _table(

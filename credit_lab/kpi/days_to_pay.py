@@ -5,6 +5,7 @@ and median 50.1 days closed items gave 48.6 and 43.2, the Kaplan-Meier median 49
 censored at the as-of date, not dropped.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,16 @@ def settlement(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     An invoice is settled on the day its open amount reaches zero and stays there, as far as `as_of` can know;
     a write-off is no settlement: the invoice stays open (censored on the day of the write-off, `censored_on`).
     """
+    return pd.concat(list(_settled(ledger, as_of))).sort_index()
+
+
+def _settled(ledger: Ledger, as_of: pd.Timestamp) -> Iterator[pd.DataFrame]:
+    """`settlement` of each part of a ledger."""
+    for part in ledger.parts():
+        yield _settlement(part, as_of)
+
+
+def _settlement(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     rows = postings(ledger)
     known = rows[(rows["day"] <= as_of) & (rows["kind"] == INVOICE)]
     documents = known.groupby("document_id").agg(open=("minor", "sum"), last=("day", "max"))
@@ -71,8 +82,8 @@ def days_to_pay(ledger: Ledger, as_of: pd.Timestamp, *, since: pd.Timestamp | No
     """
     from statsmodels.duration.survfunc import SurvfuncRight  # 1.5 s: only where it is needed
 
-    items = settlement(ledger, as_of)
-    items = items[items["issue_date"] > since] if since is not None else items
+    since = since if since is not None else pd.Timestamp.min
+    items = pd.concat([part[part["issue_date"] > since] for part in _settled(ledger, as_of)])
     paid = items["settled_on"].notna().to_numpy()
     end = items["settled_on"].fillna(items["censored_on"])
     days = np.maximum((end - items["issue_date"]).dt.days.to_numpy(dtype=float), 0)

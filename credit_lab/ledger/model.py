@@ -1,16 +1,21 @@
 """The ledger record: checked tables, what was held back while reading, and where it all came from."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import money, schema, summary
 from credit_lab.errors import LedgerError
-from credit_lab.ids import among
+from credit_lab.ids import among, positions
 from credit_lab.ledger.currency import converted_tables
+
+# Invoices of a part of a ledger (`Ledger.parts`): what is worked out over a part takes about a gigabyte.
+PART = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,14 @@ class Ledger:
             raise LedgerError(f"{needed_for} needs the table {name!r} (columns {columns}); {self.source} has none")
         return self.tables[name]
 
-    @property
+    @cached_property
     def currencies(self) -> dict[str, int]:
         """Number of invoices and payments per currency, most used first."""
-        counts = pd.concat([self.invoices["currency"], self.payments["currency"]]).value_counts()
-        return {str(name): int(count) for name, count in counts.items()}
+        counts: dict[str, int] = {}
+        for frame in (self.invoices, self.payments):
+            for name, count in frame["currency"].value_counts(sort=False).items():
+                counts[str(name)] = counts.get(str(name), 0) + int(count)
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
     @property
     def currency(self) -> str:
@@ -126,6 +134,36 @@ class Ledger:
             if name != "control"
         }
         return replace(self, tables=_referring(kept))
+
+    def parts(self) -> "Iterator[Ledger]":
+        """The ledger in parts of about `PART` invoices; one that is no longer than that is its only part.
+
+        Each part holds some customers, in order of their ids, with their documents and what settles them; rows keep
+        their order and their labels. A receipt settles documents of its own customer only (reading sees to that), so
+        what is summed up by document or customer may be worked out part by part: the result is the same, and a long
+        ledger's postings are never in memory all at once.
+        """
+        if len(self.invoices) <= PART:
+            yield self
+            return
+        for number in range(int(self._part_of["customers"].max()) + 1):
+            tables = {name: self.tables[name][part == number] for name, part in self._part_of.items()}
+            yield replace(self, tables=tables)
+
+    @cached_property
+    def _part_of(self) -> dict[str, npt.NDArray[np.int32]]:
+        """Number of the part each row belongs to, for each table of documents."""
+        ids = self.customers["customer_id"]
+        owner = {name: positions(self.tables[name]["customer_id"], ids) for name in ("invoices", "payments")}
+        rank = ids.argsort().to_numpy()
+        before = np.bincount(owner["invoices"], minlength=len(ids))[rank].cumsum()
+        customer = np.empty(len(ids), dtype=np.int32)
+        customer[rank] = np.unique((before - 1).clip(0) // PART, return_inverse=True)[1]
+        parts = {"customers": customer, **{name: customer[row] for name, row in owner.items()}}
+        for name in ("allocations", "instalments", "disputes", "write_offs"):
+            if self.has(name):
+                parts[name] = parts["invoices"][positions(self.tables[name]["invoice_id"], self.invoices["invoice_id"])]
+        return parts
 
     def up_to(self, day: pd.Timestamp) -> "Ledger":
         """The documents dated up to the end of `day`, and what refers to them, as if the books ended there."""

@@ -25,7 +25,7 @@ def missing(raw: pd.Series, formats: Formats) -> Mask:
     """True where a cell holds no value: null, or one of the texts the export uses for it."""
     gone = raw.isna().to_numpy()
     if pd.api.types.is_string_dtype(raw.dtype) or raw.dtype == object:
-        gone = gone | raw.astype("str").str.strip().isin(formats.missing).to_numpy()
+        gone = gone | _text(raw).isin(formats.missing).to_numpy()
     return np.asarray(gone)
 
 
@@ -34,16 +34,18 @@ def column(raw: pd.Series, kind: Kind, formats: Formats) -> tuple[pd.Series, Mas
 
     Typed input (Parquet, a database, Excel) passes through the same door: a date stays a date, a number a number.
     """
+    raw = _text(raw) if isinstance(raw.dtype, pd.StringDtype) else raw
     gone = missing(raw, formats)
     if kind in ("id", "text"):
-        values = _text(raw).mask(gone).astype(DTYPES[kind])
+        values = _without(_text(raw), gone).astype(DTYPES[kind])
         return values, np.zeros(len(raw), dtype=bool)
+    filled = _without(raw, gone)
     if kind == "date":
-        values = _dates(raw.mask(gone), formats.date)
+        values = _dates(filled, formats.date)
     elif kind == "flag":
-        values = _flags(raw.mask(gone))
+        values = _flags(filled)
     else:
-        values = _numbers(raw.mask(gone), formats)
+        values = _numbers(filled, formats)
     bad = values.isna().to_numpy() & ~gone
     if kind == "days":
         whole = values.round() == values
@@ -52,17 +54,25 @@ def column(raw: pd.Series, kind: Kind, formats: Formats) -> tuple[pd.Series, Mas
     return values.astype(DTYPES[kind]), bad
 
 
+def _without(cells: pd.Series, gone: Mask) -> pd.Series:
+    """Cells emptied under a mask; the same cells, not a copy, where it empties none."""
+    return cells.mask(gone) if (gone & cells.notna().to_numpy()).any() else cells
+
+
 def _text(raw: pd.Series) -> pd.Series:
-    """Ids and texts, stripped; an id stored as a number loses the ".0" a spreadsheet gave it."""
+    """Ids and texts, stripped (not copied, where there is nothing to strip); an id stored as a number loses the ".0"
+    a spreadsheet gave it."""
     if pd.api.types.is_float_dtype(raw.dtype) and (raw.dropna() % 1 == 0).all():
         raw = raw.astype("Int64")
-    return raw.astype("str").str.strip()
+    text = raw.astype("str")
+    stripped = text.str.strip()
+    return text if stripped.equals(text) else stripped
 
 
 def _numbers(raw: pd.Series, formats: Formats) -> pd.Series:
     if pd.api.types.is_numeric_dtype(raw.dtype):
         values = raw.astype("float64")
-        return values.where(np.isfinite(values))
+        return _without(values, ~np.isfinite(values.to_numpy()))
     decimal, group = re.escape(formats.decimal), re.escape(formats.grouping)
     whole = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}})" if group else r"\d+"
     plain = rf"{whole}(?:{decimal}\d*)?|{decimal}\d+"

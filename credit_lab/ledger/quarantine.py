@@ -89,7 +89,7 @@ class Quarantine:
             pd.DataFrame(
                 {
                     "table": table,
-                    "row": rows["_row"].to_numpy(),
+                    "row": rows["_row"].to_numpy(dtype=np.int64),
                     "column": column,
                     "rule": rule,
                     "value": shown.astype("str").fillna("").to_numpy(),
@@ -122,34 +122,43 @@ def _or_default(rows: pd.DataFrame, name: str, default: object) -> object:
     return rows[name].fillna(default).to_numpy() if name in rows else default
 
 
-def accounting(entries: pd.DataFrame, kept: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def tally(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The kept rows of a table summed up, so that `accounting` and `enforce` do not need the rows themselves.
+
+    Returns table, disposition (kept), rule (empty), currency, rows, minor (sum of amounts in minor units),
+    rows_without_amount, size (sum of the amounts' sizes in currency units): one row per currency.
+    """
+    currency = frame.get("currency", pd.Series("", index=frame.index, dtype="str"))
+    amount = frame.get("amount", pd.Series(np.nan, index=frame.index))
+    minor, readable = _minor(amount, currency)
+    codes, names = pd.factorize(currency, use_na_sentinel=False)
+    whole = pd.DataFrame({"rows": 1, "minor": minor, "rows_without_amount": ~readable, "size": amount.abs().to_numpy()})
+    head = pd.DataFrame({"table": name, "disposition": "kept", "rule": "", "currency": pd.Series(names, dtype="str")})
+    return head.join(whole.groupby(codes).sum())
+
+
+def _minor(amount: pd.Series, currency: pd.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Amounts in minor units, 0 where there is none to add; and where there is one."""
+    readable = (amount.abs() * money.scale(currency) < money.LARGEST_MINOR).to_numpy()
+    if readable.all():
+        return money.to_minor(amount, currency), readable
+    minor = np.zeros(len(amount), dtype=np.int64)
+    minor[readable] = money.to_minor(amount[readable], currency[readable])
+    return minor, readable
+
+
+def accounting(entries: pd.DataFrame, kept: list[pd.DataFrame]) -> pd.DataFrame:
     """Rows and amounts per table, disposition, rule and currency; amounts summed in minor units.
 
     Tables without amounts count rows only (amount NaN). `rows_without_amount` says how many rows had none to add.
+    `kept` holds a `tally` per table.
     """
-    frames = [
-        pd.DataFrame(
-            {
-                "table": name,
-                "disposition": "kept",
-                "rule": "",
-                "currency": frame.get("currency", ""),
-                "amount": frame.get("amount", np.nan),
-            },
-            index=frame.index,
-        )
-        for name, frame in kept.items()
-    ]
-    rows = pd.concat([*frames, entries[entries["disposition"] != "cell"]], ignore_index=True)
-    readable = rows["amount"].abs() * money.scale(rows["currency"]) < money.LARGEST_MINOR
-    minor = np.zeros(len(rows), dtype=np.int64)
-    minor[readable] = money.to_minor(rows.loc[readable, "amount"], rows.loc[readable, "currency"])
-    grouped = (
-        rows.assign(minor=minor, blind=~readable)
-        .groupby(["table", "disposition", "rule", "currency"], dropna=False)
-        .agg(rows=("minor", "size"), minor=("minor", "sum"), rows_without_amount=("blind", "sum"))
-        .reset_index()
-    )
+    by, sums = ["table", "disposition", "rule", "currency"], ["rows", "minor", "rows_without_amount"]
+    lost = entries[entries["disposition"] != "cell"]
+    minor, readable = _minor(lost["amount"], lost["currency"])
+    lost = lost[by].assign(rows=1, minor=minor, rows_without_amount=(~readable).astype(np.int64))
+    rows = pd.concat([*(part[by + sums] for part in kept), lost], ignore_index=True)
+    grouped = rows.groupby(by, dropna=False)[sums].sum().reset_index()
     units = [
         money.from_minor(value, code).item() for value, code in zip(grouped["minor"], grouped["currency"], strict=True)
     ]
@@ -159,6 +168,8 @@ def accounting(entries: pd.DataFrame, kept: dict[str, pd.DataFrame]) -> pd.DataF
 
 def enforce(entries: pd.DataFrame, kept: dict[str, pd.DataFrame], *, max_share: float) -> None:
     """Stop when a table lost more than `max_share` of its amount (of its rows, where no amounts are known).
+
+    `kept` holds the `tally` of each table.
 
     Raises
     ------
@@ -170,13 +181,13 @@ def enforce(entries: pd.DataFrame, kept: dict[str, pd.DataFrame], *, max_share: 
         lost = held[held["table"] == table]
         if lost.empty:
             continue
-        whole = kept.get(table, pd.DataFrame())
-        rows_share = len(lost) / (len(lost) + len(whole))
+        whole = kept[table]
+        rows_share = len(lost) / (len(lost) + whole["rows"].sum())
         known = lost["amount"].notna()
         money_share = 0.0
-        if "amount" in whole and known.any():
+        if known.any():
             gone = lost.loc[known, "amount"].abs().sum()
-            money_share = gone / max(gone + whole["amount"].abs().sum(), 1e-9)
+            money_share = gone / max(gone + whole["size"].sum(), 1e-9)
         share = max(money_share, rows_share if not known.all() else 0.0)
         if share > max_share:
             raise LedgerError(

@@ -1,30 +1,42 @@
 """The front door: `read` turns a foreign export into a checked `Ledger`, or says why it cannot."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from credit_lab import money, schema
 from credit_lab.errors import LedgerError, nearest
+from credit_lab.ids import ordering
 from credit_lab.ledger import quarantine as held
 from credit_lab.ledger import rules, sources
 from credit_lab.ledger.database import hide_password
 from credit_lab.ledger.mapping import Mapping, TableMap, load
 from credit_lab.ledger.model import Ledger
 from credit_lab.ledger.quarantine import Quarantine
-from credit_lab.ledger.shape import own_names, shape
+from credit_lab.ledger.shape import Shaped, own_names, shape
 
 Frames = dict[str, pd.DataFrame]
+# What the rules look at together; the other tables refer to these and to nothing else.
+DOCUMENTS = (
+    "customers", "invoices", "instalments", "payments", "allocations", "disputes", "write_offs", "control",
+)  # fmt: skip
 
 
-def read(path: str | Path, mapping: str | Path | Mapping | None = None) -> Ledger:
+def read(
+    path: str | Path, mapping: str | Path | Mapping | None = None, *, beside: Collection[str] | None = None
+) -> Ledger:
     """Read, type, check and reconcile a receivables ledger.
 
     Parameters
     ----------
     path : folder of CSV/Parquet files (gz too), one such file, an XLSX workbook, or a database URL
     mapping : mapping file (see `credit_lab.ledger.mapping`); none: the source carries the ledger's own names
+    beside : tables to keep beside customers, the documents and what settles them (`DOCUMENTS`); none given: all. Of a
+        long ledger `report.review` needs no other: `beside=()` saves their memory. They are read, checked and
+        accounted for all the same; the ledger's `digest` is that of the tables kept.
 
     Returns
     -------
@@ -38,50 +50,66 @@ def read(path: str | Path, mapping: str | Path | Mapping | None = None) -> Ledge
         The source cannot be read, lacks a table or column, or more than `max_quarantine_share` of a table's amount
         had to be held back. The message names table, row, rule and the way out.
     """
-    rules_of_source = mapping if isinstance(mapping, Mapping) else load(mapping) if mapping else Mapping()
-    shown = hide_password(str(path))
-    state = sources.state(path)
-    found = sources.loaders(path, rules_of_source)
+    source = mapping if isinstance(mapping, Mapping) else load(mapping) if mapping else Mapping()
+    chosen = None if beside is None else {schema.table(name).name for name in beside}
+    shown, state, found = hide_password(str(path)), sources.state(path), sources.loaders(path, source)
+    maps = dict(source.tables or _own(found, path))
     quarantine = Quarantine()
-    frames, settled = _shaped(found, rules_of_source, path, quarantine)
-    if sources.state(path) != state:
-        raise LedgerError(f"ledger {shown} was changed while it was read; read it again when the export is complete")
+    shaped = {name: _shaped(name, maps, found, source, path, quarantine) for name in maps if name in DOCUMENTS}
+    _unchanged(path, state)
+    frames = {name: one.frame for name, one in shaped.items()}
+    settled = shaped["invoices"].settled_on if "invoices" in shaped else None
+    del shaped
     _need(frames, quarantine, shown)
     # Before anything is derived from them, so that a receipt of a refused invoice does not float around.
     frames["invoices"] = rules.alone("invoices", frames["invoices"], quarantine)
-    frames, derived = _derived(frames, settled, rules_of_source, quarantine)
-    frames = rules.apply(frames, quarantine, allow_prepayment=rules_of_source.allow_prepayment)
-    entries = quarantine.entries()
-    own = {name: frame for name, frame in frames.items() if name not in derived}
-    held.enforce(entries, frames, max_share=rules_of_source.max_quarantine_share)
-    accounting = held.accounting(entries[~entries["table"].isin(derived)], own)
-    if "control" in frames:
-        frames["control"] = _control_currency(frames)
-    if "customers" not in frames:
-        frames["customers"] = _customers(frames)
+    frames, derived = _derived(frames, settled, source, quarantine)
+    frames = rules.apply(frames, quarantine, allow_prepayment=source.allow_prepayment)
+    kept = {name: held.tally(name, frame) for name, frame in frames.items()}
+    held.enforce(quarantine.entries(), kept, max_share=source.max_quarantine_share)
     _room(frames, shown)
-    tables = {name: canonical(name, frame) for name, frame in frames.items()}
-    windows = pd.DataFrame(
-        [(pd.Timestamp(one.start), pd.Timestamp(one.end), one.reason) for one in rules_of_source.windows],
+    tables = _canonical(frames)
+    known: Frames = {name: tables[name] for name in ("customers", "invoices") if name in kept}
+    for name in maps:  # one after another, so that tables that are not wanted are never in memory together
+        if name not in DOCUMENTS:
+            frame = rules.beside(name, _shaped(name, maps, found, source, path, quarantine).frame, known, quarantine)
+            kept[name] = held.tally(name, frame)
+            if chosen is None or name in chosen:
+                tables[name] = canonical(name, frame)
+            del frame
+            pa.default_memory_pool().release_unused()
+    _unchanged(path, state)
+    entries = quarantine.entries()
+    held.enforce(entries, kept, max_share=source.max_quarantine_share)
+    own = [part for name, part in kept.items() if name not in derived]
+    accounting = held.accounting(entries[~entries["table"].isin(derived)], own)
+    ordered = {name: tables[name] for name in dict.fromkeys([*maps, *tables]) if name in tables}
+    return Ledger(ordered, entries, accounting, shown, _windows(source))
+
+
+def _unchanged(path: str | Path, state: list[tuple[str, int, int]]) -> None:
+    if sources.state(path) != state:
+        shown = hide_password(str(path))
+        raise LedgerError(f"ledger {shown} was changed while it was read; read it again when the export is complete")
+
+
+def _windows(mapping: Mapping) -> pd.DataFrame:
+    return pd.DataFrame(
+        [(pd.Timestamp(one.start), pd.Timestamp(one.end), one.reason) for one in mapping.windows],
         columns=["start", "end", "reason"],
     )
-    return Ledger(tables, entries, accounting, shown, windows)
 
 
 def _shaped(
-    found: dict[str, sources.Loader], mapping: Mapping, path: str | Path, quarantine: Quarantine
-) -> tuple[Frames, pd.Series | None]:
-    frames: Frames = {}
-    settled = None
-    for name, table_map in (mapping.tables or _own(found, path)).items():
-        raw = sources.choose(found, table_map.source, path)()
-        if not mapping.tables:
-            table_map = own_names(name, raw)
-        shaped = shape(name, raw, table_map, mapping, quarantine)
-        frames[name] = shaped.frame
-        if name == "invoices":
-            settled = shaped.settled_on
-    return frames, settled
+    name: str,
+    maps: dict[str, TableMap],
+    found: dict[str, sources.Loader],
+    mapping: Mapping,
+    path: str | Path,
+    quarantine: Quarantine,
+) -> Shaped:
+    raw = sources.choose(found, maps[name].source, path)()
+    return shape(name, raw, maps[name] if mapping.tables else own_names(name, raw), mapping, quarantine)
 
 
 def _own(found: dict[str, sources.Loader], path: str | Path) -> dict[str, TableMap]:
@@ -193,16 +221,34 @@ def _control_currency(frames: Frames) -> pd.DataFrame:
     return control.assign(currency=named.fillna(only[0]) if len(only) == 1 else named)
 
 
+def _canonical(frames: Frames) -> Frames:
+    """The document tables of a ledger; each frame is let go as soon as its table is made."""
+    if "control" in frames:
+        frames["control"] = _control_currency(frames)
+    if "customers" not in frames:
+        frames["customers"] = _customers(frames)
+    tables = {}
+    for name in list(frames):
+        tables[name] = canonical(name, frames.pop(name))
+        pa.default_memory_pool().release_unused()
+    return tables
+
+
 def canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Columns in schema order, rows by key, amounts snapped to the grid; the contract holds or we have a defect."""
     table = schema.table(name)
-    columns = [column for column in table.names if column in frame]
-    whole = frame[columns]
+    names = [column for column in table.names if column in frame]
+    whole = frame[names]
     for column in table.columns:
         if column.kind == "money" and column.name in whole:
             scale = money.scale(frame.get("currency", "KWD"))
             whole = whole.assign(**{column.name: np.rint(whole[column.name] * scale) / scale})
-    order = list(table.key) if table.key and set(table.key) <= set(columns) else columns
-    whole = whole.sort_values(order, kind="stable", ignore_index=True)
-    typed = whole.astype({column: schema.DTYPES[table.column(column).kind] for column in columns})
-    return schema.contract(name).validate(typed)
+    order = list(table.key) if table.key and set(table.key) <= set(names) else names
+    rows = ordering(whole, order)
+    del frame
+    sorted_columns = {}
+    for one in names:  # one by one: a long table is never there twice
+        cells = whole.pop(one).astype(schema.DTYPES[table.column(one).kind])
+        sorted_columns[one] = (cells if rows is None else cells.take(rows)).reset_index(drop=True)
+    typed = pd.DataFrame(sorted_columns, columns=names, copy=False)
+    return schema.contract(name).validate(typed, inplace=True)

@@ -1,9 +1,12 @@
 """The control identity: what the documents add up to against what the control account says."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
 from credit_lab import money
+from credit_lab.ids import positions
 from credit_lab.ledger.model import Ledger
 
 
@@ -16,24 +19,39 @@ def balance(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
 
     Returns columns currency, invoiced, received, written_off, balance (currency units).
     """
-    of_invoice = ledger.invoices.set_index("invoice_id")["currency"]
-    flows = {
-        "invoiced": (ledger.invoices, "issue_date", ledger.invoices["currency"]),
-        "received": (ledger.payments, "paid_date", ledger.payments["currency"]),
-    }
+    return _balances(ledger, [as_of]).drop(columns="as_of")
+
+
+def _balances(ledger: Ledger, days: Collection[pd.Timestamp]) -> pd.DataFrame:
+    """`balance` at the end of several days in one pass: as_of and its columns, ordered by day and currency."""
+    ends, names = pd.DatetimeIndex(days).unique().sort_values(), sorted(ledger.currencies) or [""]
+    flows = {"invoiced": ("invoices", "issue_date"), "received": ("payments", "paid_date")}
     if ledger.has("write_offs"):
-        rows = ledger.tables["write_offs"]
-        flows["written_off"] = (rows, "written_off_on", rows["invoice_id"].map(of_invoice))
-    names = sorted(ledger.currencies) or [""]
-    table = pd.DataFrame({"currency": names}).assign(invoiced=0, received=0, written_off=0)
-    for name, (rows, day, currency) in flows.items():
-        dated = (rows[day] <= as_of).to_numpy()
-        minor = pd.Series(money.to_minor(rows["amount"][dated], currency[dated]), dtype="int64")
-        sums = minor.groupby(currency[dated].to_numpy()).sum()
-        table[name] = table["currency"].map(sums).fillna(0).astype("int64")
+        flows["written_off"] = ("write_offs", "written_off_on")
+    table = pd.DataFrame({"as_of": np.repeat(ends, len(names)), "currency": np.tile(names, len(ends))})
+    table = table.astype({"currency": "str"}).assign(invoiced=0, received=0, written_off=0)
+    for name, (source, day) in flows.items():
+        rows = ledger.tables[source]
+        first = np.searchsorted(ends.to_numpy(), rows[day].to_numpy())
+        sums = np.zeros((len(ends) + 1, len(names)), dtype=np.int64)
+        if len(names) == 1:
+            np.add.at(sums[:, 0], first, money.to_minor(rows["amount"], names[0]))
+        else:
+            currency = _currency(ledger, source)
+            minor = money.to_minor(rows["amount"], currency)
+            np.add.at(sums, (first, positions(currency, pd.Index(names))), minor)
+        table[name] = sums[:-1].cumsum(axis=0).ravel()
     table["balance"] = table["invoiced"] - table["received"] - table["written_off"]
     scale = money.scale(table["currency"])
-    return table.assign(**{name: table[name] / scale for name in table.columns[1:]})
+    return table.assign(**{name: table[name] / scale for name in table.columns[2:]})
+
+
+def _currency(ledger: Ledger, source: str) -> pd.Series:
+    """Currency of each row; a write-off is in that of its invoice."""
+    rows = ledger.tables[source]
+    if "currency" in rows:
+        return rows["currency"]
+    return ledger.invoices["currency"].take(positions(rows["invoice_id"], ledger.invoices["invoice_id"]))
 
 
 def against_control(ledger: Ledger) -> pd.DataFrame:
@@ -46,9 +64,10 @@ def against_control(ledger: Ledger) -> pd.DataFrame:
     if not ledger.has("control") or ledger.tables["control"].empty:
         return pd.DataFrame({name: [] for name in columns})
     control = ledger.tables["control"]
+    found = _balances(ledger, control["as_of"]).set_index(["as_of", "currency"])["balance"]
     rows = []
     for as_of, code, stated in zip(control["as_of"], control["currency"], control["balance"], strict=True):
-        own = balance(ledger, as_of).set_index("currency")["balance"].get(code, 0.0)
+        own = found.get((as_of, code), 0.0)
         minor = money.to_minor(pd.Series([stated, own]), str(code))
         rows.append((as_of, code, stated, own, money.from_minor(np.diff(minor)[0], str(code)).item()))
     return pd.DataFrame(rows, columns=columns)

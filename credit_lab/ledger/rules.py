@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import money, schema
-from credit_lab.ids import among, positions
+from credit_lab.ids import among, positions, repeated
 from credit_lab.ledger.quarantine import Quarantine
 
 Frames = dict[str, pd.DataFrame]
@@ -26,17 +26,21 @@ _SPANS = {
 def apply(frames: Frames, quarantine: Quarantine, *, allow_prepayment: bool) -> Frames:
     """Frames without the rows that contradict another table; tables that others refer to are cleaned first.
 
+    `frames` are the documents and what settles them; invoices have been looked at `alone` before. They are taken out
+    of `frames`, so that a table of which rows are held back is not in memory twice.
+
     An allocation dated before its invoice is refused unless `allow_prepayment`: then it counts from the invoice's
     own date. A receipt that precedes the invoice is no offence in itself, it waits as unapplied cash.
     """
-    kept = {name: alone(name, frame, quarantine) for name, frame in frames.items()}
+    kept: Frames = {}
+    for name in list(frames):
+        kept[name] = frames.pop(name) if name == "invoices" else alone(name, frames.pop(name), quarantine)
     if "customers" in kept:
-        kept = {name: _customer_known(name, frame, kept["customers"], quarantine) for name, frame in kept.items()}
-    for name in ("instalments", "disputes", "write_offs", "actions"):
-        if name in kept and "invoice_id" in kept[name]:
-            ids = kept[name]["invoice_id"]
-            known = among(ids, kept["invoices"]["invoice_id"]) | ids.isna()
-            kept[name] = quarantine.take(name, kept[name], ~known, "unknown_invoice", column="invoice_id")
+        for name in kept:
+            kept[name] = _customer_known(name, kept[name], kept["customers"], quarantine)
+    for name in ("instalments", "disputes", "write_offs"):
+        if name in kept:
+            kept[name] = _invoice_known(name, kept[name], kept["invoices"], quarantine)
     if "instalments" in kept:
         kept["instalments"] = _instalments_fit(kept["instalments"], kept["invoices"], quarantine)
     if "allocations" in kept:
@@ -44,12 +48,19 @@ def apply(frames: Frames, quarantine: Quarantine, *, allow_prepayment: bool) -> 
     return _not_oversettled(kept, quarantine)
 
 
+def beside(name: str, frame: pd.DataFrame, kept: Frames, quarantine: Quarantine) -> pd.DataFrame:
+    """A table that nothing refers to (orders, limits, actions ...) without the rows that contradict the kept ones."""
+    frame = alone(name, frame, quarantine)
+    if "customers" in kept:
+        frame = _customer_known(name, frame, kept["customers"], quarantine)
+    return _invoice_known(name, frame, kept["invoices"], quarantine) if "invoice_id" in frame else frame
+
+
 def alone(name: str, frame: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
     """A table without the rows that break a rule by themselves: repeated ids, periods that end before they start."""
     key = [column for column in schema.table(name).key if column in frame]
     if key:
-        repeated = frame.duplicated(key, keep=False)
-        frame = quarantine.take(name, frame, repeated, "duplicate_id", column=key[0])
+        frame = quarantine.take(name, frame, repeated(frame[key]), "duplicate_id", column=key[0])
     if name in _SPANS:
         start, end, rule = _SPANS[name]
         if end in frame:
@@ -64,6 +75,12 @@ def _customer_known(name: str, frame: pd.DataFrame, customers: pd.DataFrame, qua
     if name == "limits" and "group_id" in customers:
         known |= among(frame["customer_id"], customers["group_id"])
     return quarantine.take(name, frame, ~known, "unknown_customer", column="customer_id")
+
+
+def _invoice_known(name: str, frame: pd.DataFrame, invoices: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
+    ids = frame["invoice_id"]
+    known = among(ids, invoices["invoice_id"]) | ids.isna()
+    return quarantine.take(name, frame, ~known, "unknown_invoice", column="invoice_id")
 
 
 def _instalments_fit(parts: pd.DataFrame, invoices: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
@@ -141,17 +158,20 @@ def _not_oversettled(kept: Frames, quarantine: Quarantine) -> Frames:
             rows = kept[name]
             on = positions(rows["invoice_id"], invoices["invoice_id"])
             minor = money.to_minor(rows["amount"], invoices["currency"].take(on))
-            moves = pd.DataFrame({"document": on, "day": rows[day], "minor": minor, "table": number})
+            moves = pd.DataFrame({"document": on, "day": rows[day], "minor": minor, "table": np.int8(number)})
             parts.append(moves)
             if name == "allocations":  # a credit note that settles an invoice is used up by it
-                notes = moves.assign(document=positions(rows["payment_id"], invoices["invoice_id"]), table=0)
-                notes = notes[notes["document"] >= 0]
+                by = positions(rows["payment_id"], invoices["invoice_id"])
+                notes = moves[by >= 0].assign(document=by[by >= 0], table=np.int8(0))
                 currency = invoices["currency"].take(notes["document"])
                 parts.append(notes.assign(minor=-money.to_minor(rows.loc[notes.index, "amount"], currency)))
+                del by
+            del on, minor, moves
     if not parts:
         return kept
     settled = pd.concat(parts)
-    row, table = settled.index, settled["table"].to_numpy()
+    del parts
+    row, table = settled.index, settled.pop("table").to_numpy()
     settled = settled.reset_index(drop=True)
     most = pd.Series(worth[settled["document"]], index=settled.index)
     beyond = _beyond(settled["document"], settled["day"], settled["minor"], most).to_numpy()
@@ -165,8 +185,14 @@ def _not_oversettled(kept: Frames, quarantine: Quarantine) -> Frames:
 
 def _beyond(key: pd.Series, day: pd.Series, minor: pd.Series, worth: pd.Series) -> pd.Series:
     """True where the running total of `minor` per key leaves the range between zero and `worth`."""
-    moves = pd.DataFrame({"key": key, "day": day, "minor": minor, "worth": worth})
-    ordered = moves.sort_values(["key", "day", "minor"], kind="stable")
-    running = ordered["minor"].groupby(ordered["key"]).cumsum()
-    low, high = np.minimum(ordered["worth"], 0), np.maximum(ordered["worth"], 0)
-    return ((running < low) | (running > high)).reindex(moves.index)
+    order = np.lexsort((minor, day, key))
+    same = key.to_numpy()[order]
+    running = minor.to_numpy()[order].cumsum()
+    fresh = np.r_[True, same[1:] != same[:-1]][: len(same)]  # first move of a key
+    start = np.flatnonzero(fresh)
+    before = np.r_[0, running[start[1:] - 1]][: len(start)]
+    running -= np.repeat(before, np.diff(np.r_[start, len(same)]))
+    most = worth.to_numpy()[order]
+    beyond = np.empty(len(same), dtype=bool)
+    beyond[order] = (running < np.minimum(most, 0)) | (running > np.maximum(most, 0))
+    return pd.Series(beyond, index=key.index)

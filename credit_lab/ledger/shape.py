@@ -1,5 +1,6 @@
 """Raw rows to typed rows of one ledger table: column feeds, filters, exact duplicates, dates from terms."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 
 from credit_lab import money, schema
 from credit_lab.errors import LedgerError, nearest
+from credit_lab.ids import repeated
 from credit_lab.ledger import parse
 from credit_lab.ledger.mapping import Feed, Mapping, TableMap
 from credit_lab.ledger.quarantine import Quarantine
@@ -17,7 +19,7 @@ class Shaped:
     """Typed rows with `_row` (1 = first data row); `settled_on` is the clearing date of one-table ledgers."""
 
     frame: pd.DataFrame
-    settled_on: pd.Series | None
+    settled_on: pd.Series | None = None
 
 
 def own_names(name: str, raw: pd.DataFrame) -> TableMap:
@@ -40,15 +42,16 @@ def shape(name: str, raw: pd.DataFrame, table_map: TableMap, mapping: Mapping, q
         feeds["_settled_on"] = table_map.settled_on
     _need_columns(name, raw, table_map, feeds)
     raw = raw.reset_index(drop=True)
-    cells = pd.DataFrame({column: _fetch(raw, feed) for column, feed in feeds.items()}, index=raw.index)
-    kinds = {column: _kind(table, column) for column in cells}
+    cells = {column: _fetch(raw, feed) for column, feed in feeds.items()}
     typed, bad = {}, {}
-    for column in cells:
-        formats = feeds[column].formats(mapping.formats)
-        values, bad[column] = parse.column(cells[column], kinds[column], formats)
+    for column, values in cells.items():
+        values, wrong = parse.column(values, _kind(table, column), feeds[column].formats(mapping.formats))
         typed[column] = -values if feeds[column].negate else values
-    frame = pd.DataFrame(typed, index=raw.index).assign(_row=np.arange(1, len(raw) + 1))
-    shown = frame.copy()  # what the quarantine shows of a row: its typed amount and currency
+        if wrong.any():
+            bad[column] = wrong
+    typed["_row"] = pd.Series(np.arange(1, len(raw) + 1, dtype=np.int32), index=raw.index)
+    frame = pd.DataFrame(typed, index=raw.index, copy=False)
+    shown = frame  # what the quarantine shows of a row: its typed amount and currency
     frame = _filter(name, frame, raw, table_map, quarantine)
     frame = _drop_copies(name, frame, cells, quarantine) if table.key else frame
     frame = _fill(name, frame, feeds, raw, table_map, mapping, quarantine)
@@ -116,9 +119,12 @@ def _filter(
     return frame
 
 
-def _drop_copies(name: str, frame: pd.DataFrame, cells: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
+def _drop_copies(name: str, frame: pd.DataFrame, cells: dict[str, pd.Series], quarantine: Quarantine) -> pd.DataFrame:
     """Rows equal in every mapped source cell count once (tables with a key only: two equal receipts need two ids)."""
-    copies = cells.loc[frame.index].duplicated().to_numpy()
+    key = [column for column in schema.table(name).key if column in frame]
+    if key and not repeated(frame[key]).any():  # copies have the same key
+        return frame
+    copies = pd.DataFrame(cells).loc[frame.index].duplicated().to_numpy()
     quarantine.note(name, frame[copies], "exact_duplicate", disposition="duplicate")
     return frame[~copies]
 
@@ -175,22 +181,22 @@ def _dates_from_terms(
 def _refuse_bad_cells(
     table: schema.Table,
     frame: pd.DataFrame,
-    cells: pd.DataFrame,
+    cells: dict[str, pd.Series],
     bad: dict[str, parse.Mask],
     shown: pd.DataFrame,
     quarantine: Quarantine,
 ) -> pd.DataFrame:
-    for column in cells:
+    for column, mask in bad.items():
         needed = column in table.required
-        wrong = bad[column][frame.index.to_numpy()]
+        wrong = mask[frame.index.to_numpy()]
         if wrong.any():
             rows = shown.loc[frame.index[wrong]]
             quarantine.note(
                 table.name,
                 rows,
                 "unreadable" if needed else "unreadable_optional",
-                column=str(column).lstrip("_"),
-                value=cells.loc[rows.index, column],
+                column=column.lstrip("_"),
+                value=cells[column].loc[rows.index],
                 disposition="quarantined" if needed or column == "_settled_on" else "cell",
             )
             frame = frame[~wrong] if needed or column == "_settled_on" else frame
@@ -204,8 +210,8 @@ def _refuse_bad_values(table: schema.Table, frame: pd.DataFrame, quarantine: Qua
     name = table.name
     if "currency" in frame and name != "control":
         frame = quarantine.take(name, frame, frame["currency"].isna(), "missing_value", column="currency")
-        code = frame["currency"].str.fullmatch("[A-Z]{3}").to_numpy(dtype=bool)
-        frame = quarantine.take(name, frame, ~code, "bad_currency", column="currency")
+        odd = [code for code in frame["currency"].unique() if not re.fullmatch("[A-Z]{3}", code)]
+        frame = quarantine.take(name, frame, frame["currency"].isin(odd), "bad_currency", column="currency")
     if name == "invoices":
         kind = frame["kind"]
         frame = quarantine.take(name, frame, ~kind.isin(["invoice", "credit_note"]), "bad_kind", column="kind")

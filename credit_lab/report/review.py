@@ -92,8 +92,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     balances = kpi.by_customer(ledger, items)
     old = aging.open_items(ledger, before, buckets=buckets) if len(earlier) else items[:0]
     aging_now = aging.bucket_table(items, ledger.currency, buckets=buckets)
-    months = history.build(ledger, as_of)
-    latest = months[months["month"] == months["month"].max()]
+    latest = history.build(ledger, as_of, first=as_of)
     paid = kpi.days_to_pay(ledger, as_of, since=as_of - pd.DateOffset(months=12))
     if not ledger.has("write_offs"):  # losses that nobody recorded are unknown, not zero
         now |= {"bad_debt_ratio.period": math.nan}
