@@ -123,3 +123,11 @@ def test_highradius_on_both_paths(real_data):
     two = aging.series(aging.store(book), dates, by=("customer_id",))
     pd.testing.assert_frame_equal(one, two)
     assert np.isclose(one.groupby("as_of")["open"].sum().iloc[8], 44_902_873.25)
+
+
+def test_a_folder_named_like_a_pattern_is_one_folder(tmp_path, write_ledger):
+    store = aging.store(ledger.read(write_ledger(invoices=[invoice()], payments=[payment()])))
+    for name in ("p*", "pq"):
+        store.save(tmp_path / name)
+    dates = [pd.Timestamp("2024-01-31")]  # one invoice of 100 is open
+    assert aging.series(aging.stored(tmp_path / "p*"), dates)["open"].tolist() == [100.0]

@@ -8,6 +8,7 @@ import pytest
 from credit_lab import aging, ledger
 from credit_lab.errors import LedgerError
 from credit_lab.ledger.database import hide_password
+from tests.ledgers import invoice, payment
 
 AS_OF = pd.Timestamp("2025-09-30")
 
@@ -108,8 +109,6 @@ def test_the_sap_template_reads_its_example():
 
 
 def test_payment_lines_that_name_their_invoice_become_one_receipt(write_ledger):
-    from tests.ledgers import invoice, payment
-
     folder = write_ledger(
         invoices=[invoice(), invoice("I2", amount=50.0)],
         payments=[payment(invoice_id="I1"), payment(amount=50.0, invoice_id="I2"), payment("P2", amount=7.0)],
@@ -119,3 +118,13 @@ def test_payment_lines_that_name_their_invoice_become_one_receipt(write_ledger):
     assert len(book.allocations) == 2
     items = aging.open_items(book, pd.Timestamp("2024-12-31"))
     assert items[["kind", "open_amount"]].to_numpy().tolist() == [["unapplied_cash", -7.0]]
+
+
+def test_writing_over_a_ledger_keeps_other_files(tmp_path, write_ledger):
+    book = ledger.read(write_ledger(invoices=[invoice()], payments=[payment()]))
+    ledger.write(dict(book.tables), tmp_path / "out")
+    (tmp_path / "out" / "disputes.csv").write_text("of the ledger before")
+    (tmp_path / "out" / "budget 2026.csv").write_text("somebody's own")
+    ledger.write(dict(book.tables), tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out" / "budget 2026.csv").read_text() == "somebody's own"
+    assert not (tmp_path / "out" / "disputes.csv").exists()

@@ -70,3 +70,12 @@ def test_typed_columns_pass_through_and_infinite_is_bad():
     flags, bad = parse.column(pd.Series(["yes", "0", "maybe", ""], dtype="str"), "flag", Formats())
     assert flags.tolist()[:2] == [True, False]
     assert bad.tolist() == [False, False, True, False]
+
+
+def test_numbers_beyond_whole_ones_are_no_days_and_stay_ids():
+    days, bad = parse.column(pd.Series([30.0, 1e300]), "days", Formats())
+    assert days.isna().tolist() == [False, True]
+    assert bad.tolist() == [False, True]
+    ids, bad = parse.column(pd.Series([2.0**63, 12.0]), "id", Formats())
+    assert ids.tolist() == ["9.223372036854776e+18", "12.0"]
+    assert not bad.any()

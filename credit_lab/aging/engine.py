@@ -8,6 +8,7 @@ A `Store` holds postings: made from a ledger in memory (`store`), from ledger ta
 read back from Parquet (`stored`), which needs no join any more and may be larger than memory.
 """
 
+import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,7 @@ def stored(folder: str | Path, *, threads: int | None = None, memory: str | None
     facts = customers[["currency", "first_day", "last_day"]].iloc[0]
     return Store(
         connection,
-        connection.read_parquet(place / "postings.parquet"),
+        connection.read_parquet(glob.escape(str(place / "postings.parquet"))),
         customers.drop(columns=list(facts.index)),
         str(facts["currency"]),
         pd.Timestamp(facts["first_day"]),

@@ -48,7 +48,7 @@ def column(raw: pd.Series, kind: Kind, formats: Formats) -> tuple[pd.Series, Mas
         values = _numbers(filled, formats)
     bad = values.isna().to_numpy() & ~gone
     if kind == "days":
-        whole = values.round() == values
+        whole = (values.round() == values) & (values.abs() < 2**31)  # more days than there are is a slip
         bad |= (~whole & values.notna()).to_numpy()
         values = values.where(whole).round()
     return values.astype(DTYPES[kind]), bad
@@ -62,7 +62,7 @@ def _without(cells: pd.Series, gone: Mask) -> pd.Series:
 def _text(raw: pd.Series) -> pd.Series:
     """Ids and texts, stripped (not copied, where there is nothing to strip); an id stored as a number loses the ".0"
     a spreadsheet gave it."""
-    if pd.api.types.is_float_dtype(raw.dtype) and (raw.dropna() % 1 == 0).all():
+    if pd.api.types.is_float_dtype(raw.dtype) and (raw.dropna() % 1 == 0).all() and not (raw.abs() >= 2**63).any():
         raw = raw.astype("Int64")
     text = raw.astype("str")
     stripped = text.str.strip()

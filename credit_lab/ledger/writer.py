@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from credit_lab import file_names
+from credit_lab import file_names, schema
 from credit_lab.errors import LedgerError
 from credit_lab.ledger.database import connected, hide_password
 
@@ -52,7 +52,7 @@ def write(
             _to_file(frame, folder / f"{name}.{format}")
         path.mkdir(exist_ok=True)
         for stale in path.glob("*.csv"), path.glob("*.csv.gz"), path.glob("*.parquet"):
-            for file in stale:
+            for file in (one for one in stale if one.name.split(".")[0] in {*schema.TABLES, *tables}):
                 file.unlink()
         for file in folder.iterdir():
             shutil.move(file, path / file.name)

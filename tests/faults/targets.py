@@ -25,8 +25,7 @@ from tests.faults import packed
 
 ROOT = Path(__file__).parents[2]
 SEEDS, REGISTER = "tests/faults/seeds", "data/mappings/register/public_register"
-KINDS: tuple[Kind, ...] = ("money", "date", "flag", "id", "text")
-TYPED: tuple[Kind, ...] = ("money", "date", "flag")
+KINDS: tuple[Kind, ...] = ("money", "date", "flag", "days", "id", "text")
 FORMS = (
     mapping.Formats(), mapping.Formats(decimal=",", grouping="."), mapping.Formats(date="day-first"),
     mapping.Formats(date="month-first"), mapping.Formats(grouping="'", date="%y%j"),
@@ -84,7 +83,7 @@ def _columns(frames: Iterable[pd.DataFrame]) -> None:
     """Typed columns through the door of cells, the next kind for the next column."""
     for frame in frames:
         for k in range(frame.shape[1]):
-            parse.column(frame.iloc[:, k], TYPED[k % len(TYPED)], FORMS[0])
+            parse.column(frame.iloc[:, k], KINDS[k % len(KINDS)], FORMS[0])
 
 
 def _sheet(data: bytes) -> None:
