@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +170,7 @@ def test_nothing_of_later_days_is_used(sample, evaluated):
         for name, column in (("facts", "observed_on"), ("financials", "published_on"), ("assessments", "assessed_on"))
         for frame in [cut.tables[name]]
     }
-    blind = type(cut)(**{**vars(cut), "tables": {**cut.tables, **tables}})
+    blind = dataclasses.replace(cut, tables={**cut.tables, **tables})
     one = evaluation.figures(sample, baseline, day, past)
     two = evaluation.figures(blind, baseline, day, history.build(blind, day))
     order = ["customer_id", "item"]

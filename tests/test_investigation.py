@@ -1,3 +1,5 @@
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -76,7 +78,7 @@ def test_what_the_policy_does_not_know_is_refused(row, words):
 
 
 def test_files_without_any_fact_are_empty_and_due(sample):
-    bare = ledger.Ledger(**{**vars(sample), "tables": {k: v for k, v in sample.tables.items() if k != "facts"}})
+    bare = dataclasses.replace(sample, tables={k: v for k, v in sample.tables.items() if k != "facts"})
     stakes = pd.DataFrame(
         {"customer_id": list("ABCD"), "sales": [60.0, 25.0, 10.0, 5.0], "exposure": [1.0, 0, 0, 0],
          "payment_index": [80.0, 80.0, 80.0, 20.0]}
@@ -97,7 +99,7 @@ def test_completeness_by_hand():
         ("A", "annual_sales", "5", "customer", "2020-01-01"),
         ("A", "annual_sales", "6", "customer", "2021-01-01"),
     )
-    book = ledger.Ledger(**{**vars(book), "tables": {**book.tables, "facts": facts}})
+    book = dataclasses.replace(book, tables={**book.tables, "facts": facts})
     made = investigation.credit_files(book, baseline, DAY, stakes)
     # key tier: legal_name 3 + annual_sales 3 of 3 + 3 + 2 + 1 + 2 + 1 + 3 = 15
     assert made.files["completeness"].tolist() == [pytest.approx(6 / 15)]
