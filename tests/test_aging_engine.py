@@ -1,6 +1,8 @@
 """One definition on every engine, equal to the minor unit to each other and to the plain reference."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -131,3 +133,12 @@ def test_a_folder_named_like_a_pattern_is_one_folder(tmp_path, write_ledger):
         store.save(tmp_path / name)
     dates = [pd.Timestamp("2024-01-31")]  # one invoice of 100 is open
     assert aging.series(aging.stored(tmp_path / "p*"), dates)["open"].tolist() == [100.0]
+
+
+def test_duckdb_keeps_quiet_where_nobody_runs_a_file():
+    # DuckDB takes a notebook, or code without a file, for somebody who waits at a screen, and prints a bar
+    asked = "select current_setting('enable_progress_bar')::varchar as bar"
+    code = f'import ibis; from credit_lab.aging import engine; q = "{asked}"; answers = '
+    code += "[c.sql(q).to_pyarrow().to_pylist()[0]['bar'] for c in (ibis.duckdb.connect(), engine._duckdb(1, '1GB'))]"
+    said = subprocess.run([sys.executable, "-c", code + "; print(*answers)"], capture_output=True, text=True)
+    assert said.stdout.split() == ["true", "false"]

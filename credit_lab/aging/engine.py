@@ -62,9 +62,7 @@ class Store:
 
 def store(ledger: Ledger, *, threads: int | None = None) -> Store:
     """Postings of a one-currency ledger in embedded DuckDB."""
-    import ibis
-
-    connection = ibis.duckdb.connect(**({"threads": threads} if threads else {}))
+    connection = _duckdb(threads)
     tables = {name: _memory(ledger.tables[name]) for name in _TABLES if ledger.has(name)}
     return _made(connection, tables, ledger.customers, ledger.currency)
 
@@ -103,10 +101,7 @@ def stored(folder: str | Path, *, threads: int | None = None, memory: str | None
 
     `memory`, such as "4GB", bounds what DuckDB takes.
     """
-    import ibis
-
-    options: dict[str, Any] = {"threads": threads} if threads else {}
-    connection = ibis.duckdb.connect(**options, **({"memory_limit": memory} if memory else {}))
+    connection = _duckdb(threads, memory)
     place = Path(folder)
     if not (place / "postings.parquet").exists():
         raise LedgerError(f"{place}: no postings.parquet; write it with Store.save")
@@ -120,6 +115,16 @@ def stored(folder: str | Path, *, threads: int | None = None, memory: str | None
         pd.Timestamp(facts["first_day"]),
         pd.Timestamp(facts["last_day"]),
     )
+
+
+def _duckdb(threads: int | None = None, memory: str | None = None) -> Any:
+    """An empty DuckDB that keeps quiet: in a notebook it would print how far a slow question is."""
+    import ibis
+
+    options = {"threads": threads, "memory_limit": memory}
+    connection = ibis.duckdb.connect(**{name: value for name, value in options.items() if value})
+    connection.raw_sql("SET enable_progress_bar = false")
+    return connection
 
 
 def _memory(frame: pd.DataFrame) -> "ir.Table":
