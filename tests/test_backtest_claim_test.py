@@ -94,8 +94,8 @@ def test_placebo_histories_are_measured_as_the_firm_is():
 
 
 def test_the_portfolio_twin_shows_what_chance_does_to_bad_debt(sample):
-    """The series twin cannot answer for a ratio with zeros; the portfolio can, and a third of its histories fall by
-    30 % or more with no policy at all (36 % in a published-size book of 500 customers)."""
+    """The series twin cannot answer for a ratio with zeros; the portfolio can, and a quarter of its histories fall by
+    30 % or more with no policy at all (a third in a plain book of 500 customers)."""
     baseline = policies.load("data/policies/2025-baseline.toml")
     tested = claim_test.run(sample, CLAIMS, DAY, end=END, seed=1, policy=baseline, histories=60)
     debt, turnover = (tested[name].portfolio for name in ("bad_debt_rate", "receivables_turnover"))

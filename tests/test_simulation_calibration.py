@@ -140,3 +140,16 @@ def test_record_of_the_notebook(sample):
         (figures_twin.search_chart(made.found, made.front, source="s"), 1),
     ):
         assert len(figure.axes) == panels
+
+
+def test_a_customer_that_never_paid_counts_as_a_failure(sample):
+    """It fails on the day after its first invoice, before any month end has graded it."""
+    from credit_lab.simulation import evidence
+    from credit_lab.simulation.calibration import LAG
+
+    as_of = pd.Timestamp("2024-12-31")
+    failed = evidence.failures(sample, as_of)
+    known = failed[failed <= as_of - pd.Timedelta(days=LAG)]
+    first = sample.payments.groupby("customer_id")["paid_date"].min().reindex(known.index)
+    assert not (first < known).all()  # there is one
+    assert calibrate(sample, baseline, as_of).evidence.defaults.sum() == len(known)

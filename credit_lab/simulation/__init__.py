@@ -4,7 +4,8 @@
 `compare` sets two policies side by side, `search` looks for better ones.
 """
 
-from credit_lab.simulation.calibration import Assumptions, Calibration, calibrate
+from credit_lab.simulation.assumptions import Assumptions
+from credit_lab.simulation.calibration import Calibration, calibrate
 from credit_lab.simulation.outcome import Comparison, Outcome, compare, simulate
 from credit_lab.simulation.rules import Rules, of_policy
 from credit_lab.simulation.run import Span

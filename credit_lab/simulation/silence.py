@@ -74,20 +74,18 @@ def silent(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series, names: pd.Ser
     names : customers by number; failed : day by customer, those known to have failed
     rate : failures a year and customer; not by grade, which the silence has moved already
     """
-    factor = np.ones(2)
     past = []
     for ago in _PAST:
         day = as_of - pd.Timedelta(days=ago)
-        if day <= ledger.invoices["issue_date"].min() + pd.Timedelta(days=120):
-            continue
-        known = failures(ledger, day)
-        then = _signs_of(ledger, day, known, names, rate)
-        died = failed.reindex(names.iloc[then.number]).to_numpy(dtype="datetime64[us]") <= np.datetime64(day)
-        past.append((then, died))
-    for group in (0, 1):
-        rows = [(then.odds[then.late == group], died[then.late == group]) for then, died in past]
-        if rows:
-            factor[group] = _factor(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+        if day > ledger.invoices["issue_date"].min() + pd.Timedelta(days=120):
+            then = _signs_of(ledger, day, failures(ledger, day), names, rate)
+            died = failed.reindex(names.iloc[then.number]).to_numpy(dtype="datetime64[us]") <= np.datetime64(day)
+            past.append(pd.DataFrame({"late": then.late, "odds": then.odds, "died": died}))
+    factor = np.ones(2)
+    if past:
+        rows = pd.concat(past, ignore_index=True)
+        for late, part in rows.groupby("late"):
+            factor[int(late)] = _factor(part["odds"].to_numpy(), part["died"].to_numpy())
     now = _signs_of(ledger, as_of, failed, names, rate)
     odds = now.odds * factor[now.late.astype(np.int64)]
     return Silent(now.number, odds / (1 + odds), now.since)

@@ -1,0 +1,61 @@
+"""What no ledger can say about a world: assumptions, each with the range it is scanned over."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What the ledger cannot identify; each with a range for scans.
+
+    Attributes
+    ----------
+    level_effect : factor on the hazard after each stage of collection, in order; `level_range` multiplies its excess
+        over one
+    elasticity : change of orders per day of term
+    leave_share : chance that a customer leaves for good when an order is refused
+    discount_taken : share of invoices that take a discount where one is offered
+    correlation : of default times with one common factor
+    """
+
+    level_effect: tuple[float, ...] = (1.3, 1.6, 1.8, 2.0)
+    level_range: tuple[float, float] = (0.0, 2.0)
+    elasticity: float = 0.0
+    elasticity_range: tuple[float, float] = (0.0, 0.004)
+    leave_share: float = 0.0
+    leave_range: tuple[float, float] = (0.0, 0.2)
+    discount_taken: float = 0.3
+    discount_range: tuple[float, float] = (0.1, 0.6)
+    correlation: float = 0.12
+    correlation_range: tuple[float, float] = (0.0, 0.25)
+
+    def sentences(self) -> tuple[str, ...]:
+        """To be printed beside every result."""
+        factors = ", ".join(f"{factor:g}" for factor in self.level_effect)
+        return (
+            f"ASSUMED: stages of collection multiply the daily hazard of payment by {factors}; scanned from "
+            f"{self.level_range[0]:g} to {self.level_range[1]:g} times the excess over one.",
+            f"ASSUMED: orders change by {self.elasticity:.2%} per day of term; scanned from "
+            f"{self.elasticity_range[0]:.2%} to {self.elasticity_range[1]:.2%}.",
+            f"ASSUMED: an order refused is lost, and {self.leave_share:.0%} of the customers then leave for good; "
+            f"scanned from {self.leave_range[0]:.0%} to {self.leave_range[1]:.0%}.",
+            f"ASSUMED: {self.discount_taken:.0%} of invoices take a discount if there is one; scanned from "
+            f"{self.discount_range[0]:.0%} to {self.discount_range[1]:.0%}.",
+            f"ASSUMED: default times are correlated by {self.correlation:g} through one common factor; scanned from "
+            f"{self.correlation_range[0]:g} to {self.correlation_range[1]:g}.",
+        )
+
+    def cases(self) -> dict[str, "Assumptions"]:
+        """The ends of each range, one at a time: label -> assumptions."""
+        found: dict[str, Assumptions] = {}
+        for factor in self.level_range:
+            effect = tuple(1 + (value - 1) * factor for value in self.level_effect)
+            found[f"collection effect × {factor:g}"] = replace(self, level_effect=effect)
+        for name, words, form in (
+            ("elasticity", "orders per day of term", "+.2%"), ("leave_share", "leave after a refusal", ".0%"),
+            ("discount_taken", "take a discount", ".0%"), ("correlation", "correlation of defaults", "g"),
+        ):  # fmt: skip
+            ends = getattr(self, {"leave_share": "leave", "discount_taken": "discount"}.get(name, name) + "_range")
+            for value in ends:
+                if value != getattr(self, name):
+                    found[f"{words} {value:{form}}"] = replace(self, **{name: value})
+        return found
