@@ -19,7 +19,7 @@ from credit_lab.simulation import evidence
 from credit_lab.simulation.assumptions import Assumptions
 from credit_lab.simulation.rules import Rules, of_policy
 from credit_lab.simulation.silence import Silent, silent
-from credit_lab.simulation.world import Customers, Floats, Ints, SimulationError, World
+from credit_lab.simulation.world import WAITS, Customers, Floats, Ints, SimulationError, World
 
 BANDS = np.array([-(10**6), -15, -5, -1, 2, 6, 16, 31, 61, 91, 181], dtype=np.int64)
 NEVER = 10**7
@@ -108,7 +108,7 @@ class Counts:
         habits, usually = self.habit[0] + self.habit[2], self.habit[1] + self.habit[2]
         amount, joins = self.amount, people.joins
         defaults, years = _failing(self.defaults, self.years)
-        lost, waited = self.exits[0] + 0.5, self.exits[1] + 0.5 * _USUAL_WAIT
+        lost, waited = _leaving(*self.exits)
         if rng is not None:
             events, shape, defaults = rng.gamma(events), rng.gamma(shape), rng.gamma(defaults)
             habits = rng.gamma(habits)
@@ -152,6 +152,11 @@ def _failing(defaults: Floats, years: Floats) -> tuple[Floats, Floats]:
     no safe one."""
     usual = (defaults.sum() + 0.5) / years.sum()
     return defaults + 2.0, years + 2.0 / usual
+
+
+def _leaving(lost: Floats, waited: Floats) -> tuple[Floats, Floats]:
+    """Write-offs and days waited by band, each with half a write-off at the usual wait."""
+    return lost + 0.5, waited + 0.5 * _USUAL_WAIT
 
 
 def _habit(found: pd.DataFrame, names: Any) -> tuple[Floats, Floats, float]:
@@ -340,6 +345,14 @@ def _table(
                  np.sqrt(orders) / 365, f"{orders:,.0f} orders of twelve months"))  # fmt: skip
     rows.append(("growth of orders a year", "", "", *counts.trend, "customers known for two years"))
     rows.append(("customers to come in a year", "", "", counts.newcomers, np.sqrt(counts.newcomers), "two years"))
+    chance = counts.silent.chance
+    unsure, source = float(np.sqrt((chance * (1 - chance)).sum())), f"silence of {len(chance):,} customers that owe"
+    rows.append(("customers that have failed unnoticed", "", "", float(chance.sum()), unsure, source))
+    for first, lost, waited in zip(WAITS, *_leaving(*counts.exits), strict=True):
+        source = f"{lost:.1f} write-offs in {waited:,.0f} days, customers that failed"
+        rows.append(
+            ("daily hazard of write-off", "", f"from {first}", lost / waited, float(np.sqrt(lost)) / waited, source)
+        )
     for month, (factor, error) in enumerate(zip(*counts.season, strict=True)):
         rows.append(("season", "", f"month {month + 1}", factor, error, "orders of up to three years"))
     return pd.DataFrame(rows, columns=["parameter", "grade", "band", "estimate", "standard_error", "source"])
