@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from credit_lab.simulation import records as rec
+from credit_lab.simulation.agenda import AHEAD, BLOCK, fetch, gather, look_ahead, put
 from credit_lab.simulation.accounts import accrue, advance, balances, late, lose, repay
 from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.heap import pop, push
@@ -48,7 +49,8 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
     result = np.zeros((months, r.segments, len(rec.MEASURES)), np.int64)
     expected = np.zeros((months, r.segments, 2))
     heads = np.full((5, r.days), -1, np.int64)
-    pool = np.empty((len(inv) * (len(stages) + 1) + 1, 2), np.int32)
+    pool = np.empty(_room(len(inv), len(cus), len(stages), r.days), np.int32)
+    todays = np.empty(len(pool), np.int32)
     heap, used = np.empty(len(inv) + 1, rec.HEAP), np.zeros(2, np.int64)
     for c in range(len(cus)):
         cus[c].first = -1
@@ -59,38 +61,31 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
             cus[c].dead = 1
             back = max(cus[c].default_day + cus[c].wait, 0)
             if back < r.days:
-                cus[c].back_next = heads[BACK, back]
-                heads[BACK, back] = c
+                put(pool, heads, used, BACK, back, c)
         elif cus[c].default_day < r.days:
-            cus[c].fail_next = heads[FAIL, cus[c].default_day]
-            heads[FAIL, cus[c].default_day] = c
+            put(pool, heads, used, FAIL, cus[c].default_day, c)
     for k in range(r.opening):
         _take_over(k, size[k], number[k], inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result)
     for day in range(r.days):
         lines = result[month_of[day]]
-        c = heads[FAIL, day]
-        while c >= 0:
-            _fail(day, c, cus, pol, r, month_of, edges, heads, result, expected)
-            c = cus[c].fail_next
-        c = heads[BACK, day]
-        while c >= 0:
-            _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected)
-            c = cus[c].back_next
-        i = heads[END, day]
-        while i >= 0:
-            ahead, inv[i].listed = inv[i].end_next, -1
-            if inv[i].state > 0 and inv[i].ends > day and not cus[inv[i].who].dead:
-                _list_end(i, r.days, inv, heads, pool, used)
-            else:
-                _end(
-                    day, i, inv, cus, pol, r, burn, bands, payday, month_of, edges, heads, pool, used, result, expected
-                )
-            i = ahead
-        e = heads[EARLY, day]
-        while e >= 0:
-            i, e = pool[e, 0], pool[e, 1]
+        for at in range(gather(pool, heads[FAIL, day], todays, 0)):
+            _fail(day, todays[at], cus, pol, r, month_of, edges, heads, pool, used, result, expected)
+        for at in range(gather(pool, heads[BACK, day], todays, 0)):
+            _recover(day, todays[at], inv, cus, pol, r, month_of, edges, result, expected)
+        listed = gather(pool, heads[END, day], todays, 0)
+        number_of = gather(pool, heads[EARLY, day], todays, listed)
+        for at in range(number_of):
+            look_ahead(inv, cus, todays, at, number_of)
+            i = todays[at]
+            if at < listed:
+                inv[i].listed = -1
+                if inv[i].state > 0 and inv[i].ends > day and not cus[inv[i].who].dead:
+                    _list_end(i, r.days, inv, heads, pool, used)
+                    continue
             _end(day, i, inv, cus, pol, r, burn, bands, payday, month_of, edges, heads, pool, used, result, expected)
         for k in range(start[day], start[day + 1]):
+            fetch(cus, inv[min(k + AHEAD, len(inv) - 1)].who)
+            fetch(inv, cus[inv[min(k + AHEAD // 2, len(inv) - 1)].who].first)
             if cus[inv[k].who].dead:
                 inv[k].ends, size[k] = -1, 0
             else:
@@ -98,7 +93,7 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
                     day, k, size, number[k], inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads,
                     pool, used, result, expected,
                 )  # fmt: skip
-        _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, heap, used, lines)
+        _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines)
     for c in range(len(cus)):
         accrue(result, expected, month_of, edges, c, r.days, cus, pol, r)
     for i in range(len(inv)):
@@ -108,16 +103,22 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
     return result, expected
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _room(orders, customers, stages, days):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Room for all lists: an invoice is listed once as it begins, once for its second part, twice for each contact."""
+    events = orders * (2 * stages + 4) + 2 * customers
+    return events // (BLOCK - 1) * BLOCK + 6 * days * BLOCK
+
+
 @numba.njit(cache=True, nogil=True)
-def _fail(day, c, cus, pol, r, month_of, edges, heads, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A customer defaults: nothing is paid or ordered any more; what comes back comes later."""
     accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     cus[c].dead = 1
     result[month_of[day], cus[c].segment, rec.DEFAULTED] += cus[c].owed
     back = day + cus[c].wait
     if back < r.days:
-        cus[c].back_next = heads[BACK, back]
-        heads[BACK, back] = c
+        put(pool, heads, used, BACK, back, c)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -158,21 +159,17 @@ def _list_end(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-de
     as well, one that stands in an earlier day's list is moved on when that day comes."""
     ends, listed = inv[i].ends, inv[i].listed
     if listed < 0 and ends < horizon:
-        inv[i].listed, inv[i].end_next = ends, heads[END, ends]
-        heads[END, ends] = i
+        inv[i].listed = ends
+        put(pool, heads, used, END, ends, i)
     elif ends < listed:
-        at = used[0]
-        pool[at, 0], pool[at, 1] = i, heads[EARLY, ends]
-        heads[EARLY, ends] = at
-        used[0] += 1
+        put(pool, heads, used, EARLY, ends, i)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _list_stage(i, horizon, inv, heads):  # type: ignore[no-untyped-def] # pragma: no cover
+def _list_stage(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """The next stage of collection, unless the invoice ends before."""
     if inv[i].ready < horizon and inv[i].ends >= inv[i].ready:
-        inv[i].stage_next = heads[STAGED, inv[i].ready]
-        heads[STAGED, inv[i].ready] = i
+        put(pool, heads, used, STAGED, inv[i].ready, i)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -200,7 +197,7 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
         inv[i].state, inv[i].clock = 2, inv[i].pending
         _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)
         if inv[i].ready > day:  # it would have been paid before; not any more
-            _list_stage(i, r.days, inv, heads)
+            _list_stage(i, r.days, inv, heads, pool, used)
     else:
         line[rec.COLLECTED] += part
         repay(line, part, part, g, pol)
@@ -277,7 +274,7 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         _open(day, k, base, inv, cus, r, burn, bands, payday, heads, pool, used)
     if len(stages) > 0:
         inv[k].ready = inv[k].due + max(stages[0].from_day, inv[k].disputed)
-        _list_stage(k, r.days, inv, heads)
+        _list_stage(k, r.days, inv, heads, pool, used)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -309,19 +306,20 @@ def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
     _open(-1, k, base, inv, cus, r, burn, bands, payday, heads, pool, used)
     if inv[k].level < len(stages):
         inv[k].ready = max(inv[k].due + max(stages[inv[k].level].from_day, inv[k].disputed), 0)
-        _list_stage(k, r.days, inv, heads)
+        _list_stage(k, r.days, inv, heads, pool, used)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
+def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
     """Collectors contact whoever waits, by amount × risk, until the day's minutes are used up."""
-    i = heads[STAGED, day]
-    while i >= 0:
-        ahead, c = inv[i].stage_next, inv[i].who
+    number = gather(pool, heads[STAGED, day], todays, 0)
+    for at in range(number):
+        look_ahead(inv, cus, todays, at, number)
+        i = todays[at]
+        c = inv[i].who
         if inv[i].state > 0 and not cus[c].dead:
             key = inv[i].rest // 100 * pol[cus[c].grade].risk
             used[1] = push(heap, used[1], key, i)
-        i = ahead
     left = r.capacity
     while used[1] > 0:
         i = heap[0].item
@@ -342,4 +340,4 @@ def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, he
         inv[i].ready = LATER
         if stage + 1 < len(stages):
             inv[i].ready = max(inv[i].due + stages[stage + 1].from_day, day + 1)
-        _list_stage(i, r.days, inv, heads)
+        _list_stage(i, r.days, inv, heads, pool, used)

@@ -35,10 +35,10 @@ _INT, _SHORT, _FLOAT = np.int64, np.int32, np.float64
 # (1 open, 2 in part).
 ORDER = np.dtype(
     {
-        "names": ["rest", "clock", "pending", "who", "due", "since", "ends", "listed", "ready", "following", "end_next",
-                  "stage_next", "disputed", "level", "state"],
-        "formats": [_INT] * 3 + [_SHORT] * 9 + [np.int16, np.int8, np.int8],
-        "offsets": [0, 8, 16, *range(24, 60, 4), 60, 62, 63],
+        "names": ["rest", "clock", "pending", "who", "due", "since", "ends", "listed", "ready", "following", "disputed",
+                  "level", "state"],
+        "formats": [_INT] * 3 + [_SHORT] * 7 + [np.int16, np.int8, np.int8],
+        "offsets": [0, 8, 16, *range(24, 52, 4), 52, 54, 55],
         "itemsize": 64,
     }
 )  # fmt: skip
@@ -48,8 +48,7 @@ CUSTOMER = np.dtype(
     [(name, _INT) for name in ("limit", "owed")]
     + [(name, _FLOAT) for name in ("default_rate", "habit")]
     + [(name, _SHORT) for name in (
-        "grade", "segment", "term", "newcomer", "default_day", "wait", "moved", "paid_well", "first", "fail_next",
-        "back_next",
+        "grade", "segment", "term", "newcomer", "default_day", "wait", "moved", "paid_well", "first",
     )]
     + [(name, np.int16) for name in ("dead", "gone")]
 )  # fmt: skip
