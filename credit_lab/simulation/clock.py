@@ -23,12 +23,10 @@ def ends_on(clock, since, due, grade, level, disputed, burn, bands):  # type: ig
         if disputed > 0 and age < 0 and stop > due:
             stop = due
         rate = burn[grade, level, band]
-        if rate > 0:
-            needed = (clock + rate - 1) // rate
-            if needed <= stop - day:
-                return day + needed - 1
         if stop == NEVER:
-            return NEVER
+            return day + (clock + rate - 1) // rate - 1 if rate > 0 else NEVER
+        if clock <= rate * (stop - day):
+            return day + (clock + rate - 1) // rate - 1
         clock -= rate * (stop - day)
         day = stop
         while band < last and day - due >= bands[band + 1]:
