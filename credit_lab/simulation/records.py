@@ -42,20 +42,21 @@ ORDER = np.dtype(
         "itemsize": 64,
     }
 )  # fmt: skip
-# One record per customer; first is its oldest order that may be open, moved the last day accrued, wait the days from
-# its failure until its debts are written off.
+# One record per customer, of 64 bytes too: weight (loss expected per day and money owed, 0 once it has failed), first
+# (its oldest order that may be open), moved (the last day accrued), wait (days from its failure until its debts are
+# written off).
 CUSTOMER = np.dtype(
-    [(name, _INT) for name in ("limit", "owed")]
-    + [(name, _FLOAT) for name in ("default_rate", "habit")]
-    + [(name, _SHORT) for name in (
-        "grade", "segment", "term", "newcomer", "default_day", "wait", "moved", "paid_well", "first",
-    )]
-    + [(name, np.int16) for name in ("dead", "gone")]
+    {
+        "names": ["limit", "owed", "weight", "habit", "segment", "term", "default_day", "wait", "moved", "paid_well",
+                  "first", "grade", "newcomer", "dead", "gone"],
+        "formats": [_INT] * 2 + [_FLOAT] * 2 + [_SHORT] * 7 + [np.int8] * 4,
+        "itemsize": 64,
+    }
 )  # fmt: skip
-# advance: what the factor pays at once, in 1/10,000 of the invoice.
+# advance: what the factor pays at once, in 1/10,000 of the invoice; financed: share the seller finances itself.
 GRADE = np.dtype(
     [(name, _INT) for name in ("discount_days", "insured", "factored", "advance", "risk")]
-    + [(name, _FLOAT) for name in ("demand", "discount", "factor_cost", "taken")]
+    + [(name, _FLOAT) for name in ("demand", "discount", "factor_cost", "taken", "financed")]
 )
 STAGE = np.dtype([("from_day", _INT), ("minutes", _INT), ("cost", _INT)])
 HEAP = np.dtype([("key", _INT), ("item", _INT)])

@@ -73,16 +73,17 @@ def one(
     default_day = np.where(people.failed_days > 0, -people.failed_days, default_day)
     carried = world.opening if world.opening is not None and span.warm_up == 0 else None
     opening = 0 if carried is None else len(carried.customer)
-    inv = _aligned(opening + len(who))
+    inv = _aligned(opening + len(who), records.ORDER)
     if carried is not None:
         first = inv[:opening]
         first["who"], first["due"], first["disputed"] = carried.customer, carried.due, carried.disputed
         first["level"] = carried.within(len(rules.stage_from))
         size, number = np.append(carried.amount, size), np.append(carried.numbers(), number)
     inv["who"][opening:] = who
-    cus = np.zeros(len(people.names), records.CUSTOMER)
-    for name in ("grade", "segment", "newcomer", "default_rate", "habit"):
+    cus, pol = _aligned(len(people.names), records.CUSTOMER), _grades(world, rules)
+    for name in ("grade", "segment", "newcomer", "habit"):
         cus[name] = getattr(people, name)
+    cus["weight"] = _weight(world, rules, pol)
     cus["limit"], cus["term"], cus["default_day"] = rules.limit, rules.term, np.minimum(default_day, NEVER)
     cus["wait"] = world.waits(seed, replicate)
     asked = size.copy() if log else size  # the kernel replaces what was asked for by what is granted
@@ -90,7 +91,7 @@ def one(
     stages = np.zeros(len(rules.stage_from), records.STAGE)
     stages["from_day"], stages["minutes"], stages["cost"] = rules.stage_from, rules.stage_minutes, rules.stage_cost
     result, expected = kernel.simulate(
-        inv, size, number, cus, _grades(world, rules), stages, settings, world.burn(), world.bands.astype(np.int64),
+        inv, size, number, cus, pol, stages, settings, world.burn(), world.bands.astype(np.int64),
         months, edges, start + opening, world.next_payday(dates),
     )  # fmt: skip
     orders = None
@@ -106,11 +107,20 @@ def one(
     return result, expected, orders
 
 
-def _aligned(number: int) -> npt.NDArray[np.void]:
-    """Empty order records that begin where a cache line begins."""
-    raw = np.zeros((number + 1) * records.ORDER.itemsize, dtype=np.uint8)
-    skip = -raw.ctypes.data % records.ORDER.itemsize
-    return raw[skip : skip + number * records.ORDER.itemsize].view(records.ORDER)
+def _aligned(number: int, kind: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """Empty records of a cache line each that begin where a line begins."""
+    raw = np.zeros((number + 1) * kind.itemsize, dtype=np.uint8)
+    skip = -raw.ctypes.data % kind.itemsize
+    return raw[skip : skip + number * kind.itemsize].view(kind)
+
+
+def _weight(world: World, rules: Rules, pol: npt.NDArray[np.void]) -> npt.NDArray[np.float64]:
+    """Loss expected of each customer per day and money owed: what a factor without recourse and the insurer leave."""
+    people = world.customers
+    grade = pol[people.grade]
+    weight = people.default_rate / 365 * (1 - world.recovery)
+    weight *= np.where((grade["factored"] > 0) & (not rules.recourse), grade["financed"], 1.0)
+    return np.asarray(weight * np.where(grade["insured"] > 0, 1 - rules.insured_share, 1.0))
 
 
 def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
@@ -124,6 +134,7 @@ def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
     table["advance"] = round(rules.advance * 10000)
     for name in ("discount_days", "insured", "factored", "demand", "discount", "factor_cost"):
         table[name] = getattr(rules, name)[:grades]
+    table["financed"] = np.where(table["factored"] > 0, 1 - table["advance"] / 10000, 1.0)
     return table
 
 
