@@ -24,8 +24,7 @@ import simulation_peers as peers
 from credit_lab import kpi, ledger, synthetic
 from credit_lab import policy as policies
 from credit_lab.simulation import Customers, Span, World, calibrate, compare, of_policy, simulate
-from credit_lab.simulation.run import many, one  # noqa: F401  (many: by the child process of memory)
-from credit_lab.simulation.world import draw_defaults, draw_orders
+from credit_lab.simulation.run import draw, many, one  # noqa: F401  (many: by the child process of memory)
 from credit_lab.synthetic import Change, Firm
 
 BASELINE = policies.load(Path(__file__).parents[1] / "data/policies/2025-baseline.toml")
@@ -81,7 +80,7 @@ def speed(customers):
     one(world, rules, Span(days=5, warm_up=0), seed=1, replicate=0)  # compile
     whole, (found, _, _) = timed(lambda: one(world, rules, span, seed=1, replicate=0), runs=7)
     made = peers.case(world, rules, span, seed=1, replicate=0)
-    drawing, _ = timed(lambda: draws(world, span), runs=7)
+    drawing, _ = timed(lambda: draw(world, span, seed=1, replicate=0), runs=7)
     ours = whole - drawing
     truth = dict(zip(peers.records.MEASURES, found.sum(axis=(0, 1)).tolist(), strict=True))
     print(f"\n{customers:,} customers, 365 days, {len(made.who):,} orders: one policy, one replicate, one thread.")
@@ -103,13 +102,6 @@ def speed(customers):
             raise SystemExit(f"{name} gives other figures: {wrong}")
         say(f"{name} {customers}: CPU s", spent)
         say(f"{name} / ours {customers}", spent / ours, ",.1f")
-
-
-def draws(world, span):
-    """The policy-blind part of a replicate."""
-    p, dates = world.customers, span.dates()
-    draw_orders(1, 0, p.rate, p.amount, p.spread, p.joins, world.pace(dates, span.warm_up))
-    draw_defaults(1, 0, p.default_rate, world.correlation)
 
 
 def cost_per_event(sizes):

@@ -130,6 +130,8 @@ def test_kernel_and_reference_agree_to_the_cent(case):
         insured=np.array([1, 0, 1, 0, 1, 0], bool), factored=np.array([0, 0, 1, 1, 0, 0], bool),
         discount=np.full(6, 0.02), **RULES[case],
     )  # fmt: skip
+    if case == 3:  # collectors call before the days of the discount are over
+        rules = rules.with_(term=rules.term * 0)
     found, expected, orders = one(world, rules, span, seed=case, replicate=3, log=True)
     same, loss, invoices = reference(world, rules, span, seed=case, replicate=3, risk=risk_of(world))
     wrong = {name: int((found - same)[:, :, k].sum()) for name, k in AT.items() if (found != same)[:, :, k].any()}

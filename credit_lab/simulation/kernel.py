@@ -14,29 +14,16 @@ from credit_lab.simulation.agenda import AHEAD, BLOCK, fetch, gather, look_ahead
 from credit_lab.simulation.accounts import accrue, advance, balances, late, lose, repay
 from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.heap import pop, push
-from credit_lab.simulation.world import (
-    CLOCK,
-    DISCOUNT,
-    DISPUTE,
-    LEAVE,
-    ODD,
-    ONE,
-    PARTIAL,
-    SECOND,
-    customer_key,
-    mix,
-    uniform,
-)  # fmt: skip
 
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
 
 @numba.njit(cache=True, nogil=True)
-def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_of, edges, start, payday):  # type: ignore[no-untyped-def] # pragma: no cover
+def simulate(inv, size, cus, pol, stages, settings, burn, bands, month_of, edges, start, payday):  # type: ignore[no-untyped-def] # pragma: no cover
     """Run a replicate on records of orders, customers, grades, stages and one record of settings.
 
-    size : of each order, replaced by what is granted; number : of each order, by which its draws are keyed
+    size : of each order, replaced by what is granted
     start : first order of each day, sorted by day
     month_of : month of each day; edges : first day of each month, and the day after the last
     payday : for each day the first one on which money comes in
@@ -65,7 +52,7 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
         elif cus[c].default_day < r.days:
             put(pool, heads, used, FAIL, cus[c].default_day, c)
     for k in range(r.opening):
-        _take_over(k, size[k], number[k], inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result)
+        _take_over(k, size[k], inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result)
     for day in range(r.days):
         lines = result[month_of[day]]
         for at in range(gather(pool, heads[FAIL, day], todays, 0)):
@@ -90,7 +77,7 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
                 inv[k].ends, size[k] = -1, 0
             else:
                 _order(
-                    day, k, size, number[k], inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads,
+                    day, k, size, inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads,
                     pool, used, result, expected,
                 )  # fmt: skip
         _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines)
@@ -237,10 +224,10 @@ def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-de
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _order(  # type: ignore[no-untyped-def] # pragma: no cover
-    day, k, size, number, inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads, pool, used, result,
+    day, k, size, inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads, pool, used, result,
     expected,
 ):  # fmt: skip
-    """An order comes in; what is granted becomes an invoice with its own draws."""
+    """An order comes in; what is granted becomes an invoice."""
     c = inv[k].who
     g, line = cus[c].grade, result[month_of[day], cus[c].segment]
     asked = int(size[k] * pol[g].demand + 0.5)
@@ -251,9 +238,8 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         inv[k].ends = -4
         return
     granted = _granted(day, k, c, asked, inv, cus, r, line)
-    base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(number) * ODD)
     if granted == 0:
-        if r.leave_share > 0 and uniform(base, LEAVE) < r.leave_share:
+        if inv[k].leaves:
             cus[c].gone = 1
         return
     line[rec.SALES] += granted
@@ -264,37 +250,25 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     accrue(result, expected, month_of, edges, c, day, cus, pol)
     cus[c].owed += granted
     size[k], inv[k].rest, inv[k].due, inv[k].ready = granted, granted, day + cus[c].term, LATER
-    inv[k].listed = -1
-    inv[k].disputed = r.dispute_days if uniform(base, DISPUTE) < r.dispute_share else 0
-    if pol[g].discount > 0 and inv[k].disputed == 0 and uniform(base, DISCOUNT) < pol[g].taken:
-        inv[k].state, inv[k].pending = 1, -1
+    inv[k].listed, inv[k].state = -1, 1
+    if pol[g].discount > 0 and inv[k].disputed == 0 and inv[k].quick:
+        inv[k].pending = -1
         inv[k].ends = day + max(pol[g].discount_days, 1)
         _list_end(k, r.days, inv, heads, pool, used)
     else:
-        _open(day, k, base, inv, cus, r, burn, bands, payday, heads, pool, used)
+        _await(k, day, inv, cus, r, burn, bands, payday, heads, pool, used)
     if len(stages) > 0:
         inv[k].ready = inv[k].due + max(stages[0].from_day, inv[k].disputed)
         _list_stage(k, r.days, inv, heads, pool, used)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _open(day, k, base, inv, cus, r, burn, bands, payday, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
-    """An invoice begins to wait for its payment."""
-    inv[k].state, inv[k].pending = 1, 0
-    unit = ONE / cus[inv[k].who].habit
-    inv[k].clock = max(int(-np.log(uniform(base, CLOCK)) * unit), 1)
-    if uniform(base, PARTIAL) < r.partial_share:
-        inv[k].pending = max(int(-np.log(uniform(base, SECOND)) * unit), 1)
-    _await(k, day, inv, cus, r, burn, bands, payday, heads, pool, used)
-
-
 @numba.njit(cache=True, nogil=True)
 def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
-    k, size, number, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result
+    k, size, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result
 ):
     """An invoice that is open on the first day: its size, due date, stage and dispute are known, the rest is drawn."""
     c = inv[k].who
-    inv[k].rest, inv[k].ready, inv[k].listed = size, LATER, -1
+    inv[k].rest, inv[k].ready, inv[k].listed, inv[k].state = size, LATER, -1, 1
     cus[c].owed += size
     line = result[0, cus[c].segment]
     line[rec.OPENING] += size
@@ -302,8 +276,7 @@ def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
     if pol[g].factored:
         line[rec.FACTORING] += int(size * pol[g].factor_cost + 0.5)
         line[rec.ADVANCED] += advance(size, g, pol)
-    base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(number) * ODD)
-    _open(-1, k, base, inv, cus, r, burn, bands, payday, heads, pool, used)
+    _await(k, -1, inv, cus, r, burn, bands, payday, heads, pool, used)
     if inv[k].level < len(stages):
         inv[k].ready = max(inv[k].due + max(stages[inv[k].level].from_day, inv[k].disputed), 0)
         _list_stage(k, r.days, inv, heads, pool, used)
@@ -334,9 +307,10 @@ def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, to
         g, line = cus[c].grade, lines[cus[c].segment]
         line[rec.COST] += stages[stage].cost
         line[rec.ACTIONS] += 1
-        inv[i].clock -= burnt(inv[i].since, day, inv[i].due, g, stage, inv[i].disputed, burn, bands)
         inv[i].level = stage + 1
-        _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)
+        if inv[i].pending >= 0:  # who takes the discount keeps the day of that
+            inv[i].clock -= burnt(inv[i].since, day, inv[i].due, g, stage, inv[i].disputed, burn, bands)
+            _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)
         inv[i].ready = LATER
         if stage + 1 < len(stages):
             inv[i].ready = max(inv[i].due + stages[stage + 1].from_day, day + 1)

@@ -36,9 +36,9 @@ _INT, _SHORT, _FLOAT = np.int64, np.int32, np.float64
 ORDER = np.dtype(
     {
         "names": ["rest", "clock", "pending", "who", "due", "since", "ends", "listed", "ready", "following", "disputed",
-                  "level", "state"],
-        "formats": [_INT] * 3 + [_SHORT] * 7 + [np.int16, np.int8, np.int8],
-        "offsets": [0, 8, 16, *range(24, 52, 4), 52, 54, 55],
+                  "level", "state", "quick", "leaves"],
+        "formats": [_INT] * 3 + [_SHORT] * 7 + [np.int16] + [np.int8] * 4,
+        "offsets": [0, 8, 16, *range(24, 52, 4), 52, *range(54, 58)],
         "itemsize": 64,
     }
 )  # fmt: skip
@@ -47,26 +47,25 @@ ORDER = np.dtype(
 # written off).
 CUSTOMER = np.dtype(
     {
-        "names": ["limit", "owed", "weight", "habit", "segment", "term", "default_day", "wait", "moved", "paid_well",
+        "names": ["limit", "owed", "weight", "segment", "term", "default_day", "wait", "moved", "paid_well",
                   "first", "grade", "newcomer", "dead", "gone"],
-        "formats": [_INT] * 2 + [_FLOAT] * 2 + [_SHORT] * 7 + [np.int8] * 4,
+        "formats": [_INT] * 2 + [_FLOAT] + [_SHORT] * 7 + [np.int16] + [np.int8] * 3,
         "itemsize": 64,
     }
 )  # fmt: skip
 # advance: what the factor pays at once, in 1/10,000 of the invoice; financed: share the seller finances itself.
 GRADE = np.dtype(
     [(name, _INT) for name in ("discount_days", "insured", "factored", "advance", "risk")]
-    + [(name, _FLOAT) for name in ("demand", "discount", "factor_cost", "taken", "financed")]
+    + [(name, _FLOAT) for name in ("demand", "discount", "factor_cost", "financed")]
 )
 STAGE = np.dtype([("from_day", _INT), ("minutes", _INT), ("cost", _INT)])
 HEAP = np.dtype([("key", _INT), ("item", _INT)])
 SETTING = np.dtype(
     [(name, _INT) for name in (
-        "seed", "replicate", "days", "opening", "segments", "dispute_days", "trial_step",
-        "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off", "recourse",
+        "days", "opening", "segments", "trial_step", "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off", "recourse",
     )]
     + [(name, _FLOAT) for name in (
-        "dispute_share", "partial_share", "partial_first", "leave_share", "recovery", "trial_first", "trial_factor",
+        "partial_first", "recovery", "trial_first", "trial_factor",
         "insured_share", "premium",
     )]
 )  # fmt: skip

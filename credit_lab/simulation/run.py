@@ -12,7 +12,7 @@ import pandas as pd
 from credit_lab.progress import Progress
 from credit_lab.simulation import kernel, records
 from credit_lab.simulation.rules import Rules
-from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders
+from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders, draw_payments
 
 RISK_SCALE, NEVER = 100, 10**9
 log_ = logging.getLogger(__name__)
@@ -62,37 +62,25 @@ def one(
 ) -> tuple[Ints, npt.NDArray[np.float64], Orders | None]:
     """One replicate: measures by month and segment (`records.MEASURES`, minor units), expected amounts by
     the same (`records.EXPECTED`, `OWN_DAYS`), orders."""
-    people, days = world.customers, span.warm_up + span.days
+    days = span.warm_up + span.days
     months, _, _ = span.months()
     edges = np.append(np.flatnonzero(np.diff(months, prepend=-1)), days)
-    dates = span.dates()
-    start, who, number, size = draw_orders(
-        seed, replicate, people.rate, people.amount, people.spread, people.joins, world.pace(dates, span.warm_up)
-    )
-    default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
-    default_day = np.where(people.failed_days > 0, -people.failed_days, default_day)
-    carried = world.opening if world.opening is not None and span.warm_up == 0 else None
-    opening = 0 if carried is None else len(carried.customer)
-    inv = _aligned(opening + len(who), records.ORDER)
-    if carried is not None:
-        first = inv[:opening]
-        first["who"], first["due"], first["disputed"] = carried.customer, carried.due, carried.disputed
-        first["level"] = carried.within(len(rules.stage_from))
-        size, number = np.append(carried.amount, size), np.append(carried.numbers(), number)
-    inv["who"][opening:] = who
+    start, inv, size, default_day = draw(world, span, seed=seed, replicate=replicate)
+    people, opening = world.customers, int(start[0])
+    inv["level"][:opening] = np.minimum(inv["level"][:opening], len(rules.stage_from))
     cus, pol = _aligned(len(people.names), records.CUSTOMER), _grades(world, rules)
-    for name in ("grade", "segment", "newcomer", "habit"):
+    for name in ("grade", "segment", "newcomer"):
         cus[name] = getattr(people, name)
     cus["weight"] = _weight(world, rules, pol)
     cus["limit"], cus["term"], cus["default_day"] = rules.limit, rules.term, np.minimum(default_day, NEVER)
     cus["wait"] = world.waits(seed, replicate)
     asked = size.copy() if log else size  # the kernel replaces what was asked for by what is granted
-    settings = _settings(world, rules, span, seed, replicate, opening)
+    settings = _settings(world, rules, span, opening)
     stages = np.zeros(len(rules.stage_from), records.STAGE)
     stages["from_day"], stages["minutes"], stages["cost"] = rules.stage_from, rules.stage_minutes, rules.stage_cost
     result, expected = kernel.simulate(
-        inv, size, number, cus, pol, stages, settings, world.burn(), world.bands.astype(np.int64),
-        months, edges, start + opening, world.next_payday(dates),
+        inv, size, cus, pol, stages, settings, world.burn(), world.bands.astype(np.int64),
+        months, edges, start, world.next_payday(span.dates()),
     )  # fmt: skip
     orders = None
     if log:
@@ -105,6 +93,36 @@ def one(
         )  # fmt: skip
         orders = Orders(table, default_day)
     return result, expected, orders
+
+
+def draw(
+    world: World, span: Span, *, seed: int, replicate: int
+) -> tuple[Ints, npt.NDArray[np.void], Ints, Ints]:
+    """What a replicate is before any policy: first order of each day, records of orders (those open on the first day
+    before them), their sizes, and the day each customer fails (below 0: it has failed)."""
+    people = world.customers
+    start, who, number, size = draw_orders(
+        seed, replicate, people.rate, people.amount, people.spread, people.joins,
+        world.pace(span.dates(), span.warm_up),
+    )  # fmt: skip
+    default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
+    default_day = np.where(people.failed_days > 0, -people.failed_days, default_day)
+    carried = world.opening if world.opening is not None and span.warm_up == 0 else None
+    opening = 0 if carried is None else len(carried.customer)
+    inv = _aligned(opening + len(who), records.ORDER)
+    inv["who"][opening:] = who
+    if carried is not None:
+        first = inv[:opening]
+        for name, values in (("who", carried.customer), ("due", carried.due), ("level", carried.level),
+                             ("disputed", carried.disputed)):  # fmt: skip
+            first[name] = values
+        size, number = np.append(carried.amount, size), np.append(carried.numbers(), number)
+    taken = np.zeros(len(world.hazard)) if world.discount_taken is None else world.discount_taken
+    draw_payments(
+        inv, opening, seed, replicate, number, people.habit, taken[people.grade],
+        (world.dispute_share, world.partial_share, world.leave_share), world.dispute_days,
+    )  # fmt: skip
+    return start + opening, inv, size, default_day
 
 
 def _aligned(number: int, kind: np.dtype[np.void]) -> npt.NDArray[np.void]:
@@ -130,7 +148,6 @@ def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
     mean = by_grade / np.maximum(np.bincount(people.grade, minlength=grades), 1)
     table = np.zeros(grades, records.GRADE)
     table["risk"] = np.maximum(np.rint(mean * RISK_SCALE), 1)
-    table["taken"] = 0.0 if world.discount_taken is None else world.discount_taken
     table["advance"] = round(rules.advance * 10000)
     for name in ("discount_days", "insured", "factored", "demand", "discount", "factor_cost"):
         table[name] = getattr(rules, name)[:grades]
@@ -138,14 +155,11 @@ def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
     return table
 
 
-def _settings(world: World, rules: Rules, span: Span, seed: int, replicate: int, opening: int) -> npt.NDArray[np.void]:
+def _settings(world: World, rules: Rules, span: Span, opening: int) -> npt.NDArray[np.void]:
     """The record of single numbers."""
     record = np.zeros(1, records.SETTING)
-    record["seed"], record["replicate"], record["opening"] = seed, replicate, opening
-    record["days"], record["segments"] = span.warm_up + span.days, len(world.customers.segments)
-    for name in ("dispute_days", "dispute_share", "partial_share", "partial_first", "leave_share",
-                 "recovery"):  # fmt: skip
-        record[name] = getattr(world, name)
+    record["opening"], record["days"], record["segments"] = opening, span.warm_up + span.days, len(world.customers.segments)
+    record["partial_first"], record["recovery"] = world.partial_first, world.recovery
     for name in ("trial_step", "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off",
                  "trial_first", "trial_factor", "insured_share", "premium", "recourse"):  # fmt: skip
         record[name] = getattr(rules, name)

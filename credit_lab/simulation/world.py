@@ -292,6 +292,28 @@ def draw_orders(seed, replicate, rate, amount, spread, joins, pace):  # type: ig
 
 
 @numba.njit(cache=True, nogil=True)
+def draw_payments(orders, opening, seed, replicate, number, habit, taken, shares, dispute_days):  # type: ignore[no-untyped-def] # pragma: no cover
+    """How each order would be paid if it became an invoice, into its record: clock, pending (the second part's clock),
+    disputed, quick (takes a discount if there is one), leaves (its customer, if it is refused).
+
+    opening : so many orders are invoices already, whose disputes are known; number : of each order
+    taken : share that takes a discount, of each customer; shares : disputed, in two parts, leaving
+    """
+    disputes, parts, leave = shares
+    for k in range(len(orders)):
+        c = orders[k].who
+        base, unit = mix(customer_key(seed, replicate, c) + np.uint64(number[k]) * ODD), ONE / habit[c]
+        orders[k].clock = max(int(-math.log(uniform(base, CLOCK)) * unit), 1)
+        orders[k].pending = 0
+        if uniform(base, PARTIAL) < parts:
+            orders[k].pending = max(int(-math.log(uniform(base, SECOND)) * unit), 1)
+        if k >= opening:
+            orders[k].disputed = dispute_days if uniform(base, DISPUTE) < disputes else 0
+        orders[k].quick = uniform(base, DISCOUNT) < taken[c]
+        orders[k].leaves = uniform(base, LEAVE) < leave
+
+
+@numba.njit(cache=True, nogil=True)
 def draw_waits(seed, replicate, waited, hazard, bands):  # type: ignore[no-untyped-def] # pragma: no cover
     """Days from the failure to the write-off, longer than those waited, under a hazard constant within each band."""
     result = np.empty(len(waited), np.int64)
