@@ -3,22 +3,23 @@
 import numba
 
 from credit_lab.simulation import records as rec
+from credit_lab.simulation.records import BORROWING
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def advance(rest, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
     """What the factor has paid on an invoice of which so much is open."""
     return rest // 10000 * pol[g].advance + rest % 10000 * pol[g].advance // 10000
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def repay(line, rest, part, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
     """The factor gets back what it paid on the part of the rest that is settled."""
     if pol[g].factored:
         line[rec.REPAID] += advance(rest, g, pol) - advance(rest - part, g, pol)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no-untyped-def] # pragma: no cover
     """A write-off of the last of an invoice: what the factor bears of it, what the insurer pays, what is left."""
     c = inv[i].who
@@ -41,7 +42,7 @@ def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no
     return own
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def accrue(result, expected, month_of, edges, c, day, cus, pol):  # type: ignore[no-untyped-def] # pragma: no cover
     """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances."""
     at, owed, place, g = cus[c].moved, cus[c].owed, cus[c].segment, cus[c].grade
@@ -60,7 +61,7 @@ def accrue(result, expected, month_of, edges, c, day, cus, pol):  # type: ignore
         month += 1
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def late(day, i, amount, inv, cus, month_of, edges, result):  # type: ignore[no-untyped-def] # pragma: no cover
     """An amount that ends on a day was overdue at the month ends between its due date and that day."""
     first = max(inv[i].due + 1, 0)
@@ -73,7 +74,7 @@ def late(day, i, amount, inv, cus, month_of, edges, result):  # type: ignore[no-
                 break
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**BORROWING)
 def balances(result):  # type: ignore[no-untyped-def] # pragma: no cover
     """Open amount at each month end."""
     for place in range(result.shape[1]):

@@ -13,12 +13,14 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+from credit_lab.simulation.records import BORROWING
+
 BLOCK = 16
 AHEAD = 16  # events between the hint and the use
 
 
-@intrinsic  # type: ignore[misc]
-def fetch(_: Any, records: Any, at: Any) -> Any:
+@intrinsic
+def fetch(_: Any, records: Any, at: Any) -> Any:  # noqa: ARG001
     """Ask the processor for records[at], which will be read and written soon; changes nothing."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -33,7 +35,7 @@ def fetch(_: Any, records: Any, at: Any) -> Any:
     return types.void(records, types.intp), build
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def put(pool, last, used, kind, day, item):  # type: ignore[no-untyped-def] # pragma: no cover
     """One more event of a kind on a day."""
     at = last[kind, day]
@@ -44,7 +46,7 @@ def put(pool, last, used, kind, day, item):  # type: ignore[no-untyped-def] # pr
     last[kind, day] = at + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**BORROWING)
 def gather(pool, at, todays, number):  # type: ignore[no-untyped-def] # pragma: no cover
     """A list that ends at a place of the pool, behind so many events of the day; how many there are now."""
     while at >= 0:
@@ -56,7 +58,7 @@ def gather(pool, at, todays, number):  # type: ignore[no-untyped-def] # pragma: 
     return number
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def look_ahead(inv, cus, todays, at, number):  # type: ignore[no-untyped-def] # pragma: no cover
     """Fetch the invoice of a later event of the day, and the customer of one that comes earlier."""
     fetch(inv, todays[min(at + AHEAD, number - 1)])

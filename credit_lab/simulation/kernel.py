@@ -10,10 +10,11 @@ import numba
 import numpy as np
 
 from credit_lab.simulation import records as rec
-from credit_lab.simulation.agenda import AHEAD, BLOCK, fetch, gather, look_ahead, put
 from credit_lab.simulation.accounts import accrue, advance, balances, late, lose, repay
+from credit_lab.simulation.agenda import AHEAD, BLOCK, fetch, gather, look_ahead, put
 from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.heap import pop, push
+from credit_lab.simulation.records import BORROWING
 
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
@@ -32,13 +33,26 @@ def simulate(inv, size, cus, pol, stages, settings, burn, bands, month_of, edges
     same the hazard-weighted loss and the money-days the seller finances.
     """
     r = settings[0]
-    months = len(edges) - 1
-    result = np.zeros((months, r.segments, len(rec.MEASURES)), np.int64)
-    expected = np.zeros((months, r.segments, 2))
+    result = np.zeros((len(edges) - 1, r.segments, len(rec.MEASURES)), np.int64)
+    expected = np.zeros((len(edges) - 1, r.segments, 2))
     heads = np.full((5, r.days), -1, np.int64)
     pool = np.empty(_room(len(inv), len(cus), len(stages), r.days), np.int32)
     todays = np.empty(len(pool), np.int32)
     heap, used = np.empty(len(inv) + 1, rec.HEAP), np.zeros(2, np.int64)
+    _run(
+        inv, size, cus, pol, stages, settings, burn, bands, month_of, edges, start, payday, heads, pool, todays, heap,
+        used, result, expected,
+    )  # fmt: skip
+    return result, expected
+
+
+@numba.njit(**BORROWING)
+def _run(  # type: ignore[no-untyped-def] # pragma: no cover
+    inv, size, cus, pol, stages, settings, burn, bands, month_of, edges, start, payday, heads, pool, todays, heap, used,
+    result, expected,
+):  # fmt: skip
+    """The days one after the other."""
+    r = settings[0]
     for c in range(len(cus)):
         cus[c].first = -1
     for k in range(len(inv) - 1, -1, -1):
@@ -87,17 +101,16 @@ def simulate(inv, size, cus, pol, stages, settings, burn, bands, month_of, edges
         if inv[i].state > 0:
             late(r.days, i, inv[i].rest, inv, cus, month_of, edges, result)
     balances(result)
-    return result, expected
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def _room(orders, customers, stages, days):  # type: ignore[no-untyped-def] # pragma: no cover
     """Room for all lists: an invoice is listed once as it begins, once for its second part, twice for each contact."""
     events = orders * (2 * stages + 4) + 2 * customers
     return events // (BLOCK - 1) * BLOCK + 6 * days * BLOCK
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**BORROWING)
 def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A customer defaults: nothing is paid or ordered any more; what comes back comes later."""
     accrue(result, expected, month_of, edges, c, day, cus, pol)
@@ -108,7 +121,7 @@ def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expec
         put(pool, heads, used, BACK, back, c)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**BORROWING)
 def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A share of each open invoice comes back, the rest is written off."""
     accrue(result, expected, month_of, edges, c, day, cus, pol)
@@ -126,7 +139,7 @@ def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # ty
         i = inv[i].following
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """Put the day on which the invoice ends by itself into its list: paid, or written off before."""
     g = cus[inv[i].who].grade
@@ -140,7 +153,7 @@ def _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used):  # type
     _list_end(i, r.days, inv, heads, pool, used)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def _list_end(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """Into the list of the day on which it ends; one that stands in a later day's list goes into a second kind of list
     as well, one that stands in an earlier day's list is moved on when that day comes."""
@@ -152,14 +165,14 @@ def _list_end(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-de
         put(pool, heads, used, EARLY, ends, i)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def _list_stage(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """The next stage of collection, unless the invoice ends before."""
     if inv[i].ready < horizon and inv[i].ends >= inv[i].ready:
         put(pool, heads, used, STAGED, inv[i].ready, i)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**BORROWING)
 def _end(  # type: ignore[no-untyped-def] # pragma: no cover
     day, i, inv, cus, pol, r, burn, bands, payday, month_of, edges, heads, pool, used, result, expected
 ):
@@ -197,7 +210,7 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
         inv[i].state = 0
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-def] # pragma: no cover
     """How much of an order is granted; what is refused is counted by reason."""
     oldest = cus[c].first
@@ -222,7 +235,7 @@ def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-de
     return granted
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     day, k, size, inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads, pool, used, result,
     expected,
@@ -262,7 +275,7 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         _list_stage(k, r.days, inv, heads, pool, used)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**BORROWING)
 def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
     k, size, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result
 ):
@@ -282,7 +295,7 @@ def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
         _list_stage(k, r.days, inv, heads, pool, used)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(**BORROWING, inline="always")
 def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
     """Collectors contact whoever waits, by amount × risk, until the day's minutes are used up."""
     number = gather(pool, heads[STAGED, day], todays, 0)

@@ -95,9 +95,7 @@ def one(
     return result, expected, orders
 
 
-def draw(
-    world: World, span: Span, *, seed: int, replicate: int
-) -> tuple[Ints, npt.NDArray[np.void], Ints, Ints]:
+def draw(world: World, span: Span, *, seed: int, replicate: int) -> tuple[Ints, npt.NDArray[np.void], Ints, Ints]:
     """What a replicate is before any policy: first order of each day, records of orders (those open on the first day
     before them), their sizes, and the day each customer fails (below 0: it has failed)."""
     people = world.customers
@@ -158,7 +156,8 @@ def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
 def _settings(world: World, rules: Rules, span: Span, opening: int) -> npt.NDArray[np.void]:
     """The record of single numbers."""
     record = np.zeros(1, records.SETTING)
-    record["opening"], record["days"], record["segments"] = opening, span.warm_up + span.days, len(world.customers.segments)
+    record["opening"], record["days"] = opening, span.warm_up + span.days
+    record["segments"] = len(world.customers.segments)
     record["partial_first"], record["recovery"] = world.partial_first, world.recovery
     for name in ("trial_step", "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off",
                  "trial_first", "trial_factor", "insured_share", "premium", "recourse"):  # fmt: skip
