@@ -19,6 +19,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import simulation_mesa as agents
 import simulation_peers as peers
 
 from credit_lab import kpi, ledger, synthetic
@@ -87,8 +88,11 @@ def speed(customers):
     print("The draws of the world, which all policies share, are made beforehand for all and timed apart.")
     say(f"drawing the world {customers}: CPU s", drawing)
     say(f"ours {customers}: CPU s per replicate", ours)
+    say(f"ours with the drawing {customers}: CPU s per replicate", whole)
     for name, call, collected in (
-        ("numpy by day", lambda: peers.with_numpy(made), True), ("Mesa", lambda: peers.with_mesa(made).total, True),
+        ("numpy by day", lambda: peers.with_numpy(made), True),
+        ("Mesa, customers as agents with lists of invoices", lambda: agents.with_mesa(made).total, True),
+        ("Mesa, invoices as agents", lambda: agents.with_mesa_invoices(made).total, True),
         ("SimPy", lambda: peers.with_simpy_daily(made).total, True),
         ("SimPy without garbage collection", lambda: peers.with_simpy_daily(made).total, False),
         ("SimPy by events, compiled clock, no garbage collection", lambda: peers.with_simpy(made).total, False),

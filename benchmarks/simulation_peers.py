@@ -1,4 +1,4 @@
-"""The rules of the twin in other formulations, on the same draws: SimPy, Mesa agents, numpy day by day.
+"""The rules of the twin in other formulations, on the same draws: SimPy, numpy day by day; Mesa in `simulation_mesa`.
 
 SimPy comes in two forms: as people write it, with processes of invoices that live day by day, and as well as we could,
 with events found by the compiled inversion of the clock. Each takes a `Case` and returns the same measures as the
@@ -357,61 +357,6 @@ def with_simpy_daily(made: Case):
             env.process(failure(c))
     env.process(collectors())
     env.run(until=made.days)
-    return books
-
-
-def with_mesa(made: Case):
-    """Agents: each customer looks at its own invoices every day; collectors come last."""
-    import mesa
-
-    books, waiting = Books(made, daily=True), []
-
-    class Customer(mesa.Agent):
-        def __init__(self, model, number):
-            super().__init__(model)
-            self.number, self.open = number, []
-
-        def step(self):
-            c, day = self.number, self.model.day
-            failed = made.default_day[c]
-            if failed == day:
-                books.dead[c] = True
-                books.total["defaulted"] += books.owed[c]
-            if failed + made.world.recovery_days == day:
-                books.recover(c)
-            if books.dead[c]:
-                return
-            for one in self.open:
-                if books.due_today(day, one):
-                    books.end(day, one)
-            self.open = [one for one in self.open if one.open]
-            for k in self.model.orders.get(c, ()):
-                one = books.order(day, k, c)
-                if one is not None:
-                    one.ready = one.due + max(books.stage_from[0], one.disputed) if books.stage_from else LATER
-                    self.open.append(one)
-            for one in self.open:
-                if one.ready == day:
-                    books.enqueue(waiting, one)
-
-    class Firm(mesa.Model):
-        def __init__(self):
-            super().__init__()
-            self.day, self.orders = 0, {}
-            Customer.create_agents(self, len(books.grade), list(range(len(books.grade))))
-
-        def step(self):
-            self.orders = {}
-            for k in range(made.start[self.day], made.start[self.day + 1]):
-                self.orders.setdefault(made.who[k], []).append(k)
-            self.agents.do("step")
-            for one in list(books.work(waiting)):
-                one.ready = books.contact(self.day, one)
-            self.day += 1
-
-    firm = Firm()
-    for _ in range(made.days):
-        firm.step()
     return books
 
 

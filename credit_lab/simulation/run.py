@@ -39,10 +39,10 @@ class Span:
     def months(self) -> tuple[Ints, pd.DatetimeIndex, int]:
         """Month number of each day, the month ends, and how many of them belong to the warm-up."""
         dates = self.dates()
-        begin = dates[0]
-        code = dates.year * 12 + dates.month
-        number = (code - code[0]).to_numpy().astype(np.int64)
-        ends = pd.date_range(begin + pd.offsets.MonthEnd(0), periods=int(number[-1]) + 1, freq="ME").normalize()
+        month = dates.to_numpy().astype("datetime64[M]")
+        number = (month - month[0]).astype(np.int64)
+        after = np.arange(month[0] + 1, month[-1] + 2).astype("datetime64[D]")
+        ends = pd.DatetimeIndex(after - np.timedelta64(1, "D")).as_unit(dates.unit)
         before = int((ends < self.start).sum())
         return number, ends, before
 
