@@ -252,43 +252,41 @@ def draw_orders(seed, replicate, rate, amount, spread, joins, pace):  # type: ig
     pace : factor on all rates on each day; orders are a Poisson process with that intensity
     """
     number, days = 0, len(pace)
-    reached = np.zeros(days + 1)
+    reached, start = np.zeros(days + 1), np.zeros(days + 1, np.int64)
     for k in range(days):
         reached[k + 1] = reached[k] + pace[k]
-    for sweep in range(2):
-        if sweep == 1:
-            day, who = np.empty(number, np.int64), np.empty(number, np.int64)
-            count, size = np.empty(number, np.int64), np.empty(number, np.int64)
-        number = 0
-        for customer in range(len(rate)):
-            if rate[customer] <= 0 or joins[customer] >= days:
-                continue
-            key = customer_key(seed, replicate, customer)
-            at, n = joins[customer], 0
-            now = reached[at]
-            while True:
-                base = mix(key + np.uint64(n) * ODD)
-                now += -math.log(uniform(base, GAP)) / rate[customer]
-                if now >= reached[days]:
-                    break
-                while reached[at + 1] <= now:
-                    at += 1
-                if sweep == 1:
-                    day[number], who[number], count[number] = at, customer, n
-                    shape = spread[customer] * _normal(uniform(base, SIZE)) - spread[customer] ** 2 / 2
-                    size[number] = max(int(amount[customer] * math.exp(shape)), 1)
-                number += 1
-                n += 1
-    start = np.zeros(days + 1, np.int64)
-    for k in range(number):
-        start[day[k] + 1] += 1
+    expected = reached[days] * rate.sum()
+    drawn = np.empty((int(expected + 6 * math.sqrt(expected)) + 1, 4), np.int64)  # day, customer, number, amount
+    for customer in range(len(rate)):
+        if rate[customer] <= 0 or joins[customer] >= days:
+            continue
+        key = customer_key(seed, replicate, customer)
+        at, n = joins[customer], 0
+        now = reached[at]
+        while True:
+            base = mix(key + np.uint64(n) * ODD)
+            now += -math.log(uniform(base, GAP)) / rate[customer]
+            if now >= reached[days]:
+                break
+            while reached[at + 1] <= now:
+                at += 1
+            shape = spread[customer] * _normal(uniform(base, SIZE)) - spread[customer] ** 2 / 2
+            if number == len(drawn):
+                drawn = np.concatenate((drawn, np.empty_like(drawn)))
+            drawn[number, 0], drawn[number, 1], drawn[number, 2] = at, customer, n
+            drawn[number, 3] = max(int(amount[customer] * math.exp(shape)), 1)
+            start[at + 1] += 1
+            number += 1
+            n += 1
     for k in range(days):
         start[k + 1] += start[k]
-    place, order = start[:-1].copy(), np.empty(number, np.int64)
+    place = start[:-1].copy()
+    who, count, size = np.empty(number, np.int64), np.empty(number, np.int64), np.empty(number, np.int64)
     for k in range(number):  # customers come in order, so within a day they stay in order
-        order[place[day[k]]] = k
-        place[day[k]] += 1
-    return start, who[order], count[order], size[order]
+        to = place[drawn[k, 0]]
+        who[to], count[to], size[to] = drawn[k, 1], drawn[k, 2], drawn[k, 3]
+        place[drawn[k, 0]] += 1
+    return start, who, count, size
 
 
 @numba.njit(cache=True, nogil=True)
