@@ -43,13 +43,20 @@ def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no
 
 
 @numba.njit(**BORROWING, inline="always")
-def accrue(result, expected, month_of, edges, c, day, cus, pol):  # type: ignore[no-untyped-def] # pragma: no cover
+def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances."""
     at, owed, place, g = cus[c].moved, cus[c].owed, cus[c].segment, cus[c].grade
     cus[c].moved = day
     if owed == 0 or at >= day:
         return
-    weight, financed = cus[c].weight, pol[g].financed
+    financed = 1 - pol[g].advance / 10000 if pol[g].factored else 1.0
+    weight = 0.0
+    if not cus[c].dead:
+        weight = cus[c].default_rate / 365 * (1 - r.recovery)
+        if pol[g].factored and not r.recourse:
+            weight *= financed
+        if pol[g].insured:
+            weight *= 1 - r.insured_share
     month = month_of[at]
     while at < day:
         until = min(edges[month + 1], day)

@@ -59,7 +59,7 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
         inv[k].following, cus[inv[k].who].first = cus[inv[k].who].first, k
     for c in range(len(cus) - 1, -1, -1):
         if cus[c].default_day < 0:  # failed before the first day
-            cus[c].dead, cus[c].weight = 1, 0.0
+            cus[c].dead = 1
             back = max(cus[c].default_day + cus[c].wait, 0)
             if back < r.days:
                 put(pool, heads, used, BACK, back, c)
@@ -96,7 +96,7 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
                 )  # fmt: skip
         _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines)
     for c in range(len(cus)):
-        accrue(result, expected, month_of, edges, c, r.days, cus, pol)
+        accrue(result, expected, month_of, edges, c, r.days, cus, pol, r)
     for i in range(len(inv)):
         if inv[i].state > 0:
             late(r.days, i, inv[i].rest, inv, cus, month_of, edges, result)
@@ -113,8 +113,8 @@ def _room(orders, customers, stages, days):  # type: ignore[no-untyped-def] # pr
 @numba.njit(**BORROWING)
 def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A customer defaults: nothing is paid or ordered any more; what comes back comes later."""
-    accrue(result, expected, month_of, edges, c, day, cus, pol)
-    cus[c].dead, cus[c].weight = 1, 0.0
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
+    cus[c].dead = 1
     result[month_of[day], cus[c].segment, rec.DEFAULTED] += cus[c].owed
     back = day + cus[c].wait
     if back < r.days:
@@ -124,7 +124,7 @@ def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expec
 @numba.njit(**BORROWING)
 def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A share of each open invoice comes back, the rest is written off."""
-    accrue(result, expected, month_of, edges, c, day, cus, pol)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     line = result[month_of[day], cus[c].segment]
     i = cus[c].first
     while i >= 0:
@@ -202,7 +202,7 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
         line[rec.COLLECTED] += part
         repay(line, part, part, g, pol)
         cus[c].paid_well += day <= inv[i].due
-    accrue(result, expected, month_of, edges, c, day, cus, pol)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     late(day, i, part, inv, cus, month_of, edges, result)
     cus[c].owed -= part
     inv[i].rest -= part
@@ -260,7 +260,7 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     if pol[g].factored:
         line[rec.FACTORING] += int(granted * pol[g].factor_cost + 0.5)
         line[rec.ADVANCED] += advance(granted, g, pol)
-    accrue(result, expected, month_of, edges, c, day, cus, pol)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     cus[c].owed += granted
     size[k], inv[k].rest, inv[k].due, inv[k].ready = granted, granted, day + cus[c].term, LATER
     inv[k].listed, inv[k].state = -1, 1

@@ -49,7 +49,7 @@ ORDER = np.dtype(
 # written off).
 CUSTOMER = np.dtype(
     {
-        "names": ["limit", "owed", "weight", "segment", "term", "default_day", "wait", "moved", "paid_well",
+        "names": ["limit", "owed", "default_rate", "segment", "term", "default_day", "wait", "moved", "paid_well",
                   "first", "grade", "newcomer", "dead", "gone"],
         "formats": [_INT] * 2 + [_FLOAT] + [_SHORT] * 7 + [np.int16] + [np.int8] * 3,
         "itemsize": 64,
@@ -58,7 +58,7 @@ CUSTOMER = np.dtype(
 # advance: what the factor pays at once, in 1/10,000 of the invoice; financed: share the seller finances itself.
 GRADE = np.dtype(
     [(name, _INT) for name in ("discount_days", "insured", "factored", "advance", "risk")]
-    + [(name, _FLOAT) for name in ("demand", "discount", "factor_cost", "financed")]
+    + [(name, _FLOAT) for name in ("demand", "discount", "factor_cost")]
 )
 STAGE = np.dtype([("from_day", _INT), ("minutes", _INT), ("cost", _INT)])
 HEAP = np.dtype([("key", _INT), ("item", _INT)])

@@ -69,9 +69,8 @@ def one(
     people, opening = world.customers, int(start[0])
     inv["level"][:opening] = np.minimum(inv["level"][:opening], len(rules.stage_from))
     cus, pol = _aligned(len(people.names), records.CUSTOMER), _grades(world, rules)
-    for name in ("grade", "segment", "newcomer"):
+    for name in ("grade", "segment", "newcomer", "default_rate"):
         cus[name] = getattr(people, name)
-    cus["weight"] = _weight(world, rules, pol)
     cus["limit"], cus["term"], cus["default_day"] = rules.limit, rules.term, np.minimum(default_day, NEVER)
     cus["wait"] = world.waits(seed, replicate)
     asked = size.copy() if log else size  # the kernel replaces what was asked for by what is granted
@@ -130,15 +129,6 @@ def _aligned(number: int, kind: np.dtype[np.void]) -> npt.NDArray[np.void]:
     return raw[skip : skip + number * kind.itemsize].view(kind)
 
 
-def _weight(world: World, rules: Rules, pol: npt.NDArray[np.void]) -> npt.NDArray[np.float64]:
-    """Loss expected of each customer per day and money owed: what a factor without recourse and the insurer leave."""
-    people = world.customers
-    grade = pol[people.grade]
-    weight = people.default_rate / 365 * (1 - world.recovery)
-    weight *= np.where((grade["factored"] > 0) & (not rules.recourse), grade["financed"], 1.0)
-    return np.asarray(weight * np.where(grade["insured"] > 0, 1 - rules.insured_share, 1.0))
-
-
 def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
     """One record per grade: terms, discount, transfer, take-up, and the weight of its risk in the collectors' queue."""
     people, grades = world.customers, world.hazard.shape[0]
@@ -149,7 +139,6 @@ def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
     table["advance"] = round(rules.advance * 10000)
     for name in ("discount_days", "insured", "factored", "demand", "discount", "factor_cost"):
         table[name] = getattr(rules, name)[:grades]
-    table["financed"] = np.where(table["factored"] > 0, 1 - table["advance"] / 10000, 1.0)
     return table
 
 
