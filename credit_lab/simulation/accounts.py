@@ -6,20 +6,20 @@ from credit_lab.simulation import records as rec
 from credit_lab.simulation.records import BORROWING
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def advance(rest, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
     """What the factor has paid on an invoice of which so much is open."""
     return rest // 10000 * pol[g].advance + rest % 10000 * pol[g].advance // 10000
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def repay(line, rest, part, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
     """The factor gets back what it paid on the part of the rest that is settled."""
     if pol[g].factored:
         line[rec.REPAID] += advance(rest, g, pol) - advance(rest - part, g, pol)
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no-untyped-def] # pragma: no cover
     """A write-off of the last of an invoice: what the factor bears of it, what the insurer pays, what is left."""
     c = inv[i].who
@@ -42,7 +42,7 @@ def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no
     return own
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances."""
     at, owed, place, g = cus[c].moved, cus[c].owed, cus[c].segment, cus[c].grade
@@ -68,7 +68,7 @@ def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ign
         month += 1
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def late(day, i, amount, inv, cus, month_of, edges, result):  # type: ignore[no-untyped-def] # pragma: no cover
     """An amount that ends on a day was overdue at the month ends between its due date and that day."""
     first = max(inv[i].due + 1, 0)

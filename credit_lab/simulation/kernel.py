@@ -103,7 +103,7 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
     balances(result)
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def _room(orders, customers, stages, days):  # type: ignore[no-untyped-def] # pragma: no cover
     """Room for all lists: an invoice is listed once as it begins, once for its second part, twice for each contact."""
     events = orders * (2 * stages + 4) + 2 * customers
@@ -139,7 +139,7 @@ def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # ty
         i = inv[i].following
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """Put the day on which the invoice ends by itself into its list: paid, or written off before."""
     g = cus[inv[i].who].grade
@@ -153,7 +153,7 @@ def _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used):  # type
     _list_end(i, r.days, inv, heads, pool, used)
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def _list_end(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """Into the list of the day on which it ends; one that stands in a later day's list goes into a second kind of list
     as well, one that stands in an earlier day's list is moved on when that day comes."""
@@ -165,14 +165,14 @@ def _list_end(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-de
         put(pool, heads, used, EARLY, ends, i)
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def _list_stage(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """The next stage of collection, unless the invoice ends before."""
     if inv[i].ready < horizon and inv[i].ends >= inv[i].ready:
         put(pool, heads, used, STAGED, inv[i].ready, i)
 
 
-@numba.njit(**BORROWING)
+@numba.njit(**BORROWING, forceinline=True)
 def _end(  # type: ignore[no-untyped-def] # pragma: no cover
     day, i, inv, cus, pol, r, burn, bands, payday, month_of, edges, heads, pool, used, result, expected
 ):
@@ -210,7 +210,7 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
         inv[i].state = 0
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-def] # pragma: no cover
     """How much of an order is granted; what is refused is counted by reason."""
     oldest = cus[c].first
@@ -235,7 +235,7 @@ def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-de
     return granted
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     day, k, size, inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads, pool, used, result,
     expected,
@@ -295,7 +295,7 @@ def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
         _list_stage(k, r.days, inv, heads, pool, used)
 
 
-@numba.njit(**BORROWING, inline="always")
+@numba.njit(**BORROWING, forceinline=True)
 def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
     """Collectors contact whoever waits, by amount × risk, until the day's minutes are used up."""
     number = gather(pool, heads[STAGED, day], todays, 0)
