@@ -19,6 +19,7 @@ from credit_lab.simulation import (
     of_policy,
     simulate,
 )  # fmt: skip
+from credit_lab.simulation.agenda import gather, put
 from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.outcome import AT, by_segment, until_precise
 from credit_lab.simulation.records import MEASURES
@@ -108,6 +109,22 @@ def test_mean_days_to_pay_of_a_constant_hazard():
     table = orders.table[(orders.table["day"] < 100) & (orders.table["closed"] >= 0)]
     assert (table["closed"] - table["day"]).mean() == pytest.approx(10, abs=0.25)
     assert result.sum(axis=(0, 1))[AT["refused_limit"]] == 0
+
+
+# ---- lists of a day's events --------------------
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(0, 99)), max_size=200))
+def test_lists_of_blocks_are_lists(events):
+    """The latest first, whatever was put into other lists meanwhile; a second list goes behind the first."""
+    pool, todays = np.full(40 * 16, -7, np.int32), np.empty(200, np.int32)
+    heads, used = np.full((2, 3), -1, np.int64), np.zeros(2, np.int64)
+    for kind, day, item in events:
+        put(pool, heads, used, kind, day, item)
+    for day in range(3):
+        first = gather(pool, heads[0, day], todays, 0)
+        both = gather(pool, heads[1, day], todays, first)
+        wanted = [[item for *place, item in events if place == [kind, day]][::-1] for kind in (0, 1)]
+        assert first == len(wanted[0])
+        assert todays[:both].tolist() == wanted[0] + wanted[1]
 
 
 # ---- kernel and reference --------------------

@@ -3,7 +3,8 @@
 Within a day: defaults; recoveries; payments and write-offs; orders; collectors. An invoice has one day on which it ends
 by itself (paid or written off), found by inverting its clock, and at most one stage of collection ahead; a contact
 burns the clock so far and inverts it again under the hazard of the new level. Stale ends are skipped because the day on
-file differs. Collectors work through a heap ordered by amount × risk until the day's minutes are used up.
+file differs. Collectors work through a heap ordered by amount × risk until the day's minutes are used up. Nothing is
+drawn here: what is left to chance stands in the records.
 """
 
 import numba
@@ -53,18 +54,7 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
 ):  # fmt: skip
     """The days one after the other."""
     r = settings[0]
-    for c in range(len(cus)):
-        cus[c].first = -1
-    for k in range(len(inv) - 1, -1, -1):
-        inv[k].following, cus[inv[k].who].first = cus[inv[k].who].first, k
-    for c in range(len(cus) - 1, -1, -1):
-        if cus[c].default_day < 0:  # failed before the first day
-            cus[c].dead = 1
-            back = max(cus[c].default_day + cus[c].wait, 0)
-            if back < r.days:
-                put(pool, heads, used, BACK, back, c)
-        elif cus[c].default_day < r.days:
-            put(pool, heads, used, FAIL, cus[c].default_day, c)
+    _begin(inv, cus, r, heads, pool, used)
     for k in range(r.opening):
         _take_over(k, size[k], inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result)
     for day in range(r.days):
@@ -74,9 +64,9 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
         for at in range(gather(pool, heads[BACK, day], todays, 0)):
             _recover(day, todays[at], inv, cus, pol, r, month_of, edges, result, expected)
         listed = gather(pool, heads[END, day], todays, 0)
-        number_of = gather(pool, heads[EARLY, day], todays, listed)
-        for at in range(number_of):
-            look_ahead(inv, cus, todays, at, number_of)
+        ends = gather(pool, heads[EARLY, day], todays, listed)
+        for at in range(ends):
+            look_ahead(inv, cus, todays, at, ends)
             i = todays[at]
             if at < listed:
                 inv[i].listed = -1
@@ -108,6 +98,23 @@ def _room(orders, customers, stages, days):  # type: ignore[no-untyped-def] # pr
     """Room for all lists: an invoice is listed once as it begins, once for its second part, twice for each contact."""
     events = orders * (2 * stages + 4) + 2 * customers
     return events // (BLOCK - 1) * BLOCK + 6 * days * BLOCK
+
+
+@numba.njit(**BORROWING)
+def _begin(inv, cus, r, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Each customer's orders in a row, its failure and what comes back of it on their days."""
+    for c in range(len(cus)):
+        cus[c].first = -1
+    for k in range(len(inv) - 1, -1, -1):
+        inv[k].following, cus[inv[k].who].first = cus[inv[k].who].first, k
+    for c in range(len(cus) - 1, -1, -1):
+        if cus[c].default_day < 0:  # failed before the first day
+            cus[c].dead = 1
+            back = max(cus[c].default_day + cus[c].wait, 0)
+            if back < r.days:
+                put(pool, heads, used, BACK, back, c)
+        elif cus[c].default_day < r.days:
+            put(pool, heads, used, FAIL, cus[c].default_day, c)
 
 
 @numba.njit(**BORROWING)

@@ -33,8 +33,8 @@ _INT, _SHORT, _FLOAT = np.int64, np.int32, np.float64
 # One record per order, 64 bytes, since the cost of an event is that of fetching it: rest still open, clock left as of
 # since, pending (clock of a second part; −1 takes the discount), ends (day it ends by itself; when closed the day of
 # that; −1 never came about, −2 and −3 refused, −4 its customer had left), listed (day in whose list it stands), ready
-# (day of the next stage), following (next order of the customer), end_next and stage_next (next in those lists), state
-# (1 open, 2 in part).
+# (day of the next stage), following (next order of the customer), state (1 open, 2 in part), quick (takes a discount if
+# there is one), leaves (its customer, if it is refused).
 ORDER = np.dtype(
     {
         "names": ["rest", "clock", "pending", "who", "due", "since", "ends", "listed", "ready", "following", "disputed",
@@ -44,9 +44,8 @@ ORDER = np.dtype(
         "itemsize": 64,
     }
 )  # fmt: skip
-# One record per customer, of 64 bytes too: weight (loss expected per day and money owed, 0 once it has failed), first
-# (its oldest order that may be open), moved (the last day accrued), wait (days from its failure until its debts are
-# written off).
+# One record per customer, of 64 bytes too: first (its oldest order that may be open), moved (the last day accrued),
+# wait (days from its failure until its debts are written off).
 CUSTOMER = np.dtype(
     {
         "names": ["limit", "owed", "default_rate", "segment", "term", "default_day", "wait", "moved", "paid_well",
@@ -55,7 +54,7 @@ CUSTOMER = np.dtype(
         "itemsize": 64,
     }
 )  # fmt: skip
-# advance: what the factor pays at once, in 1/10,000 of the invoice; financed: share the seller finances itself.
+# advance: what the factor pays at once, in 1/10,000 of the invoice.
 GRADE = np.dtype(
     [(name, _INT) for name in ("discount_days", "insured", "factored", "advance", "risk")]
     + [(name, _FLOAT) for name in ("demand", "discount", "factor_cost")]

@@ -110,9 +110,8 @@ def draw(world: World, span: Span, *, seed: int, replicate: int) -> tuple[Ints, 
     inv["who"][opening:] = who
     if carried is not None:
         first = inv[:opening]
-        for name, values in (("who", carried.customer), ("due", carried.due), ("level", carried.level),
-                             ("disputed", carried.disputed)):  # fmt: skip
-            first[name] = values
+        first["who"], first["due"], first["disputed"] = carried.customer, carried.due, carried.disputed
+        first["level"] = carried.within(world.hazard.shape[1] - 1)
         size, number = np.append(carried.amount, size), np.append(carried.numbers(), number)
     taken = np.zeros(len(world.hazard)) if world.discount_taken is None else world.discount_taken
     draw_payments(
@@ -123,7 +122,7 @@ def draw(world: World, span: Span, *, seed: int, replicate: int) -> tuple[Ints, 
 
 
 def _aligned(number: int, kind: np.dtype[np.void]) -> npt.NDArray[np.void]:
-    """Empty records of a cache line each that begin where a line begins."""
+    """Empty records, the first where a cache line begins, so that each is fetched at once."""
     raw = np.zeros((number + 1) * kind.itemsize, dtype=np.uint8)
     skip = -raw.ctypes.data % kind.itemsize
     return raw[skip : skip + number * kind.itemsize].view(kind)
