@@ -112,14 +112,14 @@ def test_mean_days_to_pay_of_a_constant_hazard():
 
 
 # ---- lists of a day's events --------------------
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(0, 99)), max_size=200))
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 99)), min_size=80, max_size=200))
 def test_lists_of_blocks_are_lists(events):
     """The latest first, whatever was put into other lists meanwhile; a second list goes behind the first."""
     pool, todays = np.full(40 * 16, -7, np.int32), np.empty(200, np.int32)
-    heads, used = np.full((2, 3), -1, np.int64), np.zeros(2, np.int64)
+    heads, used = np.full((2, 2), -1, np.int64), np.zeros(2, np.int64)
     for kind, day, item in events:
         put(pool, heads, used, kind, day, item)
-    for day in range(3):
+    for day in range(2):
         first = gather(pool, heads[0, day], todays, 0)
         both = gather(pool, heads[1, day], todays, first)
         wanted = [[item for *place, item in events if place == [kind, day]][::-1] for kind in (0, 1)]
