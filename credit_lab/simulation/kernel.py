@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from credit_lab.simulation import records as rec
-from credit_lab.simulation.accounts import accrue, advance, balances, late, lose, repay
+from credit_lab.simulation.accounts import accrue, advance, balances, foresee, late, lose, repay
 from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.world import (
@@ -91,7 +91,7 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
             i, e = pool[e, 0], pool[e, 1]
             _end(day, i, inv, cus, pol, r, burn, bands, payday, month_of, edges, heads, pool, used, result, expected)
         for k in range(start[day], start[day + 1]):
-            if cus[inv[k].who].dead:
+            if cus[inv[k].who].dead and day >= cus[inv[k].who].until:
                 inv[k].ends, size[k] = -1, 0
             else:
                 _order(
@@ -110,7 +110,7 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
 
 @numba.njit(cache=True, nogil=True)
 def _fail(day, c, cus, pol, r, month_of, edges, heads, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
-    """A customer defaults: nothing is paid or ordered any more; what comes back comes later."""
+    """A customer defaults: nothing is paid any more; what comes back comes later."""
     accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     cus[c].dead = 1
     result[month_of[day], cus[c].segment, rec.DEFAULTED] += cus[c].owed
@@ -254,6 +254,8 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         inv[k].ends = -4
         return
     granted = _granted(day, k, c, asked, inv, cus, r, line)
+    if r.still_ordering > 0:
+        foresee(expected[month_of[day]], day, c, asked, granted, cus, pol, r)
     base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(number) * ODD)
     if granted == 0:
         if r.leave_share > 0 and uniform(base, LEAVE) < r.leave_share:
@@ -268,6 +270,10 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     cus[c].owed += granted
     size[k], inv[k].rest, inv[k].due, inv[k].ready = granted, granted, day + cus[c].term, LATER
     inv[k].listed = -1
+    if cus[c].dead:  # it waits for the write-off
+        line[rec.DEFAULTED] += granted
+        inv[k].state, inv[k].pending, inv[k].ends = 1, 0, LATER
+        return
     inv[k].disputed = r.dispute_days if uniform(base, DISPUTE) < r.dispute_share else 0
     if pol[g].discount > 0 and inv[k].disputed == 0 and uniform(base, DISCOUNT) < pol[g].taken:
         inv[k].state, inv[k].pending = 1, -1

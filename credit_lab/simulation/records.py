@@ -19,7 +19,7 @@ MEASURES = (
     "actions",  # number
     "open", "overdue",
     "open_days",  # money × days
-    "defaulted",  # open when the customer failed
+    "defaulted",  # open when the customer failed, and sold to it since
 )  # fmt: skip
 (OPENING, ORDERED, SALES, REFUSED_LIMIT, REFUSED_HOLD, LOST, COLLECTED, RECOVERED, CREDITED, WRITTEN_OFF, AGED_OFF,
  VINTAGE_LOST, CLAIMS, PREMIUM, FACTORING, ADVANCED, REPAID, BORNE, COST, ACTIONS, OPEN, OVERDUE, OPEN_DAYS,
@@ -43,15 +43,14 @@ ORDER = np.dtype(
     }
 )  # fmt: skip
 # One record per customer; first is its oldest order that may be open, moved the last day accrued, wait the days from
-# its failure until its debts are written off.
+# its failure until its debts are written off, until the first day after a failure on which it does not order any more.
 CUSTOMER = np.dtype(
     [(name, _INT) for name in ("limit", "owed")]
     + [(name, _FLOAT) for name in ("default_rate", "habit")]
     + [(name, _SHORT) for name in (
-        "grade", "segment", "term", "newcomer", "default_day", "wait", "moved", "paid_well", "first", "fail_next",
-        "back_next",
+        "segment", "term", "default_day", "wait", "until", "moved", "paid_well", "first", "fail_next", "back_next",
     )]
-    + [(name, np.int16) for name in ("dead", "gone")]
+    + [(name, np.int16) for name in ("grade", "newcomer", "dead", "gone")]
 )  # fmt: skip
 # advance: what the factor pays at once, in 1/10,000 of the invoice.
 GRADE = np.dtype(
@@ -67,6 +66,6 @@ SETTING = np.dtype(
     )]
     + [(name, _FLOAT) for name in (
         "dispute_share", "partial_share", "partial_first", "leave_share", "recovery", "trial_first", "trial_factor",
-        "insured_share", "premium",
+        "insured_share", "premium", "still_ordering",
     )]
 )  # fmt: skip

@@ -83,8 +83,9 @@ def one(
     cus = np.zeros(len(people.names), records.CUSTOMER)
     for name in ("grade", "segment", "newcomer", "default_rate", "habit"):
         cus[name] = getattr(people, name)
-    cus["limit"], cus["term"], cus["default_day"] = rules.limit, rules.term, np.minimum(default_day, NEVER)
-    cus["wait"] = world.waits(seed, replicate)
+    default_day, waits = np.minimum(default_day, NEVER), world.waits(seed, replicate)
+    cus["limit"], cus["term"], cus["default_day"], cus["wait"] = rules.limit, rules.term, default_day, waits
+    cus["until"] = world.until(seed, replicate, default_day, waits)
     asked = size.copy() if log else size  # the kernel replaces what was asked for by what is granted
     settings = _settings(world, rules, span, seed, replicate, opening)
     stages = np.zeros(len(rules.stage_from), records.STAGE)
@@ -133,7 +134,7 @@ def _settings(world: World, rules: Rules, span: Span, seed: int, replicate: int,
     record["seed"], record["replicate"], record["opening"] = seed, replicate, opening
     record["days"], record["segments"] = span.warm_up + span.days, len(world.customers.segments)
     for name in ("dispute_days", "dispute_share", "partial_share", "partial_first", "leave_share",
-                 "recovery"):  # fmt: skip
+                 "recovery", "still_ordering"):  # fmt: skip
         record[name] = getattr(world, name)
     for name in ("trial_step", "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off",
                  "trial_first", "trial_factor", "insured_share", "premium", "recourse"):  # fmt: skip
