@@ -39,6 +39,7 @@ def simulate(world, rules, span, *, seed, replicate, risk):
     default_day = draw_defaults(seed, replicate, people.default_rate, world.correlation)
     default_day = np.where(people.failed_days > 0, -people.failed_days, default_day)
     burn, taken, waits = world.burn(), world.discount_taken, world.waits(seed, replicate)
+    until = world.until(seed, replicate, default_day, waits)
     result = np.zeros((month_of[-1] + 1, len(people.segments), len(MEASURES)), dtype=np.int64)
     expected = np.zeros((*result.shape[:2], 2))
     books = [[] for _ in people.names]  # every invoice of each customer, in order
@@ -109,9 +110,14 @@ def simulate(world, rules, span, *, seed, replicate, risk):
                 if one["rest"]:
                     pay(day, c, one, world, rules, burn, open_day[day], paid_well, note, settled, lose)
         for k in range(start[day], start[day + 1]):
-            if not dead[who[k]]:
-                order(day, k, int(who[k]), number[k], size[k], world, rules, books, owed, paid_well, gone, note, seed,
-                      replicate, taken, advance)  # fmt: skip
+            c = int(who[k])
+            if day < default_day[c] or day < until[c]:
+                asked, granted = order(day, k, c, number[k], size[k], world, rules, books, owed, paid_well, gone, note,
+                                       seed, replicate, taken, advance, dead[c])  # fmt: skip
+                expected[month_of[day], people.segment[c], 0] += (
+                    foreseen(day, asked, granted, int(default_day[c]), people.default_rate[c], world)
+                    * at_stake(people.grade[c], world, rules)
+                )  # fmt: skip
         for c in range(len(books)):
             for one in books[c]:
                 stage = one["level"]
@@ -139,15 +145,31 @@ def simulate(world, rules, span, *, seed, replicate, risk):
             financed = 1 - rules.advance if rules.factored[g] else 1.0
             expected[place][1] += financed * owed(c)
             if not dead[c]:
-                weight = people.default_rate[c] / 365 * (1 - world.recovery)
-                weight *= financed if not rules.recourse else 1.0
-                weight *= 1 - rules.insured_share if rules.insured[g] else 1.0
-                expected[place][0] += weight * owed(c)
+                expected[place][0] += people.default_rate[c] / 365 * at_stake(g, world, rules) * owed(c)
         if day == days - 1 or month_of[day + 1] != month_of[day]:
             for c in range(len(books)):
                 note(day, c, "open", owed(c))
                 note(day, c, "overdue", sum(one["rest"] for one in books[c] if day > one["due"]))
     return result, expected, [one for book in books for one in book]
+
+
+def at_stake(g, world, rules):
+    """Lost of one unit owed."""
+    lost = 1 - world.recovery
+    lost *= 1 - rules.advance if rules.factored[g] and not rules.recourse else 1.0
+    return lost * (1 - rules.insured_share if rules.insured[g] else 1.0)
+
+
+def foreseen(day, asked, granted, failed, rate, world):
+    """Every day before on which the customer might have failed, with the chance that it were still ordering; of those
+    that did fail, what was granted takes the place of what was asked for."""
+    q = world.still_ordering / (1 + world.still_ordering)
+    total = 0.0
+    for then in range(1, min(day, failed) + 1):
+        total += rate / 365 * q ** (day - then + 1) * asked
+    if failed <= day:
+        total += granted - (asked if failed > 0 else 0)
+    return total
 
 
 def draws(seed, replicate, c, number):
@@ -200,19 +222,20 @@ def pay(day, c, one, world, rules, burn, money_moves, paid_well, note, settled, 
         one.update(rest=0, closed=day)
 
 
-def order(day, k, c, number, size, world, rules, books, owed, paid_well, gone, note, seed, replicate, taken, advance):
-    """Granted, in part, or refused."""
+def order(day, k, c, number, size, world, rules, books, owed, paid_well, gone, note, seed, replicate, taken, advance,
+          dead):  # fmt: skip
+    """Granted, in part, or refused; what was asked for and what was granted."""
     g = world.customers.grade[c]
     asked = int(size * rules.demand[g] + 0.5)
     note(day, c, "ordered", asked)
     if gone[c]:
         note(day, c, "lost", asked)
-        return
+        return 0, 0
     base = draws(seed, replicate, c, number)
     granted = granted_part(day, c, asked, world, rules, books, owed, paid_well, note)
     if granted == 0:
         gone[c] = uniform(base, LEAVE) < world.leave_share
-        return
+        return asked, 0
     note(day, c, "sales", granted)
     note(day, c, "premium", int(granted * rules.premium + 0.5) if rules.insured[g] else 0)
     if rules.factored[g]:
@@ -224,7 +247,11 @@ def order(day, k, c, number, size, world, rules, books, owed, paid_well, gone, n
     made = invoice(k, c, granted, day, due, disputed, 0, ready, base, world)
     if rules.discount[g] > 0 and not disputed and uniform(base, DISCOUNT) < taken[g]:
         made.update(quick=True, quick_on=day + max(int(rules.discount_days[g]), 1), second=0)
+    if dead:
+        note(day, c, "defaulted", granted)
+        made["ready"] = -1
     books[c].append(made)
+    return asked, granted
 
 
 def granted_part(day, c, asked, world, rules, books, owed, paid_well, note):

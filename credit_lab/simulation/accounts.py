@@ -43,6 +43,36 @@ def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no
 
 
 @numba.njit(**BORROWING, forceinline=True)
+def at_stake(g, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
+    """What the seller loses of one unit owed by a customer that fails."""
+    lost = 1 - r.recovery
+    if pol[g].factored and not r.recourse:
+        lost *= 1 - pol[g].advance / 10000
+    if pol[g].insured:
+        lost *= 1 - r.insured_share
+    return lost
+
+
+@numba.njit(**BORROWING, forceinline=True)
+def foresee(expected, day, c, asked, granted, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Hazard-weighted loss on what failed customers go on ordering.
+
+    The order of a day would be one of those if the customer failed on one of the days before, with chance q^(k + 1)
+    when that was k days ago, q = L / (1 + L) for a mean of L days: L (q^k − q^day) failures' worth, k = 0 for a living
+    customer. What is refused to those that did fail, the hazards cannot know; it is taken off as it comes, so that
+    the mean is that of what is lost.
+    """
+    failed, q = min(day, cus[c].default_day), r.still_ordering / (1 + r.still_ordering)
+    weight = 0.0
+    if failed > 0:
+        weight = cus[c].default_rate / 365 * r.still_ordering * (q ** (day - failed) - q**day)
+    change = weight * asked
+    if cus[c].dead:
+        change += granted - (asked if failed > 0 else 0)
+    expected[cus[c].segment, rec.EXPECTED] += change * at_stake(cus[c].grade, pol, r)
+
+
+@numba.njit(**BORROWING, forceinline=True)
 def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances."""
     at, owed, place, g = cus[c].moved, cus[c].owed, cus[c].segment, cus[c].grade
@@ -50,13 +80,7 @@ def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ign
     if owed == 0 or at >= day:
         return
     financed = 1 - pol[g].advance / 10000 if pol[g].factored else 1.0
-    weight = 0.0
-    if not cus[c].dead:
-        weight = cus[c].default_rate / 365 * (1 - r.recovery)
-        if pol[g].factored and not r.recourse:
-            weight *= financed
-        if pol[g].insured:
-            weight *= 1 - r.insured_share
+    weight = 0.0 if cus[c].dead else cus[c].default_rate / 365 * at_stake(g, pol, r)
     month = month_of[at]
     while at < day:
         until = min(edges[month + 1], day)

@@ -18,12 +18,12 @@ from credit_lab.policy import Policy, grade_of
 from credit_lab.simulation import evidence
 from credit_lab.simulation.assumptions import Assumptions
 from credit_lab.simulation.rules import Rules, of_policy
-from credit_lab.simulation.silence import Silent, silent
+from credit_lab.simulation.silence import BANDS, Silent, silent
 from credit_lab.simulation.world import WAITS, Customers, Floats, Ints, SimulationError, World
 
-BANDS = np.array([-(10**6), -15, -5, -1, 2, 6, 16, 31, 61, 91, 181], dtype=np.int64)
 NEVER = 10**7
 LAG = 210  # days until a failure is known: a long term, and 90 days past due in silence
+_USUALLY_LATER = 45.0  # days for which a failed customer goes on ordering, until two such orders have been seen
 _USUAL_WAIT = 270.0  # days from a failure to the write-off that half an event of each band leans on
 PRIOR = 1.0  # customers' order rates lean on the mean with the weight of one order
 
@@ -75,7 +75,7 @@ class Counts:
 
     paid (grade, band), at_risk (grade, level, band), defaults and years by grade, orders and days by customer, log_sd,
     trend and season with errors, disputed of invoices, recovery share of so many customers, expected newcomers,
-    write-offs and days waited by band, customers that may have failed.
+    write-offs and days waited by band, orders after failures and usual ones a day, customers that may have failed.
     """
 
     paid: Floats
@@ -94,6 +94,7 @@ class Counts:
     newcomers: float
     habit: tuple[Floats, Floats, float]
     exits: tuple[Floats, Floats]
+    after: tuple[float, float]
     silent: Silent
 
     def world(self, base: World, assumptions: Assumptions, rng: np.random.Generator | None) -> World:
@@ -109,10 +110,11 @@ class Counts:
         amount, joins = self.amount, people.joins
         defaults, years = _failing(self.defaults, self.years)
         lost, waited = _leaving(*self.exits)
+        after, a_day = _still_ordering(*self.after)
         if rng is not None:
             events, shape, defaults = rng.gamma(events), rng.gamma(shape), rng.gamma(defaults)
             habits = rng.gamma(habits)
-            lost = rng.gamma(lost)
+            lost, after = rng.gamma(lost), rng.gamma(after)
             trend = float(np.clip(trend + self.trend[1] * rng.standard_normal(), -0.5, 1.0))
             season = np.maximum(season + self.season[1] * rng.standard_normal(12), 0.0)
             season = season / max(season.mean(), 1e-9)
@@ -133,7 +135,7 @@ class Counts:
         return replace(
             base, customers=moved, hazard=_levels(events / days, assumptions), season=season, trend=trend,
             dispute_share=dispute, recovery=back, correlation=assumptions.correlation,
-            leave_share=assumptions.leave_share, exits=lost / waited,
+            leave_share=assumptions.leave_share, exits=lost / waited, still_ordering=after / a_day,
             discount_taken=np.full(self.paid.shape[0], assumptions.discount_taken),
         )  # fmt: skip
 
@@ -159,13 +161,9 @@ def _leaving(lost: Floats, waited: Floats) -> tuple[Floats, Floats]:
     return lost + 0.5, waited + 0.5 * _USUAL_WAIT
 
 
-def _habit(found: pd.DataFrame, names: Any) -> tuple[Floats, Floats, float]:
-    """Payments of each customer, what its grade would have paid, and the weight of the prior by moments: the variance
-    of payments beyond that of chance is h + v h², the prior weighs 1 / v payments."""
-    n, h = found["paid"].to_numpy(), found["expected"].to_numpy()
-    beyond = float((((n - h) ** 2) - h).sum() / max((h**2).sum(), 1e-9))
-    mine = found.reindex(names).fillna(0.0)
-    return mine["paid"].to_numpy(), mine["expected"].to_numpy(), 1 / max(beyond, 0.005)
+def _still_ordering(after: float, a_day: float) -> tuple[float, float]:
+    """Orders after failures, and usual ones a day, with two orders at the usual span."""
+    return after + 2.0, a_day + 2.0 / _USUALLY_LATER
 
 
 def _joins(joins: Ints | None, number: int) -> Ints:
@@ -225,14 +223,16 @@ def calibrate(
     people, extra, term, expected = _people(ledger, policy, bought, last, failed, as_of, grades)
     sizes = extra["log_sd"].to_numpy(dtype=float)
     events, exposed = _rates(paid, at_risk, assumptions)
-    habit = _habit(evidence.habits(waits, known, _levels(events / exposed, assumptions), BANDS), people.names)
+    habit = evidence.habit(evidence.habits(waits, known, _levels(events / exposed, assumptions), BANDS), people.names)
+    after = evidence.orders_after(ledger, as_of, failed)
+    more, a_day = _still_ordering(*after)
     counts = Counts(
         paid, at_risk, defaults, years, extra["count"].to_numpy(dtype=float), extra["days"].to_numpy(dtype=float),
         sizes, extra["mean"].to_numpy(dtype=float), trend, season, disputed, count, evidence.recovery(ledger, as_of),
-        expected, habit, evidence.exits(ledger, as_of, failed),
+        expected, habit, evidence.exits(ledger, as_of, failed), after,
         silent(
             ledger, as_of, failed, pd.Series(people.names, dtype="str"),
-            float((defaults.sum() + 0.5) / max(years.sum(), 1e-9)),
+            float((defaults.sum() + 0.5) / max(years.sum(), 1e-9)), more / a_day,
         ),
     )  # fmt: skip
     number = pd.Series(np.arange(len(people.names)), index=people.names)
@@ -348,6 +348,9 @@ def _table(
     chance = counts.silent.chance
     unsure, source = float(np.sqrt((chance * (1 - chance)).sum())), f"silence of {len(chance):,} customers that owe"
     rows.append(("customers that have failed unnoticed", "", "", float(chance.sum()), unsure, source))
+    more, a_day = _still_ordering(*counts.after)
+    source = f"{counts.after[0]:.0f} invoices to customers that failed, {counts.after[1]:.2f} a day before"
+    rows.append(("days of orders after a failure", "", "", more / a_day, np.sqrt(more) / a_day, source))
     for first, lost, waited in zip(WAITS, *_leaving(*counts.exits), strict=True):
         source = f"{lost:.1f} write-offs in {waited:,.0f} days, customers that failed"
         rows.append(

@@ -5,12 +5,14 @@ Counts only; `calibration` turns them into a world. Nothing dated after `as_of` 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import aging
+from credit_lab.ids import among
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.simulation.world import WAITS, Floats, Ints, Opening
@@ -129,6 +131,15 @@ def habits(found: Spells, grade: Ints, hazard: Floats, bands: Ints) -> pd.DataFr
     return rows.groupby("customer")[["paid", "expected"]].sum()
 
 
+def habit(found: pd.DataFrame, names: Any) -> tuple[Floats, Floats, float]:
+    """Payments of each customer, what its grade would have paid, and the weight of the prior by moments: the variance
+    of payments beyond that of chance is h + v h², the prior weighs 1 / v payments."""
+    n, h = found["paid"].to_numpy(), found["expected"].to_numpy()
+    beyond = float((((n - h) ** 2) - h).sum() / max((h**2).sum(), 1e-9))
+    mine = found.reindex(names).fillna(0.0)
+    return mine["paid"].to_numpy(), mine["expected"].to_numpy(), 1 / max(beyond, 0.005)
+
+
 def _days(found: Spells, bands: Ints) -> Iterator[tuple[int, int, Floats]]:
     """Days of each spell in each band and level of collection."""
     edges, size = np.append(bands, NOT_YET), len(found.start)
@@ -170,6 +181,20 @@ def _after_loss(ledger: Ledger) -> set[str]:
     known = ledger.tables["allocations"]
     lost = known["invoice_id"].map(first.to_dict())
     return set(known.loc[lost.notna() & (known["allocated_on"] >= pd.to_datetime(lost)), "payment_id"])
+
+
+def orders_after(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> tuple[float, float]:
+    """Invoices to failed customers since their failure, and how many they had a day in the year before it, added up:
+    the one over the other is the mean number of days for which they went on ordering as usual."""
+    invoices = ledger.invoices
+    known = invoices[(invoices["amount"] > 0) & (invoices["issue_date"] <= as_of)]
+    known = known[among(known["customer_id"], pd.Series(failed.index, dtype="str"))]
+    since = (known["issue_date"] - pd.to_datetime(known["customer_id"].map(failed.to_dict()))).dt.days
+    rows = pd.DataFrame({"customer": known["customer_id"], "since": since})
+    first = -rows.groupby("customer")["since"].min()
+    before = rows[(rows["since"] < 0) & (rows["since"] >= -365)].groupby("customer").size()
+    span = first.clip(30, 365).reindex(before.index)
+    return float((rows["since"] >= 0).sum()), float((before / span).sum())
 
 
 def exits(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> tuple[Floats, Floats]:

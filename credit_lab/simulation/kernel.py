@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from credit_lab.simulation import records as rec
-from credit_lab.simulation.accounts import accrue, advance, balances, late, lose, repay
+from credit_lab.simulation.accounts import accrue, advance, balances, foresee, late, lose, repay
 from credit_lab.simulation.agenda import AHEAD, BLOCK, fetch, gather, look_ahead, put
 from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.heap import pop, push
@@ -77,7 +77,7 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
         for k in range(start[day], start[day + 1]):
             fetch(cus, inv[min(k + AHEAD, len(inv) - 1)].who)
             fetch(inv, cus[inv[min(k + AHEAD // 2, len(inv) - 1)].who].first)
-            if cus[inv[k].who].dead:
+            if cus[inv[k].who].dead and day >= cus[inv[k].who].until:
                 inv[k].ends, size[k] = -1, 0
             else:
                 _order(
@@ -119,7 +119,7 @@ def _begin(inv, cus, r, heads, pool, used):  # type: ignore[no-untyped-def] # pr
 
 @numba.njit(**BORROWING)
 def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
-    """A customer defaults: nothing is paid or ordered any more; what comes back comes later."""
+    """A customer defaults: nothing is paid any more; what comes back comes later."""
     accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     cus[c].dead = 1
     result[month_of[day], cus[c].segment, rec.DEFAULTED] += cus[c].owed
@@ -258,6 +258,8 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         inv[k].ends = -4
         return
     granted = _granted(day, k, c, asked, inv, cus, r, line)
+    if r.still_ordering > 0:
+        foresee(expected[month_of[day]], day, c, asked, granted, cus, pol, r)
     if granted == 0:
         if inv[k].leaves:
             cus[c].gone = 1
@@ -271,6 +273,10 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     cus[c].owed += granted
     size[k], inv[k].rest, inv[k].due, inv[k].ready = granted, granted, day + cus[c].term, LATER
     inv[k].listed, inv[k].state = -1, 1
+    if cus[c].dead:  # it waits for the write-off
+        line[rec.DEFAULTED] += granted
+        inv[k].pending, inv[k].ends = 0, LATER
+        return
     if pol[g].discount > 0 and inv[k].disputed == 0 and inv[k].quick:
         inv[k].pending = -1
         inv[k].ends = day + max(pol[g].discount_days, 1)

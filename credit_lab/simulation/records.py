@@ -21,7 +21,7 @@ MEASURES = (
     "actions",  # number
     "open", "overdue",
     "open_days",  # money × days
-    "defaulted",  # open when the customer failed
+    "defaulted",  # open when the customer failed, and sold to it since
 )  # fmt: skip
 (OPENING, ORDERED, SALES, REFUSED_LIMIT, REFUSED_HOLD, LOST, COLLECTED, RECOVERED, CREDITED, WRITTEN_OFF, AGED_OFF,
  VINTAGE_LOST, CLAIMS, PREMIUM, FACTORING, ADVANCED, REPAID, BORNE, COST, ACTIONS, OPEN, OVERDUE, OPEN_DAYS,
@@ -45,12 +45,13 @@ ORDER = np.dtype(
     }
 )  # fmt: skip
 # One record per customer, of 64 bytes too: first (its oldest order that may be open), moved (the last day accrued),
-# wait (days from its failure until its debts are written off).
+# wait (days from its failure until its debts are written off), until (the first day after a failure on which it does
+# not order any more).
 CUSTOMER = np.dtype(
     {
-        "names": ["limit", "owed", "default_rate", "segment", "term", "default_day", "wait", "moved", "paid_well",
-                  "first", "grade", "newcomer", "dead", "gone"],
-        "formats": [_INT] * 2 + [_FLOAT] + [_SHORT] * 7 + [np.int16] + [np.int8] * 3,
+        "names": ["limit", "owed", "default_rate", "segment", "term", "default_day", "wait", "until", "moved",
+                  "paid_well", "first", "grade", "newcomer", "dead", "gone"],
+        "formats": [_INT] * 2 + [_FLOAT] + [_SHORT] * 8 + [np.int16] + [np.int8] * 3,
         "itemsize": 64,
     }
 )  # fmt: skip
@@ -67,7 +68,7 @@ SETTING = np.dtype(
         "capacity", "write_off", "recourse",
     )]
     + [(name, _FLOAT) for name in (
-        "partial_first", "recovery", "trial_first", "trial_factor", "insured_share", "premium",
+        "partial_first", "recovery", "trial_first", "trial_factor", "insured_share", "premium", "still_ordering",
     )]
 )  # fmt: skip
 # How the functions are compiled that run for every event: they borrow arrays and make none, so the references to these

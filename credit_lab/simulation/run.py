@@ -71,8 +71,9 @@ def one(
     cus, pol = _aligned(len(people.names), records.CUSTOMER), _grades(world, rules)
     for name in ("grade", "segment", "newcomer", "default_rate"):
         cus[name] = getattr(people, name)
-    cus["limit"], cus["term"], cus["default_day"] = rules.limit, rules.term, np.minimum(default_day, NEVER)
-    cus["wait"] = world.waits(seed, replicate)
+    default_day, waits = np.minimum(default_day, NEVER), world.waits(seed, replicate)
+    cus["limit"], cus["term"], cus["default_day"], cus["wait"] = rules.limit, rules.term, default_day, waits
+    cus["until"] = world.until(seed, replicate, default_day, waits)
     asked = size.copy() if log else size  # the kernel replaces what was asked for by what is granted
     settings = _settings(world, rules, span, opening)
     stages = np.zeros(len(rules.stage_from), records.STAGE)
@@ -146,7 +147,8 @@ def _settings(world: World, rules: Rules, span: Span, opening: int) -> npt.NDArr
     record = np.zeros(1, records.SETTING)
     record["opening"], record["days"] = opening, span.warm_up + span.days
     record["segments"] = len(world.customers.segments)
-    record["partial_first"], record["recovery"] = world.partial_first, world.recovery
+    for name in ("partial_first", "recovery", "still_ordering"):
+        record[name] = getattr(world, name)
     for name in ("trial_step", "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off",
                  "trial_first", "trial_factor", "insured_share", "premium", "recourse"):  # fmt: skip
         record[name] = getattr(rules, name)

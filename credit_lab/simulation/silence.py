@@ -1,4 +1,4 @@
-"""Customers that may have failed already without anyone knowing: nothing has come in since, and no order.
+"""Customers that may have failed already without anyone knowing: what is due does not come in, and no order does.
 
 A failure is seen in the books months later. Left alone, customers that failed lately would go on paying in a forecast,
 and half of the write-offs of the year ahead would be missing from it.
@@ -13,13 +13,13 @@ import pandas as pd
 from credit_lab import aging
 from credit_lab.ids import among, positions
 from credit_lab.ledger.model import Ledger
-from credit_lab.simulation.evidence import failures
+from credit_lab.simulation import evidence
 from credit_lab.simulation.world import Floats, Ints
 
 LONGEST = 400  # days back that are looked at
-_LEAD = 45.0  # days for which invoices may still be issued to a customer that has failed, until some have been seen
+BANDS = np.array([-(10**6), -15, -5, -1, 2, 6, 16, 31, 61, 91, 181], dtype=np.int64)  # days past due
 _PAST = (150, 210, 270, 330, 390, 450)  # days back at which failures have become known since
-_LENT = 2  # gaps of all customers that each one's mean leans on
+_YEARS = 2  # of the past that payments are counted in
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Silent:
 
 @dataclass(frozen=True)
 class _Signs:
-    """As of a day: customers that owe (number), whether something past due, odds of a failure, and `Silent.since`."""
+    """As of a day: customers that owe (number), whether something past due, logarithm of the odds of a failure, and
+    `Silent.since`."""
 
     number: Ints
     late: npt.NDArray[np.bool_]
@@ -58,114 +59,148 @@ class _Signs:
     since: Floats
 
 
-def silent(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series, names: pd.Series, rate: float) -> Silent:
-    """Chance that each customer that owes something has failed, from the days without a receipt and an invoice.
+def silent(
+    ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series, names: pd.Series, rate: float, later: float
+) -> Silent:
+    """Chance that each customer that owes something has failed, from the payments and orders that did not come.
 
-    The gaps between days with receipts (and between those with invoices), over each customer's mean gap, have one
-    distribution for all: S is the share of gaps that are longer. Alive, a customer has been silent for s days with
-    chance S(s); one that failed u days after its last sign had to be silent for u only. With the failure rate λ as
-    prior, the odds of a failure are λ ∫ S(u) du / S(s), receipts and invoices taken together.
+    Alive, a customer leaves all it owes unpaid for u days with chance exp(−H), H being its hazards of payment (by days
+    past due, times its habit) added up over open invoices and days; one that has failed pays nothing. With the failure
+    rate λ as prior, the odds of a failure are λ ∫ exp(H(u)) O(u) du over the days u since the last receipt, O(u) being
+    the same ratio for orders: a customer that fails goes on ordering for exponential `later` days.
 
-    Customers about to fail slow down before, which these odds do not know; by what factor they are too small is
-    learned, for those with and without arrears, from earlier days whose failures have become known since.
+    Payments of one customer come together more often than the hazards say, and customers about to fail slow down; how
+    far to trust these odds is learned (a factor for customers with and without arrears, and a power) from earlier days
+    whose failures have become known since.
 
     Parameters
     ----------
     names : customers by number; failed : day by customer, those known to have failed
     rate : failures a year and customer; not by grade, which the silence has moved already
+    later : mean days for which failed customers go on ordering
     """
     past = []
     for ago in _PAST:
         day = as_of - pd.Timedelta(days=ago)
         if day > ledger.invoices["issue_date"].min() + pd.Timedelta(days=120):
-            then = _signs_of(ledger, day, failures(ledger, day), names, rate)
+            then = _signs_of(ledger, day, evidence.failures(ledger, day), names, rate, later)
             died = failed.reindex(names.iloc[then.number]).to_numpy(dtype="datetime64[us]") <= np.datetime64(day)
             past.append(pd.DataFrame({"late": then.late, "odds": then.odds, "died": died}))
-    factor = np.ones(2)
+    now = _signs_of(ledger, as_of, failed, names, rate, later)
+    odds = now.odds
     if past:
         rows = pd.concat(past, ignore_index=True)
-        for late, part in rows.groupby("late"):
-            factor[int(late)] = _factor(part["odds"].to_numpy(), part["died"].to_numpy())
-    now = _signs_of(ledger, as_of, failed, names, rate)
-    odds = now.odds * factor[now.late.astype(np.int64)]
-    return Silent(now.number, odds / (1 + odds), now.since)
+        learned = _trusted(rows["odds"].to_numpy(), rows["late"].to_numpy(), rows["died"].to_numpy())
+        odds = _design(now.odds, now.late) @ learned
+    return Silent(now.number, 1 / (1 + np.exp(-odds)), now.since)
 
 
-def _factor(odds: Floats, died: npt.NDArray[np.bool_]) -> float:
-    """Factor on all odds of highest likelihood; its logarithm has a normal prior around nought of width 1.5."""
-    b = 0.0
-    for _ in range(50):
-        p = odds * np.exp(b) / (1 + odds * np.exp(b))
-        b += float(np.clip((died.sum() - p.sum() - b / 2.25) / ((p * (1 - p)).sum() + 1 / 2.25), -1, 1))
-    return float(np.exp(b))
+def _design(odds: Floats, late: npt.NDArray[np.bool_]) -> Floats:
+    return np.column_stack([odds, ~late, late]).astype(np.float64)
 
 
-def _signs_of(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series, names: pd.Series, rate: float) -> _Signs:
-    lead = _lead(ledger, as_of, failed)
+_EXPECTED, _WIDTH = np.array([1.0, 0.0, 0.0]), np.array([0.3, 1.0, 1.0])  # of power and factors, before any experience
+
+
+def _trusted(odds: Floats, late: npt.NDArray[np.bool_], died: npt.NDArray[np.bool_]) -> Floats:
+    """Power of the odds and logarithm of their factors for customers without and with arrears, of highest likelihood
+    under a normal prior."""
+    x, b = _design(odds, late), _EXPECTED.copy()
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-x @ b))
+        slope = x.T @ (died - p) - (b - _EXPECTED) / _WIDTH**2
+        bend = (x * (p * (1 - p))[:, None]).T @ x + np.diag(1 / _WIDTH**2)
+        step = np.linalg.solve(bend, slope)
+        b += step * min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
+        if np.abs(step).max() < 1e-10:
+            break
+    return b
+
+
+def _signs_of(
+    ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series, names: pd.Series, rate: float, later: float
+) -> _Signs:
+    owed = _owed(ledger, as_of, failed)
+    place = positions(owed["customer_id"].astype("str"), names)
+    owed, place = owed[place >= 0], place[place >= 0]
+    number, row = np.unique(place, return_inverse=True)
+    who = names.iloc[number]
+    size = len(number)
+    payments, invoices = ledger.payments, ledger.invoices
+    payments = payments[(payments["paid_date"] <= as_of) & (payments["amount"] > 0)]
+    invoices = invoices[(invoices["issue_date"] <= as_of) & (invoices["amount"] > 0)]
+    sold = invoices.groupby("customer_id")["issue_date"].agg(["min", "max"]).reindex(who)
+    paid = payments.groupby("customer_id")["paid_date"].max().reindex(who)
+    quiet = _ago(as_of, paid.fillna(sold["min"]))  # without any receipt: since the first invoice
+    missing = np.cumsum(_burnt(ledger, as_of, failed, owed, row, who), axis=1)  # column k: failed k + 1 days ago
+    days = np.arange(1, LONGEST + 1)[None, :]
+    weight = missing + _order_ratio(_order_rates(invoices, as_of, who), _ago(as_of, sold["max"]), later, days)
+    weight = np.where(days <= np.maximum(quiet, 1)[:, None], weight, -np.inf)
+    top = weight.max(axis=1, initial=-np.inf)[:, None] if size else np.zeros((0, 1))
+    share = np.exp(weight - top)
+    total = share.sum(axis=1)
+    late = np.bincount(row, weights=(owed["due_date"] < as_of).to_numpy(), minlength=size) > 0
+    odds = np.clip(np.log(total) + top[:, 0] + np.log(rate / 365), -30, 30)
+    return _Signs(number, late, odds, np.cumsum(share, axis=1) / total[:, None])
+
+
+def _ago(as_of: pd.Timestamp, day: pd.Series) -> Floats:
+    return np.asarray((as_of - pd.to_datetime(day)).dt.days.to_numpy(dtype=float))
+
+
+def _owed(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> pd.DataFrame:
+    """Open invoices without a running dispute of customers not known to have failed."""
     items = aging.open_items(ledger, as_of)
     owed = items[(items["kind"] == "invoice") & (items["open_amount"] > 0)]
     if ledger.has("disputes"):
         argued = ledger.tables["disputes"]
         argued = argued[(argued["opened_on"] <= as_of) & ~(argued["closed_on"] <= as_of)]
         owed = owed[~among(owed["document_id"], argued["invoice_id"])]
-    owed = owed[~among(owed["customer_id"], pd.Series(failed.index, dtype="str"))]
-    due = owed.groupby(owed["customer_id"].astype(str))["due_date"].min()
-    due = due[positions(pd.Series(due.index, dtype="str"), names) >= 0]
-    who = pd.Series(due.index, dtype="str")
-    number = positions(who, names)
-    payments, invoices = ledger.payments, ledger.invoices
-    payments = payments[(payments["paid_date"] <= as_of) & (payments["amount"] > 0)]
-    invoices = invoices[(invoices["issue_date"] <= as_of) & (invoices["amount"] > 0)]
-    sold = _signs(invoices["customer_id"], invoices["issue_date"], as_of, who)
-    paid = _signs(payments["customer_id"], payments["paid_date"], as_of, who)
-    if len(who) == 0 or sold is None or paid is None:
-        none = np.zeros(0)
-        return _Signs(none.astype(np.int64), none.astype(bool), none, np.zeros((0, LONGEST)))
-    ago = np.arange(LONGEST)  # days since the failure, less one
-    last_sold, last_paid = sold[0], np.minimum(paid[0], sold[3])  # without any receipt: silent since the first invoice
-    possible = ago < np.minimum(last_paid, last_sold + lead)[:, None]
-    until = [
-        _longer(kept, np.maximum(last[:, None] - ago, 0) / mean[:, None])
-        for (_, mean, kept, _), last in ((paid, last_paid), (sold, last_sold))
-    ]
-    weight = np.where(possible, until[0] * until[1], 0.0) * rate / 365
-    total = weight.sum(axis=1)
-    since = np.cumsum(weight, axis=1) / np.maximum(total, 1e-300)[:, None]
-    return _Signs(number, (due < as_of).to_numpy(), total / (until[0][:, 0] * until[1][:, 0]), since)
+    return owed[~among(owed["customer_id"], pd.Series(failed.index, dtype="str"))]
 
 
-def _lead(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> float:
-    """Days after the failure within which nine in ten of those known to have failed had their last invoice."""
-    known = ledger.invoices[(ledger.invoices["issue_date"] <= as_of) & (ledger.invoices["amount"] > 0)]
-    last = known.groupby("customer_id")["issue_date"].max().reindex(failed.index)
-    days = np.maximum((last - failed).dt.days.to_numpy(dtype=float), 0.0)
-    return float(np.quantile(np.append(days, [_LEAD] * 3), 0.9))
+def _burnt(
+    ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series, owed: pd.DataFrame, row: Ints, who: pd.Series
+) -> Floats:
+    """Hazard of a payment of each customer (rows) on the day `as_of`, the day before, ...: the hazards of its open
+    invoices, learned from all customers, times its habit."""
+    waits = evidence.spells(ledger, as_of, as_of - pd.DateOffset(years=_YEARS), failed, [], np.zeros(0, dtype=np.int64))
+    grade = np.zeros(len(waits.customer), dtype=np.int64)
+    paid, at_risk = evidence.exposure(waits, grade, 1, BANDS)
+    hazard = (paid[0] + 0.5) / (at_risk[0, 0] + 0.5 / max(paid.sum() / max(at_risk.sum(), 1.0), 1e-9))
+    mine, usual, weight = evidence.habit(evidence.habits(waits, grade, hazard[None, None, :], BANDS), who)
+    age = (as_of - owed["due_date"]).dt.days.to_numpy()
+    known = (as_of - owed["issue_date"]).dt.days.to_numpy()
+    change = np.zeros((len(who), LONGEST + 1))
+    edges = np.append(BANDS, 10**6)
+    for band in range(len(BANDS)):
+        first = np.clip(age - edges[band + 1] + 1, 0, LONGEST)
+        last = np.clip(np.minimum(age - edges[band] + 1, known), first, LONGEST)
+        np.add.at(change, (row, first), hazard[band])
+        np.add.at(change, (row, last), -hazard[band])
+    habit = (mine + weight) / (usual + weight)
+    return np.asarray(np.maximum(np.cumsum(change[:, :-1], axis=1), 0.0) * habit[:, None])
 
 
-def _signs(
-    customer: pd.Series, date: pd.Series, as_of: pd.Timestamp, who: pd.Series
-) -> tuple[Floats, Floats, Floats, Floats] | None:
-    """Of each of `who`: days since the last sign, mean gap, days since the first sign; and all gaps over their means,
-    sorted. None where nothing is known."""
-    day = (as_of - date).dt.days.to_numpy()
-    rows = pd.DataFrame({"customer": customer.to_numpy(), "day": day}).drop_duplicates()
-    rows = rows.sort_values(["customer", "day"], kind="stable")
-    gap = rows.groupby("customer")["day"].diff().to_numpy()
-    rows = rows.assign(gap=gap)
-    seen = rows.groupby("customer").agg(
-        last=("day", "min"), first=("day", "max"), sum=("gap", "sum"), n=("gap", "count")
+def _order_rates(invoices: pd.DataFrame, as_of: pd.Timestamp, who: pd.Series) -> Floats:
+    """Invoices a day of the last twelve months; those of customers with few lean on all."""
+    recent = invoices[invoices["issue_date"] > as_of - pd.DateOffset(years=1)]
+    count = recent.groupby("customer_id").size()
+    days = _ago(as_of, invoices.groupby("customer_id")["issue_date"].min()).clip(15, 365)
+    span = pd.Series(days, index=invoices.groupby("customer_id").size().index)
+    usual = len(recent) / max(span.reindex(count.index).sum(), 1.0)
+    return np.asarray(
+        (count.reindex(who).fillna(0.0).to_numpy() + 1) / (span.reindex(who).fillna(365.0).to_numpy() + 1 / usual)
     )
-    if seen["n"].sum() < 20:
-        return None
-    usual = seen["sum"].sum() / seen["n"].sum()
-    mean = (seen["sum"] + _LENT * usual) / (seen["n"] + _LENT)
-    ratio = np.sort((rows["gap"] / rows["customer"].map(mean)).dropna().to_numpy())
-    mine = seen.assign(mean=mean).reindex(who)
-    last, first = mine["last"].fillna(LONGEST).to_numpy(), mine["first"].fillna(LONGEST).to_numpy()
-    return last, mine["mean"].fillna(usual).to_numpy(), ratio, first
 
 
-def _longer(sorted_: Floats, than: Floats) -> Floats:
-    """Share of gaps longer than so many means, never quite zero."""
-    more = len(sorted_) - np.searchsorted(sorted_, than, side="right")
-    return np.asarray((more + 0.5) / (len(sorted_) + 1.0), dtype=np.float64)
+def _order_ratio(rate: Floats, quiet: Floats, later: float, days: Ints) -> Floats:
+    """Logarithm of the chance of the orders seen if the customer failed so many days ago, over that if it is alive.
+
+    After a failure orders stop at the rate k = 1 / `later`; of the m days without an order that lie after it, some
+    part was before the stop: (k e^(r m) + r e^(−k m)) / (k + r), and until the last order they had not stopped.
+    """
+    stop, r = 1 / max(later, 1.0), rate[:, None]
+    m = np.minimum(days, quiet[:, None])
+    seen = np.log(stop + r * np.exp(-(stop + r) * m)) + r * m - np.log(stop + r)
+    return np.asarray(seen - stop * np.maximum(days - quiet[:, None], 0))

@@ -25,7 +25,7 @@ ONE = 2.0**32
 ODD, STEP = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03)
 # purposes of draws
 GAP, SIZE, CLOCK, SECOND, DISPUTE, PARTIAL, DISCOUNT, LEAVE = (np.uint64(k) for k in range(1, 9))
-DEFAULT, FACTOR, WAIT = np.uint64(101), np.uint64(102), np.uint64(103)
+DEFAULT, FACTOR, WAIT, STOP = (np.uint64(k) for k in range(101, 105))
 WAITS = np.array([0, 120, 240, 365])  # first day after the failure of each band of the time to the write-off
 
 
@@ -132,6 +132,7 @@ class World:
     recovery : share of a defaulter's balance that comes back when the rest is written off
     recovery_days : days from the failure until then, the same for all; or, where it is given,
     exits : daily hazard of the write-off by days since the failure, in the bands of `WAITS`
+    still_ordering : mean days for which a customer that has failed goes on ordering (geometric)
     leave_share : chance that a customer whose order is refused leaves for good
     correlation : of default times with one common factor
     opening : invoices open on the first day; None: the books fill during a warm-up
@@ -152,6 +153,7 @@ class World:
     recovery: float = 0.3
     recovery_days: int = 180
     exits: Floats | None = None
+    still_ordering: float = 0.0
     leave_share: float = 0.0
     correlation: float = 0.12
     opening: Opening | None = None
@@ -170,6 +172,8 @@ class World:
                   self.correlation)  # fmt: skip
         if not all(0 <= share <= 1 for share in shares) or self.correlation == 1 or self.recovery_days < 1:
             raise SimulationError("simulation: shares must lie in [0, 1] and recovery take at least a day")
+        if not 0 <= self.still_ordering < np.inf:
+            raise SimulationError("simulation: still_ordering is a number of days, not negative")
         if self.exits is not None and (len(self.exits) != len(WAITS) or not (self.exits >= 0).all()):
             raise SimulationError(f"simulation: exits needs {len(WAITS)} hazards, none negative")
         if (self.season < 0).any() or len(self.season) == 0:
@@ -199,6 +203,14 @@ class World:
         if self.exits is None:
             return np.full(len(people.names), self.recovery_days)
         return np.asarray(draw_waits(seed, replicate, people.failed_days, self.exits, WAITS))
+
+    def until(self, seed: int, replicate: int, default_day: Ints, waits: Ints) -> Ints:
+        """First day on which each customer, once failed, does not order any more: at the latest when what it owes is
+        written off."""
+        if self.still_ordering == 0:
+            return default_day
+        more = draw_orders_after(seed, replicate, len(default_day), self.still_ordering)
+        return default_day + np.minimum(more, waits)
 
     def burn(self) -> Ints:
         """Clock burnt per day by grade, level and band."""
@@ -325,6 +337,16 @@ def draw_waits(seed, replicate, waited, hazard, bands):  # type: ignore[no-untyp
             at, band = float(bands[band + 1]), band + 1
         last = at + left / hazard[band] if hazard[band] > 0 else 1e9
         result[customer] = int(min(last, 1e9)) + 1
+    return result
+
+
+@numba.njit(cache=True, nogil=True)
+def draw_orders_after(seed, replicate, customers, mean):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Days for which each customer goes on ordering after its failure: at least k with chance q^k, q = m / (1 + m)."""
+    result = np.empty(customers, np.int64)
+    for customer in range(customers):
+        u = uniform(customer_key(seed, replicate, customer), STOP)
+        result[customer] = int(min(math.log(u) / math.log(mean / (1 + mean)), 1e9))
     return result
 
 
