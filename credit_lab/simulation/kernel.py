@@ -10,7 +10,17 @@ import numba
 import numpy as np
 
 from credit_lab.simulation import records as rec
-from credit_lab.simulation.accounts import accrue, advance, balances, foresee, late, lose, repay
+from credit_lab.simulation.accounts import (
+    accrue,
+    advance,
+    ahead,
+    allowed,
+    at_stake,
+    balances,
+    late,
+    lose,
+    repay,
+)  # fmt: skip
 from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.world import (
@@ -27,6 +37,8 @@ from credit_lab.simulation.world import (
     uniform,
 )  # fmt: skip
 
+# numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
+PARTS = "db194668e103"
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
@@ -70,7 +82,7 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
         lines = result[month_of[day]]
         c = heads[FAIL, day]
         while c >= 0:
-            _fail(day, c, cus, pol, r, month_of, edges, heads, result, expected)
+            _fail(day, c, inv, cus, pol, r, month_of, edges, heads, result, expected)
             c = cus[c].fail_next
         c = heads[BACK, day]
         while c >= 0:
@@ -100,7 +112,7 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
                 )  # fmt: skip
         _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, heap, used, lines)
     for c in range(len(cus)):
-        accrue(result, expected, month_of, edges, c, r.days, cus, pol, r)
+        accrue(result, expected, month_of, edges, c, r.days, inv, cus, pol, r)
     for i in range(len(inv)):
         if inv[i].state > 0:
             late(r.days, i, inv[i].rest, inv, cus, month_of, edges, result)
@@ -109,9 +121,12 @@ def simulate(inv, size, number, cus, pol, stages, settings, burn, bands, month_o
 
 
 @numba.njit(cache=True, nogil=True)
-def _fail(day, c, cus, pol, r, month_of, edges, heads, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+def _fail(day, c, inv, cus, pol, r, month_of, edges, heads, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A customer defaults: nothing is paid any more; what comes back comes later."""
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
+    if day > 0:  # from now on what it is sold counts
+        guess = ahead(c, inv, cus, r)
+        expected[month_of[day], cus[c].segment, rec.EXPECTED] -= guess * at_stake(cus[c].grade, pol, r)
+    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
     cus[c].dead = 1
     result[month_of[day], cus[c].segment, rec.DEFAULTED] += cus[c].owed
     back = day + cus[c].wait
@@ -123,7 +138,7 @@ def _fail(day, c, cus, pol, r, month_of, edges, heads, result, expected):  # typ
 @numba.njit(cache=True, nogil=True)
 def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A share of each open invoice comes back, the rest is written off."""
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
+    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
     line = result[month_of[day], cus[c].segment]
     i = cus[c].first
     while i >= 0:
@@ -183,6 +198,7 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
     c = inv[i].who
     if inv[i].state == 0 or inv[i].ends != day or cus[c].dead:
         return
+    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
     g, line = cus[c].grade, result[month_of[day], cus[c].segment]
     part, closed = inv[i].rest, True
     if day > inv[i].due + r.write_off:
@@ -205,7 +221,6 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
         line[rec.COLLECTED] += part
         repay(line, part, part, g, pol)
         cus[c].paid_well += day <= inv[i].due
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     late(day, i, part, inv, cus, month_of, edges, result)
     cus[c].owed -= part
     inv[i].rest -= part
@@ -224,12 +239,7 @@ def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-de
         line[rec.REFUSED_HOLD] += asked
         inv[k].ends = -2
         return 0
-    allowed = cus[c].limit
-    if cus[c].newcomer:
-        steps = min(cus[c].paid_well // r.trial_step, r.trial_steps)
-        if steps < r.trial_steps:
-            allowed = min(allowed, int(r.trial_first * r.trial_factor**steps))
-    room, granted = allowed - cus[c].owed, asked
+    room, granted = allowed(c, cus, r) - cus[c].owed, asked
     if asked > room:
         granted = room if r.partial_release and room > 0 else 0
         line[rec.REFUSED_LIMIT] += asked - granted
@@ -253,9 +263,8 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         line[rec.LOST] += asked
         inv[k].ends = -4
         return
+    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
     granted = _granted(day, k, c, asked, inv, cus, r, line)
-    if r.still_ordering > 0:
-        foresee(expected[month_of[day]], day, c, asked, granted, cus, pol, r)
     base = mix(customer_key(r.seed, r.replicate, c) + np.uint64(number) * ODD)
     if granted == 0:
         if r.leave_share > 0 and uniform(base, LEAVE) < r.leave_share:
@@ -266,12 +275,12 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     if pol[g].factored:
         line[rec.FACTORING] += int(granted * pol[g].factor_cost + 0.5)
         line[rec.ADVANCED] += advance(granted, g, pol)
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     cus[c].owed += granted
     size[k], inv[k].rest, inv[k].due, inv[k].ready = granted, granted, day + cus[c].term, LATER
     inv[k].listed = -1
     if cus[c].dead:  # it waits for the write-off
         line[rec.DEFAULTED] += granted
+        expected[month_of[day], cus[c].segment, rec.EXPECTED] += granted * at_stake(g, pol, r)
         inv[k].state, inv[k].pending, inv[k].ends = 1, 0, LATER
         return
     inv[k].disputed = r.dispute_days if uniform(base, DISPUTE) < r.dispute_share else 0

@@ -43,10 +43,11 @@ ORDER = np.dtype(
     }
 )  # fmt: skip
 # One record per customer; first is its oldest order that may be open, moved the last day accrued, wait the days from
-# its failure until its debts are written off, until the first day after a failure on which it does not order any more.
+# its failure until its debts are written off, until the first day after a failure on which it does not order any more,
+# usual what it orders in the mean time for which failed customers go on ordering.
 CUSTOMER = np.dtype(
     [(name, _INT) for name in ("limit", "owed")]
-    + [(name, _FLOAT) for name in ("default_rate", "habit")]
+    + [(name, _FLOAT) for name in ("default_rate", "habit", "usual")]
     + [(name, _SHORT) for name in (
         "segment", "term", "default_day", "wait", "until", "moved", "paid_well", "first", "fail_next", "back_next",
     )]
