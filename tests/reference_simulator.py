@@ -89,6 +89,8 @@ def simulate(world, rules, span, *, seed, replicate, risk):
             if level < len(rules.stage_from):
                 ready = max(due + max(int(rules.stage_from[level]), disputed), 0)
             books[c].append(invoice(k, c, amount, -1, due, disputed, level, ready, base, world))
+    guess, moved = [0.0] * len(people.names), [0] * len(people.names)
+    oldest = [book[0] if book else None for book in books]  # when the last order came
     start = start + opening
     who, number = np.append(np.zeros(opening, int), who), np.append(np.zeros(opening, int), number)
     size = np.append(np.zeros(opening, int), size)
@@ -96,6 +98,9 @@ def simulate(world, rules, span, *, seed, replicate, risk):
         dead = default_day <= day
         for c in np.flatnonzero(default_day == day):
             note(day, c, "defaulted", owed(c))
+            if day > 0:
+                lost = guess[c] * at_stake(people.grade[c], world, rules)
+                expected[month_of[day], people.segment[c], 0] -= lost
         back_on = np.where(default_day < 0, np.maximum(default_day + waits, 0), default_day + waits)
         for c in np.flatnonzero(back_on == day):
             for one in books[c]:
@@ -108,16 +113,18 @@ def simulate(world, rules, span, *, seed, replicate, risk):
         for c in np.flatnonzero(~dead):
             for one in books[c]:
                 if one["rest"]:
+                    before = one["rest"]
                     pay(day, c, one, world, rules, burn, open_day[day], paid_well, note, settled, lose)
+                    moved[c] = moved[c] if one["rest"] == before else day
         for k in range(start[day], start[day + 1]):
             c = int(who[k])
-            if day < default_day[c] or day < until[c]:
-                asked, granted = order(day, k, c, number[k], size[k], world, rules, books, owed, paid_well, gone, note,
-                                       seed, replicate, taken, advance, dead[c])  # fmt: skip
-                expected[month_of[day], people.segment[c], 0] += (
-                    foreseen(day, asked, granted, int(default_day[c]), people.default_rate[c], world)
-                    * at_stake(people.grade[c], world, rules)
-                )  # fmt: skip
+            if day < until[c]:
+                moved[c] = moved[c] if gone[c] else day
+                granted = order(day, k, c, number[k], size[k], world, rules, books, owed, paid_well, gone, note, seed,
+                                replicate, taken, advance, dead[c], oldest)  # fmt: skip
+                if dead[c]:
+                    lost = granted * at_stake(people.grade[c], world, rules)
+                    expected[month_of[day], people.segment[c], 0] += lost
         for c in range(len(books)):
             for one in books[c]:
                 stage = one["level"]
@@ -145,7 +152,11 @@ def simulate(world, rules, span, *, seed, replicate, risk):
             financed = 1 - rules.advance if rules.factored[g] else 1.0
             expected[place][1] += financed * owed(c)
             if not dead[c]:
-                expected[place][0] += people.default_rate[c] / 365 * at_stake(g, world, rules) * owed(c)
+                if moved[c] == day:
+                    guess[c] = 0.0 if gone[c] else ahead(world, rules, c, owed(c), paid_well, oldest[c],
+                                                            min(days - day, waits[c]), day)  # fmt: skip
+                stake = people.default_rate[c] / 365 * at_stake(g, world, rules)
+                expected[place][0] += stake * (owed(c) + guess[c])
         if day == days - 1 or month_of[day + 1] != month_of[day]:
             for c in range(len(books)):
                 note(day, c, "open", owed(c))
@@ -160,16 +171,23 @@ def at_stake(g, world, rules):
     return lost * (1 - rules.insured_share if rules.insured[g] else 1.0)
 
 
-def foreseen(day, asked, granted, failed, rate, world):
-    """Every day before on which the customer might have failed, with the chance that it were still ordering; of those
-    that did fail, what was granted takes the place of what was asked for."""
-    q = world.still_ordering / (1 + world.still_ordering)
-    total = 0.0
-    for then in range(1, min(day, failed) + 1):
-        total += rate / 365 * q ** (day - then + 1) * asked
-    if failed <= day:
-        total += granted - (asked if failed > 0 else 0)
-    return total
+def ahead(world, rules, c, owed, paid_well, oldest, left, day):
+    """What a customer would still be sold if it failed, as far as one can say on the day its balance moved."""
+    people = world.customers
+    sold = world.still_ordering * people.rate[c] * people.amount[c] * rules.demand[people.grade[c]]
+    if sold and oldest and oldest["rest"]:
+        left = min(left, max(oldest["due"] + rules.hold_days - day, 0))
+    sold *= 1 - math.exp(-left / world.still_ordering) if sold else 0
+    return min(sold, max(allowed(world, rules, c, paid_well) - owed, 0.0))
+
+
+def allowed(world, rules, c, paid_well):
+    """The limit, or that of a newcomer's trial step."""
+    if world.customers.newcomer[c]:
+        steps = min(paid_well[c] // rules.trial_step, rules.trial_steps)
+        if steps < rules.trial_steps:
+            return min(rules.limit[c], int(rules.trial_first * rules.trial_factor**steps))
+    return rules.limit[c]
 
 
 def draws(seed, replicate, c, number):
@@ -223,19 +241,19 @@ def pay(day, c, one, world, rules, burn, money_moves, paid_well, note, settled, 
 
 
 def order(day, k, c, number, size, world, rules, books, owed, paid_well, gone, note, seed, replicate, taken, advance,
-          dead):  # fmt: skip
-    """Granted, in part, or refused; what was asked for and what was granted."""
+          dead, oldest):  # fmt: skip
+    """Granted, in part, or refused; how much."""
     g = world.customers.grade[c]
     asked = int(size * rules.demand[g] + 0.5)
     note(day, c, "ordered", asked)
     if gone[c]:
         note(day, c, "lost", asked)
-        return 0, 0
+        return 0
     base = draws(seed, replicate, c, number)
-    granted = granted_part(day, c, asked, world, rules, books, owed, paid_well, note)
+    granted = granted_part(day, c, asked, world, rules, books, owed, paid_well, note, oldest)
     if granted == 0:
         gone[c] = uniform(base, LEAVE) < world.leave_share
-        return asked, 0
+        return 0
     note(day, c, "sales", granted)
     note(day, c, "premium", int(granted * rules.premium + 0.5) if rules.insured[g] else 0)
     if rules.factored[g]:
@@ -250,22 +268,19 @@ def order(day, k, c, number, size, world, rules, books, owed, paid_well, gone, n
     if dead:
         note(day, c, "defaulted", granted)
         made["ready"] = -1
+    oldest[c] = oldest[c] or made
     books[c].append(made)
-    return asked, granted
+    return granted
 
 
-def granted_part(day, c, asked, world, rules, books, owed, paid_well, note):
+def granted_part(day, c, asked, world, rules, books, owed, paid_well, note, oldest):
     """How much of an order is granted."""
     still = [one for one in books[c] if one["rest"]]
+    oldest[c] = still[0] if still else None
     if still and day - still[0]["due"] > rules.hold_days and still[0]["rest"] >= rules.hold_least:
         note(day, c, "refused_hold", asked)
         return 0
-    allowed = rules.limit[c]
-    if world.customers.newcomer[c]:
-        steps = min(paid_well[c] // rules.trial_step, rules.trial_steps)
-        if steps < rules.trial_steps:
-            allowed = min(allowed, int(rules.trial_first * rules.trial_factor**steps))
-    room, granted = allowed - owed(c), asked
+    room, granted = allowed(world, rules, c, paid_well) - owed(c), asked
     if asked > room:
         granted = room if rules.partial_release and room > 0 else 0
         note(day, c, "refused_limit", asked - granted)

@@ -184,7 +184,7 @@ def test_money_is_conserved(changes, limits, seed):
     world, factored = made_world(30, seed=seed % 7), np.array([0, 1, 0, 1, 0, 1], bool)
     span = Span(days=200, warm_up=10 * (seed % 2))
     if seed % 2 == 0:
-        world = with_books(world, seed)
+        world = replace(with_books(world, seed), still_ordering=seed % 5 * 20.0)
     rules = of_policy(baseline, world.customers).scaled(limits)
     rules = rules.with_(discount=np.full(6, 0.015), factored=factored, advance=0.7654, **changes)
     found, expected, orders = one(world, rules, span, seed=seed, replicate=1, log=True)
@@ -314,13 +314,39 @@ def test_common_worlds_save_most_of_the_noise(pair):
         assert table.loc[measure, "against_independent"] > least
 
 
-def test_hazard_weighted_loss_is_unbiased_for_what_fails(pair):
-    """Mean balance at default × loss share equals the mean expected loss, within three errors; far less noise."""
-    world, _, _, base = pair
+@pytest.mark.parametrize("still_ordering", [0.0, 60.0])
+def test_hazard_weighted_loss_is_unbiased_for_what_fails(pair, still_ordering):
+    """Mean balance at default (and sold since) × loss share equals the mean expected loss, within three errors; far
+    less noise."""
+    world, rules, span, base = pair
+    if still_ordering:
+        base = simulate(replace(world, still_ordering=still_ordering), rules, span, seed=1, replicates=200)
     by = base.monthly.groupby("replicate")[["defaulted", "expected_loss"]].sum()
     gap = by["defaulted"] * (1 - world.recovery) - by["expected_loss"]
     assert abs(gap.mean()) < 3 * gap.std() / len(gap) ** 0.5
-    assert by["expected_loss"].std() < by["defaulted"].std() / 4
+    assert by["expected_loss"].std() < by["defaulted"].std() / (3 if still_ordering else 4)
+
+
+def test_failed_customers_go_on_ordering_and_a_hold_stops_them(pair):
+    """Without limits and holds, what is sold to failed customers is their usual orders of 30 days, rate × amount each.
+    A hold after 10 days past due stops part of it."""
+    world, rules, span, _ = pair
+    world = replace(world, correlation=0.0, recovery_days=1000)
+    free = rules.with_(limit=np.full(150, 2**50), trial_steps=0, hold_days=10**6)
+    usual, more = (
+        simulate(replace(world, still_ordering=days), free, span, seed=1, replicates=100).monthly["defaulted"].sum()
+        for days in (0.0, 30.0)
+    )
+    p = world.customers
+    failing = np.exp(-p.default_rate * 120 / 365) - np.exp(-p.default_rate * 485 / 365)
+    wanted = 100 * 30 * (failing * p.rate * p.amount).sum() / 100
+    assert more - usual == pytest.approx(wanted, rel=0.1)
+    held = free.with_(hold_days=10)
+    less = [
+        simulate(replace(world, still_ordering=days), held, span, seed=1, replicates=100).monthly["defaulted"].sum()
+        for days in (0.0, 30.0)
+    ]
+    assert 0 < less[1] - less[0] < 0.8 * (more - usual)
 
 
 def test_measures_add_up(pair):

@@ -1,6 +1,7 @@
 """The books of the kernel: losses and who bears them, what a factor has paid, money-days, balances by month."""
 
 import numba
+import numpy as np
 
 from credit_lab.simulation import records as rec
 from credit_lab.simulation.records import BORROWING
@@ -54,30 +55,40 @@ def at_stake(g, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
 
 
 @numba.njit(**BORROWING, forceinline=True)
-def foresee(expected, day, c, asked, granted, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Hazard-weighted loss on what failed customers go on ordering.
-
-    The order of a day would be one of those if the customer failed on one of the days before, with chance q^(k + 1)
-    when that was k days ago, q = L / (1 + L) for a mean of L days: L (q^k − q^day) failures' worth, k = 0 for a living
-    customer. What is refused to those that did fail, the hazards cannot know; it is taken off as it comes, so that
-    the mean is that of what is lost.
-    """
-    failed, q = min(day, cus[c].default_day), r.still_ordering / (1 + r.still_ordering)
-    weight = 0.0
-    if failed > 0:
-        weight = cus[c].default_rate / 365 * r.still_ordering * (q ** (day - failed) - q**day)
-    change = weight * asked
-    if cus[c].dead:
-        change += granted - (asked if failed > 0 else 0)
-    expected[cus[c].segment, rec.EXPECTED] += change * at_stake(cus[c].grade, pol, r)
+def allowed(c, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
+    """The limit, or that of the trial step a newcomer has reached."""
+    limit = cus[c].limit
+    if cus[c].newcomer:
+        steps = min(cus[c].paid_well // r.trial_step, r.trial_steps)
+        if steps < r.trial_steps:
+            limit = min(limit, int(r.trial_first * r.trial_factor**steps))
+    return limit
 
 
 @numba.njit(**BORROWING, forceinline=True)
-def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances."""
+def ahead(c, inv, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
+    """About what a customer would still be sold if it failed, as far as was known when its balance last moved: its
+    usual orders until the hold of its oldest invoice, the write-off or the end, within its limit."""
+    if cus[c].usual == 0 or cus[c].gone:
+        return 0.0
+    left, oldest = min(r.days - cus[c].moved, cus[c].wait), cus[c].first
+    if oldest >= 0 and inv[oldest].state > 0:
+        left = min(left, max(inv[oldest].due + r.hold_days - cus[c].moved, 0))
+    sold = cus[c].usual * (1 - np.exp(-left / r.still_ordering))
+    return min(sold, max(float(allowed(c, cus, r) - cus[c].owed), 0.0))
+
+
+@numba.njit(**BORROWING, forceinline=True)
+def accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances.
+
+    A failure would cost what is owed and what would still be sold; that is a guess, for which what was sold is put when
+    a customer does fail, so that the mean is right.
+    """
     at, owed, place, g = cus[c].moved, cus[c].owed, cus[c].segment, cus[c].grade
+    more = 0.0 if cus[c].dead else ahead(c, inv, cus, r)
     cus[c].moved = day
-    if owed == 0 or at >= day:
+    if owed + more == 0 or at >= day:
         return
     financed = 1 - pol[g].advance / 10000 if pol[g].factored else 1.0
     weight = 0.0 if cus[c].dead else cus[c].default_rate / 365 * at_stake(g, pol, r)
@@ -86,7 +97,7 @@ def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ign
         until = min(edges[month + 1], day)
         carried = owed * (until - at)
         result[month, place, rec.OPEN_DAYS] += carried
-        expected[month, place, rec.EXPECTED] += weight * carried
+        expected[month, place, rec.EXPECTED] += weight * (carried + more * (until - at))
         expected[month, place, rec.OWN_DAYS] += financed * carried
         at = until
         month += 1

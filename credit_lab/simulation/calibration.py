@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import history
@@ -73,9 +74,10 @@ class Calibration:
 class Counts:
     """What was counted, enough to draw a world from.
 
-    paid (grade, band), at_risk (grade, level, band), defaults and years by grade, orders and days by customer, log_sd,
-    trend and season with errors, disputed of invoices, recovery share of so many customers, expected newcomers,
-    write-offs and days waited by band, orders after failures and usual ones a day, customers that may have failed.
+    paid (grade, band), at_risk (grade, level, band), defaults and years by grade; by customer orders and days, log_sd
+    and mean of amounts, days since its known failure; trend and season with errors, old (customers the trend was
+    learned from), disputed of invoices, recovery share of so many customers, expected newcomers, habits, write-offs and
+    days waited by band, orders after failures and usual ones a day, customers that may have failed.
     """
 
     paid: Floats
@@ -86,8 +88,10 @@ class Counts:
     days: Floats
     log_sd: Floats
     amount: Floats
+    failed: Ints
     trend: tuple[float, float]
     season: tuple[Floats, Floats]
+    old: npt.NDArray[np.bool_]
     disputed: int
     invoices: int
     recovery: tuple[float, int]
@@ -99,45 +103,55 @@ class Counts:
 
     def world(self, base: World, assumptions: Assumptions, rng: np.random.Generator | None) -> World:
         """The world at the estimates, or with parameters drawn."""
-        people = base.customers
         events, days = _rates(self.paid, self.at_risk, assumptions)
-        buying = people.failed_days == 0
-        usual = self.orders[buying].sum() / self.days[buying].sum()
-        shape, span = np.where(buying, self.orders + PRIOR, 0.0), self.days + PRIOR / max(usual, 1e-12)
-        trend, season, back = self.trend[0], self.season[0], self.recovery[0]
+        season, back = self.season[0], self.recovery[0]
         dispute = self.disputed / max(self.invoices, 1)
-        habits, usually = self.habit[0] + self.habit[2], self.habit[1] + self.habit[2]
-        amount, joins = self.amount, people.joins
-        defaults, years = _failing(self.defaults, self.years)
         lost, waited = _leaving(*self.exits)
         after, a_day = _still_ordering(*self.after)
         if rng is not None:
-            events, shape, defaults = rng.gamma(events), rng.gamma(shape), rng.gamma(defaults)
-            habits = rng.gamma(habits)
-            lost, after = rng.gamma(lost), rng.gamma(after)
-            trend = float(np.clip(trend + self.trend[1] * rng.standard_normal(), -0.5, 1.0))
+            events, lost, after = rng.gamma(events), rng.gamma(lost), rng.gamma(after)
             season = np.maximum(season + self.season[1] * rng.standard_normal(12), 0.0)
             season = season / max(season.mean(), 1e-9)
             dispute = float(rng.beta(self.disputed + 0.5, self.invoices - self.disputed + 0.5))
             weight = max(self.recovery[1], 1)
             back = float(rng.beta(back * weight + 0.5, (1 - back) * weight + 0.5))
-            error = self.log_sd / np.sqrt(np.maximum(self.orders, 1.0))
-            amount = amount * np.exp(error * rng.standard_normal(len(amount)) - error**2 / 2)
-            joins = _joins(people.joins, int(rng.poisson(self.newcomers)))
-        else:
-            joins = _joins(people.joins, round(self.newcomers))
-        moved = replace(
-            people, failed_days=np.where(buying, self.silent.failed_days(len(buying), rng), people.failed_days),
-            rate=shape / span * (1 + trend / 2), amount=amount * 100.0, joins=joins,
-            habit=habits / usually,
-            default_rate=(defaults / years)[people.grade],
-        )  # fmt: skip
+        people, trend = self._customers(base.customers, rng)
         return replace(
-            base, customers=moved, hazard=_levels(events / days, assumptions), season=season, trend=trend,
+            base, customers=people, hazard=_levels(events / days, assumptions), season=season, trend=trend,
             dispute_share=dispute, recovery=back, correlation=assumptions.correlation,
             leave_share=assumptions.leave_share, exits=lost / waited, still_ordering=after / a_day,
             discount_taken=np.full(self.paid.shape[0], assumptions.discount_taken),
         )  # fmt: skip
+
+    def _customers(self, people: Customers, rng: np.random.Generator | None) -> tuple[Customers, float]:
+        """Customers at the estimates, or drawn, and the growth of their orders."""
+        buying = self.failed == 0
+        usual = self.orders[buying].sum() / self.days[buying].sum()
+        like = _models(people.joins, rng)
+        orders, span, sizes = self.orders[like], self.days[like] + PRIOR / max(usual, 1e-12), self.amount[like]
+        shape, trend, number = np.where(buying, orders + PRIOR, 0.0), self.trend[0], round(self.newcomers)
+        habits, usually = self.habit[0] + self.habit[2], self.habit[1] + self.habit[2]
+        defaults, years = _failing(self.defaults, self.years)
+        if rng is not None:
+            shape, defaults, habits = rng.gamma(shape), rng.gamma(defaults), rng.gamma(habits)
+            trend = self._trend(shape[self.old].sum(), rng)
+            error = self.log_sd[like] / np.sqrt(np.maximum(orders, 1.0))
+            sizes = sizes * np.exp(error * rng.standard_normal(len(sizes)) - error**2 / 2)
+            number = int(rng.poisson(self.newcomers))
+        moved = replace(
+            people, failed_days=np.where(buying, self.silent.failed_days(len(buying), rng), self.failed),
+            rate=shape / span * (1 + trend / 2), amount=sizes * 100.0, joins=_joins(people.joins, number),
+            spread=self.log_sd[like], habit=habits / usually, default_rate=(defaults / years)[people.grade],
+        )  # fmt: skip
+        return moved, trend
+
+    def _trend(self, drawn: float, rng: np.random.Generator) -> float:
+        """Growth drawn together with the orders of the last year, which are its numerator: a year with many orders by
+        chance makes a firm look both larger and faster growing."""
+        usual = float((self.orders[self.old] + PRIOR).sum())
+        before = np.sqrt(max(self.trend[1] ** 2 - 1 / max(usual, 1.0), self.trend[1] ** 2 / 2))
+        level = (1 + self.trend[0]) * drawn / usual if usual > 0 else 1 + self.trend[0]
+        return float(np.clip(level * np.exp(before * rng.standard_normal()) - 1, -0.5, 1.0))
 
 
 def _rates(paid: Floats, at_risk: Floats, assumptions: Assumptions) -> tuple[Floats, Floats]:
@@ -164,6 +178,15 @@ def _leaving(lost: Floats, waited: Floats) -> tuple[Floats, Floats]:
 def _still_ordering(after: float, a_day: float) -> tuple[float, float]:
     """Orders after failures, and usual ones a day, with two orders at the usual span."""
     return after + 2.0, a_day + 2.0 / _USUALLY_LATER
+
+
+def _models(joins: Ints, rng: np.random.Generator | None) -> Ints:
+    """Whose orders each customer has: its own; those to come are like a young customer drawn for each of them."""
+    like = np.arange(len(joins))
+    places = np.flatnonzero(joins > 0)
+    if rng is not None and len(places):
+        like[places] = rng.choice(places, len(places))
+    return like
 
 
 def _joins(joins: Ints | None, number: int) -> Ints:
@@ -217,7 +240,8 @@ def calibrate(
             f"{ledger.source}: {waits.invoices} invoices settled in {months} months; at least 50 are needed"
         )
     defaults, years = _defaults(past, policy, failed, as_of, grades)
-    trend = evidence.growth(ledger, as_of, bought["customer_id"])
+    value, error, known_since = evidence.growth(ledger, as_of, bought["customer_id"])
+    trend = value, error
     season = evidence.season(ledger, as_of, trend[0])
     disputed, count, dispute_days = evidence.disputes(ledger, begin, as_of)
     people, extra, term, expected = _people(ledger, policy, bought, last, failed, as_of, grades)
@@ -228,8 +252,9 @@ def calibrate(
     more, a_day = _still_ordering(*after)
     counts = Counts(
         paid, at_risk, defaults, years, extra["count"].to_numpy(dtype=float), extra["days"].to_numpy(dtype=float),
-        sizes, extra["mean"].to_numpy(dtype=float), trend, season, disputed, count, evidence.recovery(ledger, as_of),
-        expected, habit, evidence.exits(ledger, as_of, failed), after,
+        sizes, extra["mean"].to_numpy(dtype=float), people.failed_days, trend, season,
+        np.isin(people.names, known_since), disputed, count,
+        evidence.recovery(ledger, as_of), expected, habit, evidence.exits(ledger, as_of, failed), after,
         silent(
             ledger, as_of, failed, pd.Series(people.names, dtype="str"),
             float((defaults.sum() + 0.5) / max(years.sum(), 1e-9)), more / a_day,

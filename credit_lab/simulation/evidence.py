@@ -230,7 +230,10 @@ def recovery(ledger: Ledger, as_of: pd.Timestamp) -> tuple[float, int]:
 
 def orders(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> pd.DataFrame:
     """Customers that bought in the last twelve months and have not failed: customer_id, first (invoice), count, days
-    (seen in these twelve months), mean amount, log_sd (missing below three invoices), term (median, as invoiced)."""
+    (seen in these twelve months), mean amount, log_sd (missing below three invoices), term (median, as invoiced).
+
+    The first invoice of a customer opens the days it is seen in and does not count: it is there by definition.
+    """
     invoices = ledger.invoices
     known = invoices[(invoices["amount"] > 0) & (invoices["issue_date"] <= as_of)]
     known = known[~known["customer_id"].isin(failed.index)]
@@ -241,40 +244,50 @@ def orders(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> pd.DataFra
         count=("amount", "size"), mean=("amount", "mean"), log_sd=("log", "std"), term=("term", "median")
     )
     table.loc[table["count"] < 3, "log_sd"] = np.nan
-    days = (as_of - first.reindex(table.index)).dt.days + 1
-    return table.assign(first=first.reindex(table.index), days=days.clip(15, 365)).reset_index()
+    first = first.reindex(table.index)
+    begin = as_of - pd.DateOffset(years=1)
+    table["count"] -= first > begin
+    days = (as_of - first.clip(lower=begin)).dt.days
+    return table.assign(first=first, days=days.clip(lower=15)).reset_index()
 
 
-def growth(ledger: Ledger, as_of: pd.Timestamp, customers: pd.Series) -> tuple[float, float]:
-    """Growth of the number of orders of these customers over a year, and its standard error; (0, 0) where two whole
-    years are not known. Customers that came in between do not count."""
+def growth(ledger: Ledger, as_of: pd.Timestamp, customers: pd.Series) -> tuple[float, float, pd.Index]:
+    """Growth of the number of orders of these customers over a year, its standard error, and whose orders they were;
+    (0, 0) where two whole years are not known. Customers that came in between do not count: those that were taken on,
+    or, where that is not recorded, first bought, after the first month, which is left out of both years: books often
+    begin with fewer invoices than there were."""
     invoices = ledger.invoices
     known = invoices[(invoices["amount"] > 0) & (invoices["issue_date"] <= as_of)]
-    middle, early = as_of - pd.DateOffset(years=1), as_of - pd.DateOffset(years=2)
+    middle, early, month = as_of - pd.DateOffset(years=1), as_of - pd.DateOffset(years=2), pd.Timedelta(days=31)
     first = known.groupby("customer_id")["issue_date"].min()
-    if first.min() > early + pd.Timedelta(days=31):
-        return 0.0, 0.0
-    old = known[known["customer_id"].isin(first[first <= early + pd.Timedelta(days=31)].index)]
-    old = old[old["customer_id"].isin(customers)]
-    after = old[old["issue_date"] > middle].groupby("customer_id").size()
-    before = old[(old["issue_date"] > early) & (old["issue_date"] <= middle)].groupby("customer_id").size()
+    if first.min() > early + month:
+        return 0.0, 0.0, first.index[:0]
+    since = first
+    if "onboarded_on" in ledger.customers:
+        taken_on = pd.to_datetime(ledger.customers.set_index("customer_id")["onboarded_on"])
+        since = taken_on.reindex(first.index).fillna(first).clip(upper=first)
+    known_since = first.index[since <= early + month].intersection(pd.Index(customers))
+    old = known[among(known["customer_id"], pd.Series(known_since, dtype="str"))]
+    after = old[old["issue_date"] > middle + month].groupby("customer_id").size()
+    before = old[(old["issue_date"] > early + month) & (old["issue_date"] <= middle)].groupby("customer_id").size()
     both = pd.concat([before, after], axis=1).fillna(0.0).to_numpy()
     if len(both) < 10 or both[:, 0].sum() == 0:
-        return 0.0, 0.0
+        return 0.0, 0.0, first.index[:0]
     value = both[:, 1].sum() / both[:, 0].sum()
     residual = both[:, 1] - value * both[:, 0]
-    return float(value - 1), float(np.sqrt((residual**2).sum()) / both[:, 0].sum())
+    return float(value - 1), float(np.sqrt((residual**2).sum()) / both[:, 0].sum()), known_since
 
 
 def season(ledger: Ledger, as_of: pd.Timestamp, trend: float) -> tuple[Floats, Floats]:
-    """Factor on orders by calendar month over up to three whole years, mean one, with standard errors, per working
-    day of the firm; shrunk towards one by what chance alone would do (flat with less than a year)."""
+    """Factor on orders by calendar month over up to three whole years, without the first month of the books, mean one,
+    with standard errors, per working day of the firm; shrunk towards one by what chance alone would do (flat with less
+    than a year)."""
     invoices = ledger.invoices
     known = invoices[(invoices["amount"] > 0) & (invoices["issue_date"] <= as_of)]
     years = min(int((as_of - known["issue_date"].min()).days // 365), 3)
     if years < 1:
         return np.ones(12), np.zeros(12)
-    begin = as_of - pd.DateOffset(years=years)
+    begin = max(as_of - pd.DateOffset(years=years), known["issue_date"].min() + pd.Timedelta(days=30))
     known = known[known["issue_date"] > begin]
     ago = (as_of - known["issue_date"]).dt.days.to_numpy() / 365
     weight = np.exp(np.log1p(trend) * ago)  # as if all were of today's size

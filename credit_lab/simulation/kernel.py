@@ -11,12 +11,24 @@ import numba
 import numpy as np
 
 from credit_lab.simulation import records as rec
-from credit_lab.simulation.accounts import accrue, advance, balances, foresee, late, lose, repay
+from credit_lab.simulation.accounts import (
+    accrue,
+    advance,
+    ahead,
+    allowed,
+    at_stake,
+    balances,
+    late,
+    lose,
+    repay,
+)  # fmt: skip
 from credit_lab.simulation.agenda import AHEAD, BLOCK, fetch, gather, look_ahead, put
 from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.records import BORROWING
 
+# numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
+PARTS = "830a340fe0c8"
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
@@ -60,7 +72,7 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
     for day in range(r.days):
         lines = result[month_of[day]]
         for at in range(gather(pool, heads[FAIL, day], todays, 0)):
-            _fail(day, todays[at], cus, pol, r, month_of, edges, heads, pool, used, result, expected)
+            _fail(day, todays[at], inv, cus, pol, r, month_of, edges, heads, pool, used, result, expected)
         for at in range(gather(pool, heads[BACK, day], todays, 0)):
             _recover(day, todays[at], inv, cus, pol, r, month_of, edges, result, expected)
         listed = gather(pool, heads[END, day], todays, 0)
@@ -86,7 +98,7 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
                 )  # fmt: skip
         _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines)
     for c in range(len(cus)):
-        accrue(result, expected, month_of, edges, c, r.days, cus, pol, r)
+        accrue(result, expected, month_of, edges, c, r.days, inv, cus, pol, r)
     for i in range(len(inv)):
         if inv[i].state > 0:
             late(r.days, i, inv[i].rest, inv, cus, month_of, edges, result)
@@ -118,9 +130,12 @@ def _begin(inv, cus, r, heads, pool, used):  # type: ignore[no-untyped-def] # pr
 
 
 @numba.njit(**BORROWING)
-def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+def _fail(day, c, inv, cus, pol, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A customer defaults: nothing is paid any more; what comes back comes later."""
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
+    if day > 0:  # from now on what it is sold counts
+        guess = ahead(c, inv, cus, r)
+        expected[month_of[day], cus[c].segment, rec.EXPECTED] -= guess * at_stake(cus[c].grade, pol, r)
+    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
     cus[c].dead = 1
     result[month_of[day], cus[c].segment, rec.DEFAULTED] += cus[c].owed
     back = day + cus[c].wait
@@ -131,7 +146,7 @@ def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expec
 @numba.njit(**BORROWING)
 def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A share of each open invoice comes back, the rest is written off."""
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
+    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
     line = result[month_of[day], cus[c].segment]
     i = cus[c].first
     while i >= 0:
@@ -187,6 +202,7 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
     c = inv[i].who
     if inv[i].state == 0 or inv[i].ends != day or cus[c].dead:
         return
+    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
     g, line = cus[c].grade, result[month_of[day], cus[c].segment]
     part, closed = inv[i].rest, True
     if day > inv[i].due + r.write_off:
@@ -209,7 +225,6 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
         line[rec.COLLECTED] += part
         repay(line, part, part, g, pol)
         cus[c].paid_well += day <= inv[i].due
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     late(day, i, part, inv, cus, month_of, edges, result)
     cus[c].owed -= part
     inv[i].rest -= part
@@ -228,12 +243,7 @@ def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-de
         line[rec.REFUSED_HOLD] += asked
         inv[k].ends = -2
         return 0
-    allowed = cus[c].limit
-    if cus[c].newcomer:
-        steps = min(cus[c].paid_well // r.trial_step, r.trial_steps)
-        if steps < r.trial_steps:
-            allowed = min(allowed, int(r.trial_first * r.trial_factor**steps))
-    room, granted = allowed - cus[c].owed, asked
+    room, granted = allowed(c, cus, r) - cus[c].owed, asked
     if asked > room:
         granted = room if r.partial_release and room > 0 else 0
         line[rec.REFUSED_LIMIT] += asked - granted
@@ -257,9 +267,8 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         line[rec.LOST] += asked
         inv[k].ends = -4
         return
+    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
     granted = _granted(day, k, c, asked, inv, cus, r, line)
-    if r.still_ordering > 0:
-        foresee(expected[month_of[day]], day, c, asked, granted, cus, pol, r)
     if granted == 0:
         if inv[k].leaves:
             cus[c].gone = 1
@@ -269,12 +278,12 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     if pol[g].factored:
         line[rec.FACTORING] += int(granted * pol[g].factor_cost + 0.5)
         line[rec.ADVANCED] += advance(granted, g, pol)
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     cus[c].owed += granted
     size[k], inv[k].rest, inv[k].due, inv[k].ready = granted, granted, day + cus[c].term, LATER
     inv[k].listed, inv[k].state = -1, 1
     if cus[c].dead:  # it waits for the write-off
         line[rec.DEFAULTED] += granted
+        expected[month_of[day], cus[c].segment, rec.EXPECTED] += granted * at_stake(g, pol, r)
         inv[k].pending, inv[k].ends = 0, LATER
         return
     if pol[g].discount > 0 and inv[k].disputed == 0 and inv[k].quick:

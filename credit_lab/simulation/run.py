@@ -73,6 +73,7 @@ def one(
         cus[name] = getattr(people, name)
     default_day, waits = np.minimum(default_day, NEVER), world.waits(seed, replicate)
     cus["limit"], cus["term"], cus["default_day"], cus["wait"] = rules.limit, rules.term, default_day, waits
+    cus["usual"] = world.still_ordering * people.rate * people.amount * rules.demand[people.grade]
     cus["until"] = world.until(seed, replicate, default_day, waits)
     asked = size.copy() if log else size  # the kernel replaces what was asked for by what is granted
     settings = _settings(world, rules, span, opening)
