@@ -94,3 +94,15 @@ def test_sample_and_policy_and_notebooks(tmp_path):
 def test_it_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "credit_lab", "--help"], capture_output=True, text=True, check=True)
     assert "backtest" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["worklist"], ["alerts"], ["limits"], ["files"], ["evaluate"]])
+def test_a_table_that_cannot_be_saved_is_refused_before_the_work_begins(command, capsys, monkeypatch, tmp_path):
+    from credit_lab.report import inputs
+
+    monkeypatch.setattr(inputs, "open_ledger", lambda *_, **__: pytest.fail("the ledger was read"))
+    for name, message in (("none/list.csv", "no folder"), ("list.txt", "must end in"), (".", "must end in")):
+        code, text = refused(capsys, monkeypatch, *command, "--out", str(tmp_path / name))
+        assert code == 1
+        assert message in text
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from credit_lab.__main__ import app
+from credit_lab.commands import tables
 from credit_lab.errors import CreditLabError
 from credit_lab.report import card_monitoring, figures_scoring, modelling, scorecards
 from credit_lab.scoring import Scorecard
@@ -136,7 +137,7 @@ def test_tables_are_read_with_care(table, tmp_path):
     with pytest.raises(CreditLabError, match="cannot be read"):
         modelling.read(tmp_path / "none.csv")
     with pytest.raises(CreditLabError, match="must end in"):
-        modelling.write(frame, tmp_path / "scores.xls")
+        tables.write(frame, tmp_path / "scores.xls")
 
 
 def test_apply_scores_a_table_with_reasons(table, made, tmp_path):

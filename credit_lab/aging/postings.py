@@ -15,11 +15,12 @@ from credit_lab.ledger.model import Ledger
 
 INVOICE, CREDIT_NOTE, CASH = 0, 1, 2
 KINDS = ("invoice", "credit_note", "unapplied_cash")
+KEPT = 200_000  # invoices up to which postings are kept with their ledger, some 60 MB
 COLUMNS = ["kind", "document_id", "part", "customer_id", "day", "issue_date", "due_date", "minor"]
 
 
 def postings(ledger: Ledger) -> pd.DataFrame:
-    """All postings of a one-currency ledger.
+    """All postings of a one-currency ledger; those of a short one are worked out once and kept with it.
 
     Returns
     -------
@@ -34,6 +35,15 @@ def postings(ledger: Ledger) -> pd.DataFrame:
     LedgerError
         The ledger holds several currencies.
     """
+    if len(ledger.invoices) > KEPT:
+        return _postings(ledger)
+    if "postings" not in ledger.derived:
+        ledger.derived["postings"] = _postings(ledger)
+    kept: pd.DataFrame = ledger.derived["postings"]
+    return kept.copy(deep=False)
+
+
+def _postings(ledger: Ledger) -> pd.DataFrame:
     code = ledger.currency
     invoices = ledger.invoices
     documents = pd.DataFrame(

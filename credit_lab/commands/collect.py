@@ -7,7 +7,7 @@ import typer
 
 from credit_lab import periods
 from credit_lab import policy as policies
-from credit_lab.commands import options
+from credit_lab.commands import options, tables
 from credit_lab.report import inputs
 
 app = typer.Typer()
@@ -26,14 +26,14 @@ def alerts(
     currency: options.Currency = "",
     rates: options.Rates = "",
     severity: Annotated[str, typer.Option(help="Only this severity: watch, act or stop.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Also save as .csv or .parquet.")] = None,
+    out: tables.Out = None,
     as_json: options.Json = False,
 ) -> None:
     """Alerts that began in the month of a day, worst first, with what each rule was worth in the past.
 
     Example: credit-lab alerts --ledger data/sample --as-of 2025-12-31 --severity stop
     """
-    from credit_lab.report import collecting, collecting_text, modelling
+    from credit_lab.report import collecting, collecting_text
 
     if severity not in ("", "watch", "act", "stop"):
         raise typer.BadParameter(f"{severity!r}: choose watch, act or stop", param_hint="--severity")
@@ -43,7 +43,7 @@ def alerts(
     rows = seen.now.join(worth, on="rule")
     rows = rows[rows["severity"] == severity] if severity else rows
     if out:
-        modelling.write(rows, out)
+        tables.write(rows, out)
     if as_json:
         options.dump({"as_of": as_of, "alerts": options.records(rows), "rules": options.records(seen.rules)})
         return
@@ -61,19 +61,19 @@ def worklist(
     currency: options.Currency = "",
     rates: options.Rates = "",
     minutes: Annotated[float, typer.Option(min=1, help="Collectors' minutes of the day.")] = 480.0,
-    out: Annotated[Path | None, typer.Option(help="Also save as .csv or .parquet.")] = None,
+    out: tables.Out = None,
     as_json: options.Json = False,
 ) -> None:
     """Whom to contact next: the ladder's contacts by cash gained per minute, until the minutes are used up.
 
     Example: credit-lab worklist --ledger data/sample --as-of 2025-12-31 --minutes 240
     """
-    from credit_lab.report import collecting, modelling
+    from credit_lab.report import collecting
 
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     desk = collecting.desk(book, policies.load(policy), periods.parse_date(as_of, "--as-of"), minutes=minutes)
     if out:
-        modelling.write(desk.rows, out)
+        tables.write(desk.rows, out)
     if as_json:
         options.dump(
             {

@@ -7,7 +7,7 @@ import pandas as pd
 import typer
 
 from credit_lab import periods
-from credit_lab.commands import options
+from credit_lab.commands import options, tables
 from credit_lab.ledger.model import Ledger
 from credit_lab.report import inputs
 
@@ -16,18 +16,15 @@ app = typer.Typer()
 AsOf = Annotated[str, typer.Option(help="What was known on this day; default: last day of the data.")]
 PolicyFile = Annotated[str, typer.Option(help="Policy file.")]
 Template = Annotated[str, typer.Option(help="Template of the factors experts judge; see data/expert.")]
-Save = Annotated[str, typer.Option(help="CSV file for the table; default: printed only.")]
 
 
 def _day(book: Ledger, as_of: str) -> pd.Timestamp:
     return periods.parse_date(as_of, "--as-of") if as_of else pd.Timestamp(book.invoices["issue_date"].max())
 
 
-def _write(frame: pd.DataFrame, out: str) -> None:
+def _write(frame: pd.DataFrame, out: Path | None) -> None:
     if out:
-        from credit_lab.report import modelling
-
-        modelling.write(frame, Path(out))
+        tables.write(frame, out)
         options.say(f"{out}: {len(frame):,} rows")
 
 
@@ -43,7 +40,7 @@ def files(
     register_mapping: Annotated[
         str, typer.Option(help="How its columns become facts.")
     ] = "data/mappings/register/public_register.toml",
-    out: Save = "",
+    out: tables.Out = None,
     as_json: options.Json = False,
 ) -> None:
     """Credit files: what is missing, stale or contradictory, largest debts first.
@@ -82,7 +79,7 @@ def evaluate(
     rates: options.Rates = "",
     overrides: Annotated[str, typer.Option(help="CSV of customer_id, grade, reason, approved_by.")] = "",
     explain: Annotated[str, typer.Option(help="Show every contribution to this customer's score.")] = "",
-    out: Save = "",
+    out: tables.Out = None,
     as_json: options.Json = False,
 ) -> None:
     """Score and grade all customers from figures and judgement; explain one of them.

@@ -1,13 +1,12 @@
 """Commands of the granting step: the limit review."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from credit_lab import periods
 from credit_lab import policy as policies
-from credit_lab.commands import options
+from credit_lab.commands import options, tables
 from credit_lab.report import inputs
 
 app = typer.Typer()
@@ -21,19 +20,19 @@ def limits(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
-    out: Annotated[Path | None, typer.Option(help="Also save all decisions as .csv or .parquet.")] = None,
+    out: tables.Out = None,
     as_json: options.Json = False,
 ) -> None:
     """Quarterly limit review: what changes, why, who signs, and who stands above the limit.
 
     Example: credit-lab limits --ledger data/sample --as-of 2025-12-31 --out limits.csv
     """
-    from credit_lab.report import granting, modelling
+    from credit_lab.report import granting
 
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     made = granting.granting(book, policies.load(policy), periods.parse_date(as_of, "--as-of"))
     if out:
-        modelling.write(made.review.decisions, out)
+        tables.write(made.review.decisions, out)
     changed = made.review.decisions[made.review.decisions["change"] != "keep"]
     if as_json:
         options.dump(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from credit_lab.commands import options
+from credit_lab.commands import options, tables
 from credit_lab.errors import CreditLabError
 from credit_lab.report import inputs
 
@@ -69,7 +69,9 @@ def fit_(
 def apply(
     card: Annotated[Path, typer.Option(help="card.json of `score fit`.")],
     table: Annotated[str, typer.Option(help="CSV or Parquet file with the features of the card.")],
-    out: Annotated[Path, typer.Option(help="File for the scores, .csv or .parquet.")] = Path("scores.csv"),
+    out: Annotated[Path, typer.Option(help="File for the scores, .csv or .parquet.", callback=tables.place)] = Path(
+        "scores.csv"
+    ),
     reasons: Annotated[int, typer.Option(min=0, help="So many reason codes per row.")] = 3,
     as_json: options.Json = False,
 ) -> None:
@@ -85,7 +87,7 @@ def apply(
     scored = scored.assign(score=model.score(rows), pd=model.probability(rows))
     if reasons:
         scored = scored.join(model.reasons(rows, most=reasons))
-    modelling.write(scored, out)
+    tables.write(scored, out)
     unseen = model.unseen(rows)
     if as_json:
         options.dump({"out": str(out), "rows": len(scored), "unseen": options.records(unseen)})

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -149,6 +150,11 @@ class Ledger:
         for number in range(int(self._part_of["customers"].max()) + 1):
             tables = {name: self.tables[name][part == number] for name, part in self._part_of.items()}
             yield replace(self, tables=tables)
+
+    @cached_property
+    def derived(self) -> dict[str, Any]:
+        """What was worked out from this ledger already and is asked for often, by name; it is forgotten with it."""
+        return {}
 
     @cached_property
     def _part_of(self) -> dict[str, npt.NDArray[np.int32]]:

@@ -107,28 +107,6 @@ def read(path: str | Path) -> pd.DataFrame:
     return frame
 
 
-def write(frame: pd.DataFrame, path: Path) -> None:
-    """A table as CSV or Parquet by the ending of the name, whole or not at all.
-
-    Raises
-    ------
-    CreditLabError
-        Another ending, or the folder cannot be written.
-    """
-    if path.suffix not in (".csv", ".parquet"):
-        raise CreditLabError(f"{path}: the name must end in .csv or .parquet")
-    part = path.with_name(path.name + ".part")
-    try:
-        if path.suffix == ".csv":
-            frame.to_csv(part, index=False)
-        else:
-            frame.to_parquet(part, index=False)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise CreditLabError(f"{path}: cannot be written ({error.strerror})") from None
-
-
 def from_table(
     path: str | Path,
     target: str,

@@ -15,9 +15,9 @@ from credit_lab import policy as policies
 from credit_lab.__main__ import app
 from credit_lab.cockpit import settings as turning
 from credit_lab.cockpit import trial
-from credit_lab.commands import lab
+from credit_lab.commands import lab, tables
 from credit_lab.errors import CreditLabError, LedgerError
-from credit_lab.report import evidence, inputs, modelling, show
+from credit_lab.report import evidence, inputs, show
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
 
@@ -103,7 +103,7 @@ def test_the_file_of_a_customers_evidence_stays_in_its_folder(name):
 def test_a_file_of_results_needs_a_name(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     made = evidence.Evidence.__new__(evidence.Evidence)
-    for write, what in ((modelling.write, pd.DataFrame({"a": [1]})), (evidence.write, made)):
+    for write, what in ((tables.write, pd.DataFrame({"a": [1]})), (evidence.write, made)):
         with pytest.raises(CreditLabError, match="must end in"):
             write(what, Path(name))
 
