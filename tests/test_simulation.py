@@ -438,6 +438,8 @@ def test_bad_input_is_named(sample):
     span = Span(days=30, warm_up=0)
     with pytest.raises(SimulationError, match="hazards must lie"):
         replace(world, hazard=-world.hazard)
+    with pytest.raises(SimulationError, match="102 grades"):
+        replace(world, hazard=np.repeat(world.hazard, 17, axis=0))
     with pytest.raises(SimulationError, match="bands must rise"):
         replace(world, bands=world.bands[::-1].copy())
     with pytest.raises(SimulationError, match="no customers"):

@@ -28,16 +28,17 @@ from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.records import BORROWING
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "830a340fe0c8"
+PARTS = "8f8638c053fd"
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
 
 @numba.njit(cache=True, nogil=True)
-def simulate(inv, size, cus, pol, stages, settings, burn, bands, month_of, edges, start, payday):  # type: ignore[no-untyped-def] # pragma: no cover
+def simulate(inv, size, cus, default_day, pol, stages, settings, burn, bands, month_of, edges, start, payday):  # type: ignore[no-untyped-def] # pragma: no cover
     """Run a replicate on records of orders, customers, grades, stages and one record of settings.
 
     size : of each order, replaced by what is granted
+    default_day : on which each customer fails; below 0: it has failed
     start : first order of each day, sorted by day
     month_of : month of each day; edges : first day of each month, and the day after the last
     payday : for each day the first one on which money comes in
@@ -53,20 +54,20 @@ def simulate(inv, size, cus, pol, stages, settings, burn, bands, month_of, edges
     todays = np.empty(len(pool), np.int32)
     heap, used = np.empty(len(inv) + 1, rec.HEAP), np.zeros(2, np.int64)
     _run(
-        inv, size, cus, pol, stages, settings, burn, bands, month_of, edges, start, payday, heads, pool, todays, heap,
-        used, result, expected,
+        inv, size, cus, default_day, pol, stages, settings, burn, bands, month_of, edges, start, payday, heads, pool,
+        todays, heap, used, result, expected,
     )  # fmt: skip
     return result, expected
 
 
 @numba.njit(**BORROWING)
 def _run(  # type: ignore[no-untyped-def] # pragma: no cover
-    inv, size, cus, pol, stages, settings, burn, bands, month_of, edges, start, payday, heads, pool, todays, heap, used,
-    result, expected,
+    inv, size, cus, default_day, pol, stages, settings, burn, bands, month_of, edges, start, payday, heads, pool,
+    todays, heap, used, result, expected,
 ):  # fmt: skip
     """The days one after the other."""
     r = settings[0]
-    _begin(inv, cus, r, heads, pool, used)
+    _begin(inv, cus, default_day, r, heads, pool, used)
     for k in range(r.opening):
         _take_over(k, size[k], inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result)
     for day in range(r.days):
@@ -113,20 +114,20 @@ def _room(orders, customers, stages, days):  # type: ignore[no-untyped-def] # pr
 
 
 @numba.njit(**BORROWING)
-def _begin(inv, cus, r, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
+def _begin(inv, cus, default_day, r, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """Each customer's orders in a row, its failure and what comes back of it on their days."""
     for c in range(len(cus)):
         cus[c].first = -1
     for k in range(len(inv) - 1, -1, -1):
         inv[k].following, cus[inv[k].who].first = cus[inv[k].who].first, k
     for c in range(len(cus) - 1, -1, -1):
-        if cus[c].default_day < 0:  # failed before the first day
+        if default_day[c] < 0:  # failed before the first day
             cus[c].dead = 1
-            back = max(cus[c].default_day + cus[c].wait, 0)
+            back = max(default_day[c] + cus[c].wait, 0)
             if back < r.days:
                 put(pool, heads, used, BACK, back, c)
-        elif cus[c].default_day < r.days:
-            put(pool, heads, used, FAIL, cus[c].default_day, c)
+        elif default_day[c] < r.days:
+            put(pool, heads, used, FAIL, default_day[c], c)
 
 
 @numba.njit(**BORROWING)

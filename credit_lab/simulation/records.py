@@ -44,16 +44,15 @@ ORDER = np.dtype(
         "itemsize": 64,
     }
 )  # fmt: skip
-# One record per customer, what events need within its first 64 bytes: usual (what it orders in the mean time for which
-# failed customers go on ordering), wait (days from its failure until its debts are written off), moved (the last day
-# accrued), first (its oldest order that may be open), until (the first day after a failure on which it does not order
-# any more).
+# One record per customer, of 64 bytes too: usual (what it orders in the mean time for which failed customers go on
+# ordering), wait (days from its failure until its debts are written off), until (the first day after a failure on which
+# it does not order any more), moved (the last day accrued), first (its oldest order that may be open).
 CUSTOMER = np.dtype(
     {
-        "names": ["limit", "owed", "default_rate", "usual", "segment", "term", "wait", "moved", "paid_well", "first",
-                  "grade", "newcomer", "dead", "gone", "default_day", "until"],
-        "formats": [_INT] * 2 + [_FLOAT] * 2 + [_SHORT] * 6 + [np.int16] + [np.int8] * 3 + [_SHORT] * 2,
-        "itemsize": 128,
+        "names": ["limit", "owed", "default_rate", "usual", "segment", "term", "wait", "until", "moved",
+                  "paid_well", "first", "grade", "newcomer", "dead", "gone"],
+        "formats": [_INT] * 2 + [_FLOAT] * 2 + [_SHORT] * 7 + [np.int8] * 4,
+        "itemsize": 64,
     }
 )  # fmt: skip
 # advance: what the factor pays at once, in 1/10,000 of the invoice.

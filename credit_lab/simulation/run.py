@@ -72,7 +72,7 @@ def one(
     for name in ("grade", "segment", "newcomer", "default_rate"):
         cus[name] = getattr(people, name)
     default_day, waits = np.minimum(default_day, NEVER), world.waits(seed, replicate)
-    cus["limit"], cus["term"], cus["default_day"], cus["wait"] = rules.limit, rules.term, default_day, waits
+    cus["limit"], cus["term"], cus["wait"] = rules.limit, rules.term, waits
     cus["usual"] = world.still_ordering * people.rate * people.amount * rules.demand[people.grade]
     cus["until"] = world.until(seed, replicate, default_day, waits)
     asked = size.copy() if log else size  # the kernel replaces what was asked for by what is granted
@@ -80,7 +80,7 @@ def one(
     stages = np.zeros(len(rules.stage_from), records.STAGE)
     stages["from_day"], stages["minutes"], stages["cost"] = rules.stage_from, rules.stage_minutes, rules.stage_cost
     result, expected = kernel.simulate(
-        inv, size, cus, pol, stages, settings, world.burn(), world.bands.astype(np.int64),
+        inv, size, cus, default_day, pol, stages, settings, world.burn(), world.bands.astype(np.int64),
         months, edges, start, world.next_payday(span.dates()),
     )  # fmt: skip
     orders = None

@@ -160,6 +160,8 @@ class World:
 
     def __post_init__(self) -> None:
         grades = self.hazard.shape[0] if self.hazard.ndim == 3 else 0
+        if grades > 100:
+            raise SimulationError(f"simulation: {grades} grades; a record of a customer holds at most 100")
         if self.hazard.ndim != 3 or self.hazard.shape[2] != len(self.bands):
             raise SimulationError("simulation: hazard must have one row per grade, level and age band")
         if not ((self.hazard >= 0) & (self.hazard < 1)).all():
