@@ -240,8 +240,7 @@ def calibrate(
             f"{ledger.source}: {waits.invoices} invoices settled in {months} months; at least 50 are needed"
         )
     defaults, years = _defaults(past, policy, failed, as_of, grades)
-    value, error, known_since = evidence.growth(ledger, as_of, bought["customer_id"])
-    trend = value, error
+    trend, known_since = evidence.growth(ledger, as_of, bought["customer_id"])
     season = evidence.season(ledger, as_of, trend[0])
     disputed, count, dispute_days = evidence.disputes(ledger, begin, as_of)
     people, extra, term, expected = _people(ledger, policy, bought, last, failed, as_of, grades)
