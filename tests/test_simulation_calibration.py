@@ -185,14 +185,18 @@ def test_growth_and_orders_counted_by_hand(write_ledger):
 
 
 def test_growth_is_drawn_with_the_orders_it_rests_on(sample):
-    """Worlds in which the last year had many orders by chance also grow faster; the spread is the standard error."""
-    learned = calibrate(sample, baseline, pd.Timestamp("2025-12-31"))
+    """Worlds in which the last year had many orders by chance also grow faster; the spread is the standard error, and
+    wider by what growth may change."""
+    steady = Assumptions(growth_change=0.0)
+    learned = calibrate(sample, baseline, pd.Timestamp("2025-12-31"), assumptions=steady)
     drawn, old = learned.draw(300, seed=1), learned.evidence.old
     trend = np.array([world.trend for world in drawn])
     level = np.array([(world.customers.rate[old] / (1 + world.trend / 2)).sum() for world in drawn])
     assert old.sum() > 100
     assert np.corrcoef(trend, level)[0, 1] > 0.3
     assert trend.std() == pytest.approx(learned.evidence.trend[1], rel=0.25)
+    moved = np.array([world.trend for world in learned.under(Assumptions(growth_change=0.1)).draw(300, seed=1)])
+    assert moved.std() == pytest.approx((trend.var() + 0.01) ** 0.5, rel=0.15)
 
 
 def test_known_failures_stay_and_silent_ones_come_and_go(sample):

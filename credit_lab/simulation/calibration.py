@@ -116,6 +116,8 @@ class Counts:
             weight = max(self.recovery[1], 1)
             back = float(rng.beta(back * weight + 0.5, (1 - back) * weight + 0.5))
         people, trend = self._customers(base.customers, rng)
+        if rng is not None:
+            trend = float(np.clip(trend + assumptions.growth_change * rng.standard_normal(), -0.5, 1.0))
         return replace(
             base, customers=people, hazard=_levels(events / days, assumptions), season=season, trend=trend,
             dispute_share=dispute, recovery=back, correlation=assumptions.correlation,
@@ -124,7 +126,7 @@ class Counts:
         )  # fmt: skip
 
     def _customers(self, people: Customers, rng: np.random.Generator | None) -> tuple[Customers, float]:
-        """Customers at the estimates, or drawn, and the growth of their orders."""
+        """Customers at the estimates, or drawn, and the growth of their orders in the last year."""
         buying = self.failed == 0
         usual = self.orders[buying].sum() / self.days[buying].sum()
         like = _models(people.joins, rng)
