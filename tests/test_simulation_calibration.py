@@ -153,3 +153,57 @@ def test_a_customer_that_never_paid_counts_as_a_failure(sample):
     first = sample.payments.groupby("customer_id")["paid_date"].min().reindex(known.index)
     assert not (first < known).all()  # there is one
     assert calibrate(sample, baseline, as_of).evidence.defaults.sum() == len(known)
+
+
+def test_growth_and_orders_counted_by_hand(write_ledger):
+    """Books from 2023-01-01 to 2024-12-31. C1 to C10 buy every ten days of 2023 and every eight of 2024, C11 since
+    2024-07-01 every ten days, though taken on in 2020: the growth leaves January out of both years and C11 in."""
+    from credit_lab import ledger
+    from credit_lab.simulation import evidence
+    from tests.ledgers import invoice, payment
+
+    first, later, as_of = pd.Timestamp("2023-01-01"), pd.Timestamp("2024-01-01"), pd.Timestamp("2024-12-31")
+    rows, young = [], pd.date_range("2024-07-01", as_of, freq="10D")
+    for who in range(1, 11):
+        days = [*pd.date_range(first, later, freq="10D", inclusive="left"), *pd.date_range(later, as_of, freq="8D")]
+        rows += [
+            invoice(f"{who}-{k}", f"C{who}", f"{day:%Y-%m-%d}", f"{day:%Y-%m-%d}", 100.0) for k, day in enumerate(days)
+        ]
+    rows += [invoice(f"11-{k}", "C11", f"{day:%Y-%m-%d}", f"{day:%Y-%m-%d}", 100.0) for k, day in enumerate(young)]
+    people = [{"customer_id": f"C{k}", "onboarded_on": "2020-01-01"} for k in range(1, 12)]
+    paid = [payment("P1", "C1", "2023-01-02", 100.0)]
+    book = ledger.read(write_ledger(invoices=rows, payments=paid, customers=people))
+    none = pd.Series(dtype="datetime64[us]")
+    bought = evidence.orders(book, as_of, none).set_index("customer_id")
+    # from 2024-01-01 every 8 days: days 0, 8, ..., 360 of 2024: 46 invoices; the first of C11 opens its days
+    assert bought.loc["C1", "count"] == 46
+    assert bought.loc["C11", ["count", "days"]].tolist() == [len(young) - 1, (as_of - young[0]).days]
+    (value, _), known = evidence.growth(book, as_of, pd.Series(bought.index))
+    # without January: 2023 days 40 to 360 in tens (33), 2024 days 32 to 360 in eights (42); ten customers and C11
+    assert value == pytest.approx((10 * 42 + len(young)) / (10 * 33) - 1)
+    assert len(known) == 11
+
+
+def test_growth_is_drawn_with_the_orders_it_rests_on(sample):
+    """Worlds in which the last year had many orders by chance also grow faster; the spread is the standard error, and
+    wider by what growth may change."""
+    steady = Assumptions(growth_change=0.0)
+    learned = calibrate(sample, baseline, pd.Timestamp("2025-12-31"), assumptions=steady)
+    drawn, old = learned.draw(300, seed=1), learned.evidence.old
+    trend = np.array([world.trend for world in drawn])
+    level = np.array([(world.customers.rate[old] / (1 + world.trend / 2)).sum() for world in drawn])
+    assert old.sum() > 100
+    assert np.corrcoef(trend, level)[0, 1] > 0.3
+    assert trend.std() == pytest.approx(learned.evidence.trend[1], rel=0.25)
+    moved = np.array([world.trend for world in learned.under(Assumptions(growth_change=0.1)).draw(300, seed=1)])
+    assert moved.std() == pytest.approx((trend.var() + 0.01) ** 0.5, rel=0.15)
+
+
+def test_known_failures_stay_and_silent_ones_come_and_go(sample):
+    learned = calibrate(sample, baseline, pd.Timestamp("2025-12-31"))
+    drawn = np.array([world.customers.failed_days > 0 for world in learned.draw(100, seed=1)])
+    known, silent = learned.evidence.failed > 0, learned.evidence.silent
+    assert drawn[:, known].all()
+    share = drawn[:, silent.customer].mean(axis=0)
+    assert np.abs(share - silent.chance).max() < 0.2
+    assert not drawn[:, np.setdiff1d(np.flatnonzero(~known), silent.customer)].any()

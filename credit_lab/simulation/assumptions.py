@@ -15,6 +15,8 @@ class Assumptions:
     leave_share : chance that a customer leaves for good when an order is refused
     discount_taken : share of invoices that take a discount where one is offered
     correlation : of default times with one common factor
+    growth_change : standard deviation of what the growth of orders in the year ahead differs by from that of the last,
+        drawn with the parameters; differences between policies do not depend on it, so that it is not scanned
     """
 
     level_effect: tuple[float, ...] = (1.3, 1.6, 1.8, 2.0)
@@ -27,6 +29,7 @@ class Assumptions:
     discount_range: tuple[float, float] = (0.1, 0.6)
     correlation: float = 0.12
     correlation_range: tuple[float, float] = (0.0, 0.25)
+    growth_change: float = 0.05
 
     def sentences(self) -> tuple[str, ...]:
         """To be printed beside every result."""
@@ -42,6 +45,8 @@ class Assumptions:
             f"{self.discount_range[0]:.0%} to {self.discount_range[1]:.0%}.",
             f"ASSUMED: default times are correlated by {self.correlation:g} through one common factor; scanned from "
             f"{self.correlation_range[0]:g} to {self.correlation_range[1]:g}.",
+            f"ASSUMED: orders grow in the year ahead as in the last one, give or take {self.growth_change:.0%} "
+            f"(standard deviation).",
         )
 
     def cases(self) -> dict[str, "Assumptions"]:

@@ -116,6 +116,8 @@ class Counts:
             weight = max(self.recovery[1], 1)
             back = float(rng.beta(back * weight + 0.5, (1 - back) * weight + 0.5))
         people, trend = self._customers(base.customers, rng)
+        if rng is not None:
+            trend = float(np.clip(trend + assumptions.growth_change * rng.standard_normal(), -0.5, 1.0))
         return replace(
             base, customers=people, hazard=_levels(events / days, assumptions), season=season, trend=trend,
             dispute_share=dispute, recovery=back, correlation=assumptions.correlation,
@@ -124,7 +126,7 @@ class Counts:
         )  # fmt: skip
 
     def _customers(self, people: Customers, rng: np.random.Generator | None) -> tuple[Customers, float]:
-        """Customers at the estimates, or drawn, and the growth of their orders."""
+        """Customers at the estimates, or drawn, and the growth of their orders in the last year."""
         buying = self.failed == 0
         usual = self.orders[buying].sum() / self.days[buying].sum()
         like = _models(people.joins, rng)
@@ -240,8 +242,7 @@ def calibrate(
             f"{ledger.source}: {waits.invoices} invoices settled in {months} months; at least 50 are needed"
         )
     defaults, years = _defaults(past, policy, failed, as_of, grades)
-    value, error, known_since = evidence.growth(ledger, as_of, bought["customer_id"])
-    trend = value, error
+    trend, known_since = evidence.growth(ledger, as_of, bought["customer_id"])
     season = evidence.season(ledger, as_of, trend[0])
     disputed, count, dispute_days = evidence.disputes(ledger, begin, as_of)
     people, extra, term, expected = _people(ledger, policy, bought, last, failed, as_of, grades)

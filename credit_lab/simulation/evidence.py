@@ -251,8 +251,8 @@ def orders(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> pd.DataFra
     return table.assign(first=first, days=days.clip(lower=15)).reset_index()
 
 
-def growth(ledger: Ledger, as_of: pd.Timestamp, customers: pd.Series) -> tuple[float, float, pd.Index]:
-    """Growth of the number of orders of these customers over a year, its standard error, and whose orders they were;
+def growth(ledger: Ledger, as_of: pd.Timestamp, customers: pd.Series) -> tuple[tuple[float, float], pd.Index]:
+    """Growth of the number of orders of these customers over a year with its standard error, and whose they were;
     (0, 0) where two whole years are not known. Customers that came in between do not count: those that were taken on,
     or, where that is not recorded, first bought, after the first month, which is left out of both years: books often
     begin with fewer invoices than there were."""
@@ -261,7 +261,7 @@ def growth(ledger: Ledger, as_of: pd.Timestamp, customers: pd.Series) -> tuple[f
     middle, early, month = as_of - pd.DateOffset(years=1), as_of - pd.DateOffset(years=2), pd.Timedelta(days=31)
     first = known.groupby("customer_id")["issue_date"].min()
     if first.min() > early + month:
-        return 0.0, 0.0, first.index[:0]
+        return (0.0, 0.0), first.index[:0]
     since = first
     if "onboarded_on" in ledger.customers:
         taken_on = pd.to_datetime(ledger.customers.set_index("customer_id")["onboarded_on"])
@@ -272,10 +272,10 @@ def growth(ledger: Ledger, as_of: pd.Timestamp, customers: pd.Series) -> tuple[f
     before = old[(old["issue_date"] > early + month) & (old["issue_date"] <= middle)].groupby("customer_id").size()
     both = pd.concat([before, after], axis=1).fillna(0.0).to_numpy()
     if len(both) < 10 or both[:, 0].sum() == 0:
-        return 0.0, 0.0, first.index[:0]
+        return (0.0, 0.0), first.index[:0]
     value = both[:, 1].sum() / both[:, 0].sum()
     residual = both[:, 1] - value * both[:, 0]
-    return float(value - 1), float(np.sqrt((residual**2).sum()) / both[:, 0].sum()), known_since
+    return (float(value - 1), float(np.sqrt((residual**2).sum()) / both[:, 0].sum())), known_since
 
 
 def season(ledger: Ledger, as_of: pd.Timestamp, trend: float) -> tuple[Floats, Floats]:
