@@ -24,6 +24,7 @@ from credit_lab.simulation.world import WAITS, Customers, Floats, Ints, Simulati
 
 NEVER = 10**7
 LAG = 210  # days until a failure is known: a long term, and 90 days past due in silence
+_USUAL_RATE = 0.03  # failures a year and customer that one event of all grades leans on, about that of trade debtors
 _USUALLY_LATER = 45.0  # days for which a failed customer goes on ordering, until two such orders have been seen
 _USUAL_WAIT = 270.0  # days from a failure to the write-off that half an event of each band leans on
 PRIOR = 1.0  # customers' order rates lean on the mean with the weight of one order
@@ -168,8 +169,13 @@ def _rates(paid: Floats, at_risk: Floats, assumptions: Assumptions) -> tuple[Flo
 def _failing(defaults: Floats, years: Floats) -> tuple[Floats, Floats]:
     """Failures and customer-years by grade, each grade with two failures at the rate of all: one that has seen none is
     no safe one."""
-    usual = (defaults.sum() + 0.5) / years.sum()
+    usual = _usual_rate(defaults, years)
     return defaults + 2.0, years + 2.0 / usual
+
+
+def _usual_rate(defaults: Floats, years: Floats) -> float:
+    """Failures a year of all customers; books too short to have seen any say little."""
+    return float((defaults.sum() + 1.0) / (years.sum() + 1.0 / _USUAL_RATE))
 
 
 def _leaving(lost: Floats, waited: Floats) -> tuple[Floats, Floats]:
@@ -258,7 +264,7 @@ def calibrate(
         evidence.recovery(ledger, as_of), expected, habit, evidence.exits(ledger, as_of, failed), after,
         silent(
             ledger, as_of, failed, pd.Series(people.names, dtype="str"),
-            float((defaults.sum() + 0.5) / max(years.sum(), 1e-9)), more / a_day,
+            _usual_rate(defaults, years), more / a_day,
         ),
     )  # fmt: skip
     number = pd.Series(np.arange(len(people.names)), index=people.names)
@@ -302,7 +308,7 @@ def _defaults(
     known = early.groupby("customer_id")["then"].last()
     young = young.drop(known.index)
     np.add.at(events, np.concatenate([known.to_numpy(), young.to_numpy()]).astype(np.int64), 1.0)
-    return events, np.maximum(years, 0.5)
+    return events, years
 
 
 def _people(
