@@ -174,13 +174,14 @@ def coverage(firms, replicates=200):
         for kind, worlds in (("drawn", learned.draw(replicates, seed=seed)), ("fixed", learned.world)):
             monthly = simulate(worlds, rules, span, seed=seed, replicates=replicates).monthly
             monthly = monthly.assign(cash=monthly["collected"] + monthly["recovered"])
-            rows += _ranks(monthly, seen, kind)
-    table = pd.DataFrame(rows, columns=["kind", "measure", "rank", "ratio"])
+            rows += [(seed, *row) for row in _ranks(monthly, seen, kind)]
+    table = pd.DataFrame(rows, columns=["firm", "kind", "measure", "rank", "ratio"])
     print(f"\nMonths 25-36 of {firms} synthetic firms forecast from 1-24 ({12 * firms:,} months of each measure)")
     for (kind, measure), part in table.groupby(["kind", "measure"], sort=False):
         for level in (0.8, 0.95):
-            inside = part["rank"].between((1 - level) / 2, (1 + level) / 2).mean()
-            say(f"{kind} parameters, {measure}: {level:.0%} intervals cover", inside, ".3f")
+            inside = part["rank"].between((1 - level) / 2, (1 + level) / 2).groupby(part["firm"]).mean()
+            say(f"{kind} parameters, {measure}: {level:.0%} intervals cover", inside.mean(), ".3f")
+            say("    standard error (months of a firm go together)", inside.std() / len(inside) ** 0.5, ".3f")
         if kind == "drawn":
             say(f"{measure}: what came / mean forecast", part["ratio"].mean(), ".3f")
 

@@ -128,3 +128,22 @@ def test_waits_follow_the_hazards_and_never_end_in_the_past():
     assert fresh.min() > 120
     assert (fresh > 240).mean() == pytest.approx(0.301, abs=0.02)
     assert draw_waits(1, 0, np.full(500, 200), hazard, WAITS).min() > 200
+
+
+def test_a_customer_that_pays_once_a_week_has_not_failed_on_the_sixth_day(write_ledger):
+    """Ten invoices a day, due after a week, all that is due paid on Fridays: forty open ones are nothing strange."""
+    rows, payments, matched = [], [], []
+    for k in range(200):
+        friday = k + 7 + (4 - (START + pd.Timedelta(days=k + 7)).dayofweek) % 7
+        for n in range(10):
+            rows.append(invoice(f"I{k}-{n}", "C1", day(k), day(k + 7), 100.0))
+            if friday <= 200:
+                matched.append(allocation(f"P{friday}", f"I{k}-{n}", day(friday), 100.0))
+    for friday in {int(one["payment_id"][1:]) for one in matched}:
+        total = 100.0 * sum(one["payment_id"] == f"P{friday}" for one in matched)
+        payments.append(payment(f"P{friday}", "C1", day(friday), total))
+    book = ledger.read(write_ledger(invoices=rows, payments=payments, allocations=matched))
+    thursday = START + pd.Timedelta(days=max(int(one["payment_id"][1:]) for one in payments) + 6)
+    names, none = pd.Series(["C1"], dtype="str"), pd.Series(dtype="datetime64[us]")
+    found = silence.silent(book, thursday, none, names, 0.03, 45.0)
+    assert found.chance.max() < 0.01

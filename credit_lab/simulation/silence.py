@@ -162,9 +162,11 @@ def _owed(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> pd.DataFram
 def _burnt(
     ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series, owed: pd.DataFrame, row: Ints, who: pd.Series
 ) -> Floats:
-    """Hazard of a payment of each customer (rows) on the day `as_of`, the day before, ...: the hazards of its open
-    invoices, learned from all customers, times its habit."""
-    waits = evidence.spells(ledger, as_of, as_of - pd.DateOffset(years=_YEARS), failed, [], np.zeros(0, dtype=np.int64))
+    """Hazard of a day with payments of each customer (rows), `as_of` first, the day before next, ...: the hazards of
+    its open invoices, learned from all customers, times its habit; over the payments it makes on one day, since one
+    that pays many invoices at once has been silent between two such days for nothing; on days that money comes in."""
+    begin = as_of - pd.DateOffset(years=_YEARS)
+    waits = evidence.spells(ledger, as_of, begin, failed, [], np.zeros(0, dtype=np.int64))
     grade = np.zeros(len(waits.customer), dtype=np.int64)
     paid, at_risk = evidence.exposure(waits, grade, 1, BANDS)
     hazard = (paid[0] + 0.5) / (at_risk[0, 0] + 0.5 / max(paid.sum() / max(at_risk.sum(), 1.0), 1e-9))
@@ -178,8 +180,13 @@ def _burnt(
         last = np.clip(np.minimum(age - edges[band] + 1, known), first, LONGEST)
         np.add.at(change, (row, first), hazard[band])
         np.add.at(change, (row, last), -hazard[band])
-    habit = (mine + weight) / (usual + weight)
-    return np.asarray(np.maximum(np.cumsum(change[:, :-1], axis=1), 0.0) * habit[:, None])
+    by_day = np.maximum(np.cumsum(change[:, :-1], axis=1), 0.0)
+    pays = evidence.paydays(ledger, as_of)
+    by_day *= (pays / pays.mean())[(as_of.dayofweek - np.arange(LONGEST)) % 7]
+    received = ledger.payments[(ledger.payments["paid_date"] > begin) & (ledger.payments["paid_date"] <= as_of)]
+    days = received.groupby("customer_id")["paid_date"].nunique().reindex(who).fillna(0.0).to_numpy()
+    at_once = np.maximum((mine + 1) / (days + 1), 1.0)
+    return np.asarray(by_day * ((mine + weight) / (usual + weight) / at_once)[:, None])
 
 
 def _order_rates(invoices: pd.DataFrame, as_of: pd.Timestamp, who: pd.Series) -> Floats:
