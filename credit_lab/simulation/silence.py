@@ -182,7 +182,7 @@ def _burnt(
         np.add.at(change, (row, last), -hazard[band])
     by_day = np.maximum(np.cumsum(change[:, :-1], axis=1), 0.0)
     pays = evidence.paydays(ledger, as_of)
-    by_day *= (pays / pays.mean())[(as_of.dayofweek - np.arange(LONGEST)) % 7]
+    by_day *= (pays / pays.mean())[(as_of.day_of_week - np.arange(LONGEST)) % 7]
     received = ledger.payments[(ledger.payments["paid_date"] > begin) & (ledger.payments["paid_date"] <= as_of)]
     days = received.groupby("customer_id")["paid_date"].nunique().reindex(who).fillna(0.0).to_numpy()
     at_once = np.maximum((mine + 1) / (days + 1), 1.0)
