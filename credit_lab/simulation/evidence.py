@@ -225,7 +225,7 @@ def recovery(ledger: Ledger, as_of: pd.Timestamp) -> tuple[float, int]:
     gross = float(old.loc[old["amount"] > 0, "amount"].sum())
     if gross <= 0:
         return 0.2, 0
-    return min(float(-old.loc[old["amount"] < 0, "amount"].sum()) / gross, 1.0), int(old["customer_id"].nunique())
+    return min(float(old["amount"].clip(upper=0.0).abs().sum()) / gross, 1.0), int(old["customer_id"].nunique())
 
 
 def orders(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> pd.DataFrame:
@@ -337,7 +337,7 @@ def opening(
     owed = items[(items["kind"] == "invoice") & (items["open_amount"] > 0)].sort_values(["due_date", "document_id"])
     have = -items[items["kind"] != "invoice"].groupby("customer_id")["open_amount"].sum()
     total = owed.groupby("customer_id")["open_amount"].cumsum()
-    free = owed["customer_id"].map(have.to_dict()).fillna(0.0)
+    free = owed["customer_id"].map(have.to_dict()).astype(float).fillna(0.0)  # text where nothing is open
     left = (total - free).clip(lower=0.0)
     rest = np.minimum(left, owed["open_amount"])
     owed = owed.assign(rest=np.rint(rest * 100).astype(np.int64), who=owed["customer_id"].map(number))

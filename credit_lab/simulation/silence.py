@@ -132,7 +132,10 @@ def _signs_of(
     sold = invoices.groupby("customer_id")["issue_date"].agg(["min", "max"]).reindex(who)
     paid = payments.groupby("customer_id")["paid_date"].max().reindex(who)
     quiet = _ago(as_of, paid.fillna(sold["min"]))  # without any receipt: since the first invoice
-    missing = np.cumsum(_burnt(ledger, as_of, failed, owed, row, who), axis=1)  # column k: failed k + 1 days ago
+    burnt = _burnt(ledger, as_of, failed, owed, row, who)
+    burnt[:, : _closed(ledger, as_of)] = 0.0  # what falls on days without receipts comes on the next one
+    burnt[quiet < 1] = 0.0  # it has paid today
+    missing = np.cumsum(burnt, axis=1)  # column k: failed k + 1 days ago
     days = np.arange(1, LONGEST + 1)[None, :]
     weight = missing + _order_ratio(_order_rates(invoices, as_of, who), _ago(as_of, sold["max"]), later, days)
     weight = np.where(days <= np.maximum(quiet, 1)[:, None], weight, -np.inf)
@@ -142,6 +145,12 @@ def _signs_of(
     late = np.bincount(row, weights=(owed["due_date"] < as_of).to_numpy(), minlength=size) > 0
     odds = np.clip(np.log(total) + top[:, 0] + np.log(rate / 365), -30, 30)
     return _Signs(number, late, odds, np.cumsum(share, axis=1) / total[:, None])
+
+
+def _closed(ledger: Ledger, as_of: pd.Timestamp) -> int:
+    """Days, up to `as_of`, on which no receipts come in as a rule: the weekend if it is a Sunday."""
+    comes = evidence.paydays(ledger, as_of)
+    return next(k for k in range(7) if comes[(as_of.dayofweek - k) % 7])
 
 
 def _ago(as_of: pd.Timestamp, day: pd.Series) -> Floats:
@@ -188,7 +197,7 @@ def _order_rates(invoices: pd.DataFrame, as_of: pd.Timestamp, who: pd.Series) ->
     count = recent.groupby("customer_id").size()
     days = _ago(as_of, invoices.groupby("customer_id")["issue_date"].min()).clip(15, 365)
     span = pd.Series(days, index=invoices.groupby("customer_id").size().index)
-    usual = len(recent) / max(span.reindex(count.index).sum(), 1.0)
+    usual = max(len(recent), 1) / (span.reindex(count.index).sum() or 365.0)  # nobody has bought: less than one a year
     return np.asarray(
         (count.reindex(who).fillna(0.0).to_numpy() + 1) / (span.reindex(who).fillna(365.0).to_numpy() + 1 / usual)
     )
