@@ -288,6 +288,8 @@ def season(ledger: Ledger, as_of: pd.Timestamp, trend: float) -> tuple[Floats, F
     if years < 1:
         return np.ones(12), np.zeros(12)
     begin = max(as_of - pd.DateOffset(years=years), known["issue_date"].min() + pd.Timedelta(days=30))
+    if (as_of - begin).days < 365:  # a calendar month is missing
+        return np.ones(12), np.zeros(12)
     known = known[known["issue_date"] > begin]
     ago = (as_of - known["issue_date"]).dt.days.to_numpy() / 365
     weight = np.exp(np.log1p(trend) * ago)  # as if all were of today's size

@@ -150,7 +150,7 @@ def _signs_of(
 def _closed(ledger: Ledger, as_of: pd.Timestamp) -> int:
     """Days, up to `as_of`, on which no receipts come in as a rule: the weekend if it is a Sunday."""
     comes = evidence.paydays(ledger, as_of)
-    return next(k for k in range(7) if comes[(as_of.dayofweek - k) % 7])
+    return next(k for k in range(7) if comes[(as_of.day_of_week - k) % 7])
 
 
 def _ago(as_of: pd.Timestamp, day: pd.Series) -> Floats:
@@ -172,7 +172,8 @@ def _burnt(
     ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series, owed: pd.DataFrame, row: Ints, who: pd.Series
 ) -> Floats:
     """Hazard of a payment of each customer (rows) on the day `as_of`, the day before, ...: the hazards of its open
-    invoices, learned from all customers, times its habit."""
+    invoices, learned from all customers, times its habit and days with a payment over payments: a customer that pays
+    twenty invoices at a time is silent as often as one that pays one (compound Poisson process)."""
     waits = evidence.spells(ledger, as_of, as_of - pd.DateOffset(years=_YEARS), failed, [], np.zeros(0, dtype=np.int64))
     grade = np.zeros(len(waits.customer), dtype=np.int64)
     paid, at_risk = evidence.exposure(waits, grade, 1, BANDS)
@@ -188,11 +189,15 @@ def _burnt(
         np.add.at(change, (row, first), hazard[band])
         np.add.at(change, (row, last), -hazard[band])
     habit = (mine + weight) / (usual + weight)
-    return np.asarray(np.maximum(np.cumsum(change[:, :-1], axis=1), 0.0) * habit[:, None])
+    receipts = ledger.payments[ledger.payments["paid_date"].between(as_of - pd.DateOffset(years=_YEARS), as_of)]
+    runs = receipts.drop_duplicates(["customer_id", "paid_date"]).groupby("customer_id").size()
+    alone = np.minimum((runs.reindex(who).fillna(0.0).to_numpy() + 1) / (mine + 1), 1.0)
+    return np.asarray(np.maximum(np.cumsum(change[:, :-1], axis=1), 0.0) * (habit * alone)[:, None])
 
 
 def _order_rates(invoices: pd.DataFrame, as_of: pd.Timestamp, who: pd.Series) -> Floats:
-    """Invoices a day of the last twelve months; those of customers with few lean on all."""
+    """Share of days with an invoice in the last twelve months; that of customers with few leans on all."""
+    invoices = invoices.drop_duplicates(["customer_id", "issue_date"])
     recent = invoices[invoices["issue_date"] > as_of - pd.DateOffset(years=1)]
     count = recent.groupby("customer_id").size()
     days = _ago(as_of, invoices.groupby("customer_id")["issue_date"].min()).clip(15, 365)
