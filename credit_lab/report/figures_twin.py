@@ -31,10 +31,8 @@ def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figu
         canvas.dates(panel)
         last = monthly.groupby("policy", sort=False)[f"{name}_median"].mean()
         words, before, after = "Receivables" if name == "open" else "Sales", last.iloc[0], last.iloc[-1]
-        said.append(
-            f"{words.lower()} {after / before - 1:+.0%}" if before > 0
-            else f"{words.lower()} where there were none" if after > 0 else f"no {words.lower()}"
-        )  # fmt: skip
+        change = f"{after / before - 1:+.0%}" if before > 0 else "–"
+        said.append(f"{words.lower()} {change}")
         canvas.title(panel, words, 10)
     canvas.legend(axes[0], loc="lower left")
     canvas.finding(figure, f"Under {names[-1]}: {', '.join(said)}")
@@ -53,7 +51,7 @@ def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) 
     ):  # fmt: skip
         gap = ((second[name] - first[name]) * factor).dropna()
         if gap.empty:
-            canvas.title(panel, f"Nothing sold, no {words.split(',')[0]}", 10)
+            canvas.title(panel, "Nothing sold on credit", 10)
             panel.set_axis_off()
             continue
         panel.hist(gap, bins=min(30, max(len(gap) // 4, 5)), color=BLUE, alpha=0.8)
@@ -68,7 +66,8 @@ def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) 
     size = f"{abs(gain):,.2f} {unit}".strip()
     canvas.finding(
         figure,
-        f"The second policy earns {size} {'more' if gain > 0 else 'less'} on average" if gain
+        f"The second policy earns {size} more on average" if gain > 0
+        else f"The second policy earns {size} less on average" if gain < 0
         else "Both policies earn the same",
     )  # fmt: skip
     return canvas.note(figure, f"Each world meets both policies; orange: mean; {source}")

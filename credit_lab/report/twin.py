@@ -140,6 +140,7 @@ def twin(
             by_segment(made, column).rename(columns={column: "segment"}).assign(by=column, policy=made.name)
             for made in (first, second)
             for column in first.segments.columns.intersection(["grade", "industry", "region"])
+            if (first.segments[column] != "").any()
         ]
     )
     return Twin(
