@@ -10,6 +10,7 @@ from credit_lab import policy as policies
 from credit_lab.simulation import Customers, Opening, Span, World, of_policy
 from credit_lab.simulation.outcome import AT
 from credit_lab.simulation.run import many, one
+from credit_lab.simulation.world import draw_orders_after
 from tests.reference_simulator import simulate as reference
 from tests.test_simulation import made_world, risk_of, with_books
 
@@ -124,3 +125,13 @@ def test_expected_loss_has_the_mean_of_what_is_lost(case):
         error = part.std() / len(part) ** 0.5
         assert abs(part.mean()) < 3 * error
         assert error < 0.01 * lost
+
+
+def test_days_of_orders_after_a_failure():
+    """Geometric with the mean asked for; none and for ever at the ends."""
+    for mean in (0.5, 45.0):
+        found = draw_orders_after(1, 0, 40_000, mean)
+        assert found.mean() == pytest.approx(mean, rel=0.03)
+        assert (found == 0).mean() == pytest.approx(1 / (1 + mean), rel=0.1)
+    assert draw_orders_after(1, 0, 5, 1e-300).tolist() == [0] * 5
+    assert draw_orders_after(1, 0, 5, 1e300).tolist() == [10**9] * 5

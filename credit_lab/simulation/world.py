@@ -348,7 +348,7 @@ def draw_orders_after(seed, replicate, customers, mean):  # type: ignore[no-unty
     result = np.empty(customers, np.int64)
     for customer in range(customers):
         u = uniform(customer_key(seed, replicate, customer), STOP)
-        result[customer] = int(min(math.log(u) / math.log(mean / (1 + mean)), 1e9))
+        result[customer] = int(min(math.log(u) / -math.log1p(1 / mean), 1e9))
     return result
 
 
