@@ -82,6 +82,9 @@ def simulate(world, rules, span, *, seed, replicate, risk):
             if rules.factored[people.grade[c]]:
                 note(0, c, "factoring_cost", int(amount * rules.factor_cost[people.grade[c]] + 0.5))
                 note(0, c, "advanced", advance(c, amount))
+            if default_day[c] >= 0:
+                stake = -math.expm1(-people.default_rate[c] / 365) * at_stake(people.grade[c], world, rules)
+                expected[0, people.segment[c], 0] += stake * amount
             base = draws(seed, replicate, c, -1 - sum(carried.customer[:k] == c))
             due, level = int(carried.due[k]), int(min(carried.level[k], len(rules.stage_from)))
             disputed = int(carried.disputed[k])
@@ -113,9 +116,9 @@ def simulate(world, rules, span, *, seed, replicate, risk):
         for c in np.flatnonzero(~dead):
             for one in books[c]:
                 if one["rest"]:
-                    before = one["rest"]
+                    before = one["rest"], one["second"]  # a first part of nothing is a move too
                     pay(day, c, one, world, rules, burn, open_day[day], paid_well, note, settled, lose)
-                    moved[c] = moved[c] if one["rest"] == before else day
+                    moved[c] = moved[c] if (one["rest"], one["second"]) == before else day
         for k in range(start[day], start[day + 1]):
             c = int(who[k])
             if day < until[c]:
@@ -155,8 +158,9 @@ def simulate(world, rules, span, *, seed, replicate, risk):
                 if moved[c] == day:
                     guess[c] = 0.0 if gone[c] else ahead(world, rules, c, owed(c), paid_well, oldest[c],
                                                             min(days - day, waits[c]), day)  # fmt: skip
-                stake = people.default_rate[c] / 365 * at_stake(g, world, rules)
-                expected[place][0] += stake * (owed(c) + guess[c])
+                stake = -math.expm1(-people.default_rate[c] / 365) * at_stake(g, world, rules)
+                if day + 1 < days:  # lost by a failure on the next day
+                    expected[month_of[day + 1], people.segment[c], 0] += stake * (owed(c) + guess[c])
         if day == days - 1 or month_of[day + 1] != month_of[day]:
             for c in range(len(books)):
                 note(day, c, "open", owed(c))
@@ -224,8 +228,8 @@ def pay(day, c, one, world, rules, burn, money_moves, paid_well, note, settled, 
         band = int(np.searchsorted(world.bands, age, side="right")) - 1
         one["clock"] -= int(burn[world.customers.grade[c], one["level"], max(band, 0)])
     if one["clock"] <= 0 and money_moves and age <= rules.write_off:
-        if one["second"] > 0:
-            part = int(one["rest"] * world.partial_first + 0.5)
+        part = int(one["rest"] * world.partial_first + 0.5)
+        if one["second"] > 0 and part < one["rest"]:
             note(day, c, "collected", part)
             settled(day, c, one, part)
             one.update(rest=one["rest"] - part, clock=one["second"], second=0)

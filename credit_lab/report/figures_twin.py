@@ -30,9 +30,9 @@ def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figu
         panel.set_ylim(bottom=0)
         canvas.dates(panel)
         last = monthly.groupby("policy", sort=False)[f"{name}_median"].mean()
-        change = last.iloc[-1] / last.iloc[0] - 1
-        words = "Receivables" if name == "open" else "Sales"
-        said.append(f"{words.lower()} {change:+.0%}")
+        words, before, after = "Receivables" if name == "open" else "Sales", last.iloc[0], last.iloc[-1]
+        change = f"{after / before - 1:+.0%}" if before > 0 else "–"
+        said.append(f"{words.lower()} {change}")
         canvas.title(panel, words, 10)
     canvas.legend(axes[0], loc="lower left")
     canvas.finding(figure, f"Under {names[-1]}: {', '.join(said)}")
@@ -49,7 +49,11 @@ def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) 
         axes, (("turnover", "turnover, times a year", 1), ("bad_debt_expected", "bad debt, % of sales", 100),
                ("profit", f"profit, {unit.strip() or 'money'}", 1 / scale)), strict=True,
     ):  # fmt: skip
-        gap = (second[name] - first[name]) * factor
+        gap = ((second[name] - first[name]) * factor).dropna()
+        if gap.empty:
+            canvas.title(panel, "Nothing sold on credit", 10)
+            panel.set_axis_off()
+            continue
         panel.hist(gap, bins=min(30, max(len(gap) // 4, 5)), color=BLUE, alpha=0.8)
         panel.axvline(0, color="black", lw=0.8)
         panel.axvline(gap.mean(), color=ORANGE, lw=1.5)
@@ -63,7 +67,8 @@ def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) 
     canvas.finding(
         figure,
         f"The second policy earns {size} more on average" if gain > 0
-        else f"The second policy earns {size} less on average",
+        else f"The second policy earns {size} less on average" if gain < 0
+        else "Both policies earn the same",
     )  # fmt: skip
     return canvas.note(figure, f"Each world meets both policies; orange: mean; {source}")
 

@@ -101,8 +101,10 @@ def twin(
     Raises
     ------
     SimulationError
-        Too little past to learn from.
+        Too little past to learn from, or two policies of one id.
     """
+    if policies[0].meta.id == policies[1].meta.id:
+        raise SimulationError(f"both policies have the id {policies[0].meta.id}: change it in one of the files")
     learned = calibrate(ledger, policies[0], as_of, assumptions=assumptions)
     worlds = learned.draw(replicates, seed=seed + 1) if parameters_drawn else learned.world
     span = Span(as_of + pd.Timedelta(days=1), days, 0)
@@ -138,6 +140,7 @@ def twin(
             by_segment(made, column).rename(columns={column: "segment"}).assign(by=column, policy=made.name)
             for made in (first, second)
             for column in first.segments.columns.intersection(["grade", "industry", "region"])
+            if (first.segments[column] != "").any()
         ]
     )
     return Twin(
@@ -261,7 +264,7 @@ def _forecast(made: Outcome, currency: str) -> list[str]:
 def headline(made: Twin, currency: str) -> list[str]:
     """What management should know first."""
     lines = _against(made.comparison, made.first.name, made.second.name, currency)
-    shaky = [name.replace("_", " ") for name in SCANNED if len(set(np.sign(made.scan[name]))) > 1]
+    shaky = [name.replace("_", " ") for name in SCANNED if len(set(np.sign(made.scan[name].dropna()))) > 1]
     lines.append(
         f"The sign of the difference in {', '.join(shaky)} turns within the ranges of what the ledger cannot say."
         if shaky
@@ -279,6 +282,10 @@ def _against(compared: Comparison, a: str, b: str, currency: str) -> list[str]:
         ("bad_debt_expected", "expected bad debt over sales"),
     ):  # fmt: skip
         row = table.loc[name]
+        if row[["a", "b"]].isna().any():
+            idle = " and ".join(side for side, of in ((a, "a"), (b, "b")) if np.isnan(row[of]))
+            lines.append(f"{b} against {a}: {words} cannot be compared; nothing is sold on credit under {idle}.")
+            continue
         size, shown = abs(row["difference"]), f"{row['a']:,.4g} to {row['b']:,.4g}"
         if name == "profit":
             said, shown = money_text(size, currency), " to ".join(money_text(row[side], currency) for side in "ab")

@@ -91,14 +91,18 @@ def accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r):  # type
     if owed + more == 0 or at >= day:
         return
     financed = 1 - pol[g].advance / 10000 if pol[g].factored else 1.0
-    weight = 0.0 if cus[c].dead else cus[c].default_rate / 365 * at_stake(g, pol, r)
+    daily = 0.0 if cus[c].dead else cus[c].failing * at_stake(g, pol, r) * (owed + more)
     month = month_of[at]
     while at < day:
         until = min(edges[month + 1], day)
-        carried = owed * (until - at)
+        carried, number = owed * (until - at), until - at
         result[month, place, rec.OPEN_DAYS] += carried
-        expected[month, place, rec.EXPECTED] += weight * (carried + more * (until - at))
         expected[month, place, rec.OWN_DAYS] += financed * carried
+        if until == edges[month + 1]:  # what is owed after a month's last day is lost by a failure on the next day
+            number -= 1
+            if until < r.days:
+                expected[month + 1, place, rec.EXPECTED] += daily
+        expected[month, place, rec.EXPECTED] += daily * number
         at = until
         month += 1
 

@@ -260,7 +260,7 @@ def calibrate(
     counts = Counts(
         paid, at_risk, defaults, years, extra["count"].to_numpy(dtype=float), extra["days"].to_numpy(dtype=float),
         sizes, extra["mean"].to_numpy(dtype=float), people.failed_days, trend, season,
-        np.isin(people.names, known_since), disputed, count,
+        pd.Index(people.names).isin(known_since), disputed, count,
         evidence.recovery(ledger, as_of), expected, habit, evidence.exits(ledger, as_of, failed), after,
         silent(
             ledger, as_of, failed, pd.Series(people.names, dtype="str"),
@@ -333,7 +333,8 @@ def _people(
     facts = ledger.customers.set_index("customer_id")
     keys = pd.DataFrame({"grade": [grades[g] for g in code]})
     for column in ("industry", "region"):
-        keys[column] = rows["customer_id"].map(facts[column].to_dict()).fillna("").to_numpy() if column in facts else ""
+        known = rows["customer_id"].map(facts[column].to_dict() if column in facts else {})
+        keys[column] = known.astype("str").fillna("").to_numpy()
     segments = keys.drop_duplicates(ignore_index=True)
     place = keys.merge(segments.assign(segment=range(len(segments))), how="left")["segment"].to_numpy(dtype=np.int64)
     spread = rows["log_sd"].fillna(float(bought["log_sd"].median()) if bought["log_sd"].notna().any() else 0.5)

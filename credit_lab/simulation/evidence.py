@@ -225,7 +225,7 @@ def recovery(ledger: Ledger, as_of: pd.Timestamp) -> tuple[float, int]:
     gross = float(old.loc[old["amount"] > 0, "amount"].sum())
     if gross <= 0:
         return 0.2, 0
-    return min(float(-old.loc[old["amount"] < 0, "amount"].sum()) / gross, 1.0), int(old["customer_id"].nunique())
+    return min(float(old["amount"].clip(upper=0.0).abs().sum()) / gross, 1.0), int(old["customer_id"].nunique())
 
 
 def orders(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> pd.DataFrame:
@@ -288,6 +288,8 @@ def season(ledger: Ledger, as_of: pd.Timestamp, trend: float) -> tuple[Floats, F
     if years < 1:
         return np.ones(12), np.zeros(12)
     begin = max(as_of - pd.DateOffset(years=years), known["issue_date"].min() + pd.Timedelta(days=30))
+    if (as_of - begin).days < 365:  # a calendar month is missing
+        return np.ones(12), np.zeros(12)
     known = known[known["issue_date"] > begin]
     ago = (as_of - known["issue_date"]).dt.days.to_numpy() / 365
     weight = np.exp(np.log1p(trend) * ago)  # as if all were of today's size
@@ -337,7 +339,7 @@ def opening(
     owed = items[(items["kind"] == "invoice") & (items["open_amount"] > 0)].sort_values(["due_date", "document_id"])
     have = -items[items["kind"] != "invoice"].groupby("customer_id")["open_amount"].sum()
     total = owed.groupby("customer_id")["open_amount"].cumsum()
-    free = owed["customer_id"].map(have.to_dict()).fillna(0.0)
+    free = owed["customer_id"].map(have.to_dict()).astype(float).fillna(0.0)  # text where nothing is open
     left = (total - free).clip(lower=0.0)
     rest = np.minimum(left, owed["open_amount"])
     owed = owed.assign(rest=np.rint(rest * 100).astype(np.int64), who=owed["customer_id"].map(number))

@@ -28,7 +28,7 @@ from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.records import BORROWING
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "8f8638c053fd"
+PARTS = "2b3497752545"
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
@@ -69,7 +69,7 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
     r = settings[0]
     _begin(inv, cus, default_day, r, heads, pool, used)
     for k in range(r.opening):
-        _take_over(k, size[k], inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result)
+        _take_over(k, size[k], inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result, expected)
     for day in range(r.days):
         lines = result[month_of[day]]
         for at in range(gather(pool, heads[FAIL, day], todays, 0)):
@@ -205,17 +205,17 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
         return
     accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
     g, line = cus[c].grade, result[month_of[day], cus[c].segment]
-    part, closed = inv[i].rest, True
-    if day > inv[i].due + r.write_off:
-        line[rec.AGED_OFF] += lose(day, i, part, inv, cus, pol, r, month_of, result)
-    elif inv[i].pending < 0:  # the discount is taken
+    part, closed, first = inv[i].rest, True, int(inv[i].rest * r.partial_first + 0.5)
+    if inv[i].pending < 0:  # the discount is taken
         off = int(part * pol[g].discount + 0.5)
         line[rec.CREDITED] += off
         line[rec.COLLECTED] += part - off
         repay(line, part, part, g, pol)
         cus[c].paid_well += day <= inv[i].due
-    elif inv[i].state == 1 and inv[i].pending > 0:  # first of two parts
-        part, closed = int(part * r.partial_first + 0.5), False
+    elif day > inv[i].due + r.write_off:
+        line[rec.AGED_OFF] += lose(day, i, part, inv, cus, pol, r, month_of, result)
+    elif inv[i].state == 1 and inv[i].pending > 0 and first < part:  # first of two parts; a cent has but one
+        part, closed = first, False
         line[rec.COLLECTED] += part
         repay(line, inv[i].rest, part, g, pol)
         inv[i].state, inv[i].clock = 2, inv[i].pending
@@ -300,7 +300,7 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
 
 @numba.njit(**BORROWING)
 def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
-    k, size, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result
+    k, size, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result, expected
 ):
     """An invoice that is open on the first day: its size, due date, stage and dispute are known, the rest is drawn."""
     c = inv[k].who
@@ -309,6 +309,8 @@ def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
     line = result[0, cus[c].segment]
     line[rec.OPENING] += size
     g = cus[c].grade
+    if not cus[c].dead:  # it may fail on the first day
+        expected[0, cus[c].segment, rec.EXPECTED] += cus[c].failing * at_stake(g, pol, r) * size
     if pol[g].factored:
         line[rec.FACTORING] += int(size * pol[g].factor_cost + 0.5)
         line[rec.ADVANCED] += advance(size, g, pol)

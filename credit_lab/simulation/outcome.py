@@ -226,9 +226,13 @@ def compare(a: Outcome, b: Outcome) -> Comparison:
     """
     if a.totals["replicate"].tolist() != b.totals["replicate"].tolist():
         raise SimulationError("compare: both outcomes must hold the same replicates (same seed, first and number)")
-    rows, count = [], len(a.totals)
+    rows: list[tuple[object, ...]] = []
     for name in a.totals.columns.drop("replicate"):
-        x, y = a.totals[name].to_numpy(), b.totals[name].to_numpy()
+        defined = (a.totals[name].notna() & b.totals[name].notna()).to_numpy()  # nothing sold: no share of sales
+        x, y, count = a.totals[name].to_numpy()[defined], b.totals[name].to_numpy()[defined], int(defined.sum())
+        if count == 0:
+            rows.append((name, a.totals[name].mean(), b.totals[name].mean(), *[np.nan] * 8))
+            continue
         gap = y - x
         spread = gap.std(ddof=1) if count > 1 else np.nan
         error = spread / np.sqrt(count)
@@ -241,7 +245,7 @@ def compare(a: Outcome, b: Outcome) -> Comparison:
         )  # fmt: skip
     columns = ["measure", "a", "b", "difference", "standard_error", "low", "high", "range_low", "range_high",
                "against_independent", "replicates_for_1_percent"]  # fmt: skip
-    return Comparison(pd.DataFrame(rows, columns=columns), count)
+    return Comparison(pd.DataFrame(rows, columns=columns), len(a.totals))
 
 
 def until_precise(

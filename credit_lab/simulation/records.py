@@ -44,12 +44,13 @@ ORDER = np.dtype(
         "itemsize": 64,
     }
 )  # fmt: skip
-# One record per customer, of 64 bytes too: usual (what it orders in the mean time for which failed customers go on
-# ordering), wait (days from its failure until its debts are written off), until (the first day after a failure on which
-# it does not order any more), moved (the last day accrued), first (its oldest order that may be open).
+# One record per customer, 64 bytes too: failing (chance to fail on a day), usual (what it orders in the mean time for
+# which failed customers go on ordering), wait (days from its failure until its debts are written off), until (the first
+# day after a failure on which it does not order any more), moved (the last day accrued), first (its oldest order that
+# may be open).
 CUSTOMER = np.dtype(
     {
-        "names": ["limit", "owed", "default_rate", "usual", "segment", "term", "wait", "until", "moved",
+        "names": ["limit", "owed", "failing", "usual", "segment", "term", "wait", "until", "moved",
                   "paid_well", "first", "grade", "newcomer", "dead", "gone"],
         "formats": [_INT] * 2 + [_FLOAT] * 2 + [_SHORT] * 7 + [np.int8] * 4,
         "itemsize": 64,

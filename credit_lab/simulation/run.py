@@ -15,6 +15,7 @@ from credit_lab.simulation.rules import Rules
 from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders, draw_payments
 
 RISK_SCALE, NEVER = 100, 10**9
+BY_GRADE = ("discount_days", "insured", "factored", "demand", "discount", "factor_cost")
 log_ = logging.getLogger(__name__)
 
 
@@ -69,8 +70,9 @@ def one(
     people, opening = world.customers, int(start[0])
     inv["level"][:opening] = np.minimum(inv["level"][:opening], len(rules.stage_from))
     cus, pol = _aligned(len(people.names), records.CUSTOMER), _grades(world, rules)
-    for name in ("grade", "segment", "newcomer", "default_rate"):
+    for name in ("grade", "segment", "newcomer"):
         cus[name] = getattr(people, name)
+    cus["failing"] = -np.expm1(-people.default_rate / 365)
     default_day, waits = np.minimum(default_day, NEVER), world.waits(seed, replicate)
     cus["limit"], cus["term"], cus["wait"] = rules.limit, rules.term, waits
     cus["usual"] = world.still_ordering * people.rate * people.amount * rules.demand[people.grade]
@@ -138,7 +140,7 @@ def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
     table = np.zeros(grades, records.GRADE)
     table["risk"] = np.maximum(np.rint(mean * RISK_SCALE), 1)
     table["advance"] = round(rules.advance * 10000)
-    for name in ("discount_days", "insured", "factored", "demand", "discount", "factor_cost"):
+    for name in BY_GRADE:
         table[name] = getattr(rules, name)[:grades]
     return table
 
@@ -170,8 +172,9 @@ def check(world: World, rules: Rules) -> None:
                 f"rules {rules.name}: {len(getattr(rules, name))} {name}s for {len(world.customers.names)} customers"
             )
     grades, levels = world.hazard.shape[:2]
-    if len(rules.discount) < grades:
-        raise SimulationError(f"rules {rules.name}: rules for {len(rules.discount)} grades, the world has {grades}")
+    least = min(len(getattr(rules, name)) for name in BY_GRADE)
+    if least < grades:
+        raise SimulationError(f"rules {rules.name}: rules for {least} grades, the world has {grades}")
     if len(rules.stage_from) > levels - 1:
         raise SimulationError(
             f"rules {rules.name}: {len(rules.stage_from)} stages, but hazards are known for {levels - 1} levels only"

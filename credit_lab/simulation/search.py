@@ -86,7 +86,8 @@ def search(
     if not ranges or any(low > high for low, high in ranges.values()):
         raise SimulationError("search: give each knob a lowest and a highest value")
     names = list(ranges)
-    points = qmc.Sobol(len(names), rng=np.random.default_rng(seed)).random(candidates)
+    drawer = qmc.Sobol(len(names), rng=np.random.default_rng(seed))
+    points = drawer.random_base2((candidates - 1).bit_length())  # even in powers of two only
     low, high = np.array(list(ranges.values()), dtype=float).T
     settings: list[dict[str, float]] = [{}]
     drawn = (low + points * (high - low))[: candidates - 1]

@@ -132,7 +132,10 @@ def _signs_of(
     sold = invoices.groupby("customer_id")["issue_date"].agg(["min", "max"]).reindex(who)
     paid = payments.groupby("customer_id")["paid_date"].max().reindex(who)
     quiet = _ago(as_of, paid.fillna(sold["min"]))  # without any receipt: since the first invoice
-    missing = np.cumsum(_burnt(ledger, as_of, failed, owed, row, who), axis=1)  # column k: failed k + 1 days ago
+    burnt = _burnt(ledger, as_of, failed, owed, row, who)
+    burnt[:, : _closed(ledger, as_of)] = 0.0  # what falls on days without receipts comes on the next one
+    burnt[quiet < 1] = 0.0  # it has paid today
+    missing = np.cumsum(burnt, axis=1)  # column k: failed k + 1 days ago
     days = np.arange(1, LONGEST + 1)[None, :]
     weight = missing + _order_ratio(_order_rates(invoices, as_of, who), _ago(as_of, sold["max"]), later, days)
     weight = np.where(days <= np.maximum(quiet, 1)[:, None], weight, -np.inf)
@@ -142,6 +145,12 @@ def _signs_of(
     late = np.bincount(row, weights=(owed["due_date"] < as_of).to_numpy(), minlength=size) > 0
     odds = np.clip(np.log(total) + top[:, 0] + np.log(rate / 365), -30, 30)
     return _Signs(number, late, odds, np.cumsum(share, axis=1) / total[:, None])
+
+
+def _closed(ledger: Ledger, as_of: pd.Timestamp) -> int:
+    """Days, up to `as_of`, on which no receipts come in as a rule: the weekend if it is a Sunday."""
+    comes = evidence.paydays(ledger, as_of)
+    return next(k for k in range(7) if comes[(as_of.day_of_week - k) % 7])
 
 
 def _ago(as_of: pd.Timestamp, day: pd.Series) -> Floats:
@@ -162,11 +171,10 @@ def _owed(ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series) -> pd.DataFram
 def _burnt(
     ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series, owed: pd.DataFrame, row: Ints, who: pd.Series
 ) -> Floats:
-    """Hazard of a day with payments of each customer (rows), `as_of` first, the day before next, ...: the hazards of
-    its open invoices, learned from all customers, times its habit; over the payments it makes on one day, since one
-    that pays many invoices at once has been silent between two such days for nothing; on days that money comes in."""
-    begin = as_of - pd.DateOffset(years=_YEARS)
-    waits = evidence.spells(ledger, as_of, begin, failed, [], np.zeros(0, dtype=np.int64))
+    """Hazard of a payment of each customer (rows) on the day `as_of`, the day before, ...: the hazards of its open
+    invoices, learned from all customers, times its habit and days with a payment over payments: a customer that pays
+    twenty invoices at a time is silent as often as one that pays one (compound Poisson process)."""
+    waits = evidence.spells(ledger, as_of, as_of - pd.DateOffset(years=_YEARS), failed, [], np.zeros(0, dtype=np.int64))
     grade = np.zeros(len(waits.customer), dtype=np.int64)
     paid, at_risk = evidence.exposure(waits, grade, 1, BANDS)
     hazard = (paid[0] + 0.5) / (at_risk[0, 0] + 0.5 / max(paid.sum() / max(at_risk.sum(), 1.0), 1e-9))
@@ -180,22 +188,21 @@ def _burnt(
         last = np.clip(np.minimum(age - edges[band] + 1, known), first, LONGEST)
         np.add.at(change, (row, first), hazard[band])
         np.add.at(change, (row, last), -hazard[band])
-    by_day = np.maximum(np.cumsum(change[:, :-1], axis=1), 0.0)
-    pays = evidence.paydays(ledger, as_of)
-    by_day *= (pays / pays.mean())[(as_of.day_of_week - np.arange(LONGEST)) % 7]
-    received = ledger.payments[(ledger.payments["paid_date"] > begin) & (ledger.payments["paid_date"] <= as_of)]
-    days = received.groupby("customer_id")["paid_date"].nunique().reindex(who).fillna(0.0).to_numpy()
-    at_once = np.maximum((mine + 1) / (days + 1), 1.0)
-    return np.asarray(by_day * ((mine + weight) / (usual + weight) / at_once)[:, None])
+    habit = (mine + weight) / (usual + weight)
+    receipts = ledger.payments[ledger.payments["paid_date"].between(as_of - pd.DateOffset(years=_YEARS), as_of)]
+    runs = receipts.drop_duplicates(["customer_id", "paid_date"]).groupby("customer_id").size()
+    alone = np.minimum((runs.reindex(who).fillna(0.0).to_numpy() + 1) / (mine + 1), 1.0)
+    return np.asarray(np.maximum(np.cumsum(change[:, :-1], axis=1), 0.0) * (habit * alone)[:, None])
 
 
 def _order_rates(invoices: pd.DataFrame, as_of: pd.Timestamp, who: pd.Series) -> Floats:
-    """Invoices a day of the last twelve months; those of customers with few lean on all."""
+    """Share of days with an invoice in the last twelve months; that of customers with few leans on all."""
+    invoices = invoices.drop_duplicates(["customer_id", "issue_date"])
     recent = invoices[invoices["issue_date"] > as_of - pd.DateOffset(years=1)]
     count = recent.groupby("customer_id").size()
     days = _ago(as_of, invoices.groupby("customer_id")["issue_date"].min()).clip(15, 365)
     span = pd.Series(days, index=invoices.groupby("customer_id").size().index)
-    usual = len(recent) / max(span.reindex(count.index).sum(), 1.0)
+    usual = max(len(recent), 1) / (span.reindex(count.index).sum() or 365.0)  # nobody has bought: less than one a year
     return np.asarray(
         (count.reindex(who).fillna(0.0).to_numpy() + 1) / (span.reindex(who).fillna(365.0).to_numpy() + 1 / usual)
     )

@@ -178,9 +178,9 @@ class World:
             raise SimulationError("simulation: still_ordering is a number of days, not negative")
         if self.exits is not None and (len(self.exits) != len(WAITS) or not (self.exits >= 0).all()):
             raise SimulationError(f"simulation: exits needs {len(WAITS)} hazards, none negative")
-        if (self.season < 0).any() or len(self.season) == 0:
+        if not (self.season >= 0).all() or len(self.season) == 0:
             raise SimulationError("simulation: the season needs at least one factor, none negative")
-        if len(self.weekday) != 7 or (self.weekday < 0).any() or len(self.paydays) != 7 or not self.paydays.any():
+        if len(self.weekday) != 7 or not (self.weekday >= 0).all() or len(self.paydays) != 7 or not self.paydays.any():
             raise SimulationError("simulation: weekday and paydays need seven entries, at least one day open")
         if self.opening is not None and (
             (self.opening.customer < 0).any() or (self.opening.customer >= len(self.customers.names)).any()
@@ -348,7 +348,7 @@ def draw_orders_after(seed, replicate, customers, mean):  # type: ignore[no-unty
     result = np.empty(customers, np.int64)
     for customer in range(customers):
         u = uniform(customer_key(seed, replicate, customer), STOP)
-        result[customer] = int(min(math.log(u) / math.log(mean / (1 + mean)), 1e9))
+        result[customer] = int(min(math.log(u) / -math.log1p(1 / mean), 1e9))
     return result
 
 

@@ -1,0 +1,137 @@
+"""The simulation at its edges: odd worlds and rules against the plain reference, and the mean of the expected loss."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from credit_lab import policy as policies
+from credit_lab.simulation import Customers, Opening, Span, World, of_policy
+from credit_lab.simulation.outcome import AT
+from credit_lab.simulation.run import many, one
+from credit_lab.simulation.world import draw_orders_after
+from tests.reference_simulator import simulate as reference
+from tests.test_simulation import made_world, risk_of, with_books
+
+baseline = policies.load("data/policies/2025-baseline.toml")
+
+
+def odd_customers(rng, grades, days, number):
+    grade, rate = rng.integers(0, grades, number), min(float(rng.choice([0, 0.05, 0.3, 1, 3])), 500 / number / days)
+    return Customers(
+        np.array([f"C{k}" for k in range(number)], object), grade, rng.integers(0, 3, number),
+        pd.DataFrame({"grade": list("abc")}), rng.choice([rate, rate / 2, 0.0], number, p=[0.6, 0.3, 0.1]),
+        rng.lognormal(rng.choice([2, 8, 12, 18]), 1, number), rng.choice([0.0, 0.6, 2.0], number),
+        rng.choice([0.0, 0.05, 0.5, 20.0, 1e4], number), rng.random(number) < 0.5,
+        joins=np.where(rng.random(number) < 0.3, rng.integers(0, days + 10, number), 0),
+        failed_days=np.where(rng.random(number) < 0.2, rng.integers(1, 400, number), 0),
+        habit=rng.choice([1e-3, 0.5, 1.0, 2.0, 1e3], number),
+    )  # fmt: skip
+
+
+def odd_world(rng, people, grades):
+    levels, number, kinds = int(rng.choice([1, 2, 5, 8])), len(people.names), int(rng.choice([1, 2, 8]))
+    hazard = rng.random((grades, levels, kinds)) * rng.choice([0.0, 1e-9, 0.03, 0.1, 0.2, 0.97])
+    paydays, opening = rng.random(7) < 0.5, int(rng.integers(0, 4 * number))
+    paydays[rng.integers(7)] = True
+    books = Opening(
+        np.sort(rng.integers(0, number, opening)), rng.integers(1, rng.choice([2, 10**4, 10**9]), opening),
+        rng.integers(-400, 100, opening), rng.integers(0, 9, opening), rng.choice([0, 1, 25, 500], opening),
+    )  # fmt: skip
+    share = {name: float(rng.choice([0.0, 0.3, 1.0])) for name in ("dispute_share", "partial_share", "leave_share")}
+    return World(
+        people, hazard, np.sort(rng.choice(np.arange(-30, 120), kinds, replace=False)), rng.random(4),
+        trend=float(rng.choice([-3.0, 0.0, 0.5])), weekday=np.array([2, 1, 1, 1, 1, 1, 0.0]), paydays=paydays,
+        dispute_days=int(rng.choice([0, 1, 30, 200])), partial_first=float(rng.choice([0.0, 0.001, 0.5, 1.0])),
+        discount_taken=np.full(grades, rng.choice([0.0, 0.3, 1.0])), recovery=float(rng.choice([0.0, 0.3, 1.0])),
+        recovery_days=int(rng.choice([1, 5, 1000])), correlation=float(rng.choice([0.0, 0.9])),
+        exits=[None, np.array([0.1, 0.01, 0.02, 0.03]), np.zeros(4)][rng.integers(3)],
+        still_ordering=float(rng.choice([0.0, 0.001, 1.0, 20.0, 1e6])), opening=books, **share,
+    )  # fmt: skip
+
+
+def odd_rules(rng, world):
+    people, (grades, levels) = world.customers, world.hazard.shape[:2]
+    number, stages = len(people.names), int(rng.integers(min(levels - 1, 1), levels))
+    plain = of_policy(baseline, replace(people, grade=np.minimum(people.grade, 5)))
+    return plain.with_(
+        grade=people.grade, term=rng.choice([0, 1, 10, 30, 90], number), discount=rng.choice([0.0, 0.02, 1.0], grades),
+        limit=np.rint(rng.choice([0, 0.1, 1, 3, 1e6], number) * people.amount).astype(np.int64),
+        discount_days=rng.choice([0, 1, 10, 200], grades), trial_first=float(rng.choice([0.0, 1e3, 1e7])),
+        trial_factor=float(rng.choice([0.5, 1.0, 2.0])), trial_steps=int(rng.integers(0, 4)), trial_step=1,
+        hold_days=int(rng.choice([-5, 0, 5, 30, 10**6])), hold_least=int(rng.choice([0, 1000, 10**6])),
+        partial_release=bool(rng.random() < 0.5), capacity=int(rng.choice([0, 50, 200, 10**7])),
+        stage_from=np.sort(rng.choice(np.arange(1, 20), stages, replace=False)),
+        stage_minutes=rng.choice([0, 3, 15, 90], stages), stage_cost=rng.integers(0, 10**4, stages),
+        write_off=int(rng.choice([1, 2, 30, 90, 10**6])), demand=rng.choice([0.0, 0.5, 1.0, 2.0], grades),
+        insured=rng.random(grades) < 0.4, factored=rng.random(grades) < 0.4, recourse=bool(rng.random() < 0.5),
+        insured_share=float(rng.choice([0.0, 0.9, 1.0])), advance=float(rng.choice([0.0, 0.7654, 1.0])),
+        factor_cost=rng.choice([0.0, 0.02], grades),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_odd_worlds_and_rules_agree_with_the_reference(part):
+    """Hazards of nought, bands of one, a hundred grades, cents paid in two parts, discounts taken after the write-off,
+    limits, terms and horizons of nothing, all orders disputed, failures within hours: the same integers."""
+    acted = 0
+    for seed in range(200 * part, 200 * part + 200):
+        rng = np.random.default_rng(seed)
+        grades, days = int(rng.choice([1, 2, 6, 100])), int(rng.choice([1, 31, 60, 90]))
+        people = odd_customers(rng, grades, days + 10, int(rng.choice([1, 2, 3, 6, 10])))
+        world = odd_world(rng, people, grades)
+        rules, span = odd_rules(rng, world), Span(days=days, warm_up=int(rng.choice([0, 0, 1, 10])))
+        found, expected, orders = one(world, rules, span, seed=seed, replicate=0, log=True)
+        same, loss, invoices = reference(world, rules, span, seed=seed, replicate=0, risk=risk_of(world))
+        wrong = {name: int((found - same)[:, :, k].sum()) for name, k in AT.items() if (found != same)[:, :, k].any()}
+        assert wrong == {}, seed
+        p = people  # what is guessed and taken back does not cancel to the last bit
+        size = (p.default_rate * p.rate * p.amount * world.still_ordering).max() + np.abs(loss).max()
+        assert np.allclose(expected, loss, rtol=1e-9, atol=1e-11 * size), seed
+        fates = orders.table[orders.table["granted"] > 0].sort_index()
+        plain = pd.DataFrame(invoices, columns=["order", "rest", "closed", "level"]).sort_values("order")
+        for name in ("rest", "closed", "level"):
+            assert fates[name].tolist() == plain[name].tolist(), (seed, name)
+        acted += int(found[:, :, AT["actions"]].sum() > 0)
+    assert acted > 10
+
+
+CASES = {
+    "often": (1.0, 50.0, {}, {}),
+    "books": (1.0, 20.0, {}, {"hold_days": 5}),
+    "covered": (0.5, 20.0, {"recovery_days": 5}, {"insured": np.ones(6, bool), "factored": np.ones(6, bool),
+                                                 "recourse": False}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_expected_loss_has_the_mean_of_what_is_lost(case):
+    """Failures so frequent and a span so short that a day too many at one end, or a rate taken for a chance, would
+    show; each month for itself."""
+    limits, rate, changes, other = CASES[case]
+    world = replace(made_world(60), correlation=0.0, still_ordering=15.0, leave_share=0.1, **changes)
+    if case == "books":
+        world = replace(with_books(world, 1), leave_share=0.1)
+    world = replace(world, customers=replace(world.customers, default_rate=np.full(60, rate)))
+    rules, span = of_policy(baseline, world.customers).scaled(limits).with_(**other), Span(days=40, warm_up=0)
+    found, expected = many(world, rules, span, seed=3, replicates=2000, chunk=100)
+    share = 1 - world.recovery
+    if case == "covered":  # the seller keeps what the factor did not advance and the insurer does not pay
+        share *= (1 - rules.advance) * (1 - rules.insured_share)
+    gap = (expected[..., 0] - share * found[..., AT["defaulted"]]).sum(axis=2)
+    lost = share * found[..., AT["defaulted"]].sum(axis=(1, 2)).mean()
+    for part in (gap.sum(axis=1), *gap.T):
+        error = part.std() / len(part) ** 0.5
+        assert abs(part.mean()) < 3 * error
+        assert error < 0.01 * lost
+
+
+def test_days_of_orders_after_a_failure():
+    """Geometric with the mean asked for; none and for ever at the ends."""
+    for mean in (0.5, 45.0):
+        found = draw_orders_after(1, 0, 40_000, mean)
+        assert found.mean() == pytest.approx(mean, rel=0.03)
+        assert (found == 0).mean() == pytest.approx(1 / (1 + mean), rel=0.1)
+    assert draw_orders_after(1, 0, 5, 1e-300).tolist() == [0] * 5
+    assert draw_orders_after(1, 0, 5, 1e300).tolist() == [10**9] * 5
