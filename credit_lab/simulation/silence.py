@@ -65,7 +65,7 @@ def silent(
     """Chance that each customer that owes something has failed, from the payments and orders that did not come.
 
     Alive, a customer leaves all it owes unpaid for u days with chance exp(−H), H being its hazards of payment (by days
-    past due, times its habit) added up over open invoices and days; one that has failed pays nothing. With the failure
+    past due, times its habit, over the payments it makes at once) added up over open invoices and days. With the failure
     rate λ as prior, the odds of a failure are λ ∫ exp(H(u)) O(u) du over the days u since the last receipt, O(u) being
     the same ratio for orders: a customer that fails goes on ordering for exponential `later` days.
 
