@@ -65,9 +65,9 @@ def silent(
     """Chance that each customer that owes something has failed, from the payments and orders that did not come.
 
     Alive, a customer leaves all it owes unpaid for u days with chance exp(−H), H being its hazards of payment (by days
-    past due, times its habit, over the payments it makes at once) added up over open invoices and days. With the failure
-    rate λ as prior, the odds of a failure are λ ∫ exp(H(u)) O(u) du over the days u since the last receipt, O(u) being
-    the same ratio for orders: a customer that fails goes on ordering for exponential `later` days.
+    past due, times its habit, over the payments it makes at once) added up over open invoices and days. With the
+    failure rate λ as prior, the odds of a failure are λ ∫ exp(H(u)) O(u) du over the days u since the last receipt,
+    O(u) being the same ratio for orders: a customer that fails goes on ordering for exponential `later` days.
 
     Payments of one customer come together more often than the hazards say, and customers about to fail slow down; how
     far to trust these odds is learned (a factor for customers with and without arrears, and a power) from earlier days
