@@ -23,7 +23,7 @@ _SENTINELS = pd.DatetimeIndex(
     ["1900-01-01", "1900-01-02", "1970-01-01", "2099-12-31", "2100-01-01", "2199-12-31", "2200-01-01"]
 )
 _EPOCH, _LATEST = pd.Timestamp("1970-01-01"), pd.Timestamp("2900-01-01")
-_NONE_WRITTEN = {(1, 1), (1, 2), (12, 30), (12, 31)}  # month and day of 0001-01-01, 1899-12-30, 3000-01-01, 9999-12-31
+_TURN_OF_YEAR = (101, 102, 1230, 1231)  # 0001-01-01, 1899-12-30, 3000-01-01, 9999-12-31
 OPEN_ENDED = ("valid_from", "valid_to")
 # The day on which a row of each table happened: these days follow one another closely in any ledger.
 HAPPENED = {
@@ -48,12 +48,12 @@ def sentinels(days: pd.Series) -> npt.NDArray[np.bool_]:
     ----------
     days : days (datetime64), empty ones allowed
     """
-    found = ((days <= _EPOCH) | (days >= _SENTINELS[3])).to_numpy(dtype=bool)
+    found = ((days <= _EPOCH) | (days >= _SENTINELS[3])).to_numpy(dtype=bool, copy=True)
     if found.any():
         odd = days[found]
-        written = [(day.month, day.day) in _NONE_WRITTEN for day in odd]
+        turn_of_year = (100 * odd.dt.month + odd.dt.day).isin(_TURN_OF_YEAR)
         far = (odd < _SENTINELS[0]) | (odd >= _LATEST)
-        found[found] = odd.isin(_SENTINELS) | (far & written)
+        found[found] = odd.isin(_SENTINELS) | (far & turn_of_year)
     return found
 
 
