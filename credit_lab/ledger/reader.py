@@ -227,7 +227,7 @@ def _room(frames: Frames, shown: str) -> None:
     """Refuse amounts whose sums might not fit: int64 would go round without a word."""
     for name in ("invoices", "payments", "allocations"):
         total = float((frames[name]["amount"].abs() * money.scale(frames[name].get("currency", ""))).sum())
-        if total >= money.LARGEST_SUM:
+        if not total < money.LARGEST_SUM:
             raise LedgerError(
                 f"ledger {shown}: amounts of {name} add up to {total:.3g} minor units, more than exact sums hold "
                 f"({money.LARGEST_SUM:.3g}); check the decimal sign in the mapping, or read parts of the ledger"
