@@ -38,8 +38,8 @@ def test_sentences_have_a_branch_for_better_worse_and_not_clear():
         (55.5, 52.0): "DSO rose by 3.5 days to 55.5 (worse).",
         (50.0, 52.0): "DSO fell by 2.0 days to 50.0 (better).",
         (52.3, 52.0): "DSO is 52.3 days, unchanged within 0.5 days.",
-        (52.3, nan): "DSO is 52.3 days; there is no earlier period to compare with.",
-        (nan, 52.0): "DSO cannot be computed: its denominator is zero.",
+        (52.3, nan): "DSO is 52.3 days; there is no figure of the period before to compare with.",
+        (nan, 52.0): "DSO is not measured.",
     }
     for values, sentence in golden.items():
         assert text.moved("DSO", row(*values), "days", worse_is_up=True) == sentence

@@ -271,16 +271,25 @@ def terms_study(
     extra_days: int,
     growth: float,
 ) -> TermsStudy:
-    """Price the policy's terms, a cash discount, and a longer term that brings `growth` of sales."""
+    """Price the policy's terms, a cash discount, and a longer term that brings `growth` of sales.
+
+    Raises
+    ------
+    PeriodError
+        No net sales in the twelve months before.
+    """
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
     sales = float(last["sales_12m"].sum())
+    if sales <= 0:
+        raise PeriodError(f"{ledger.source}: net sales of the twelve months to {as_of.date()} are not above zero; "
+                          "terms cannot be priced without sales")  # fmt: skip
     weight = last["sales_12m"].clip(lower=0)
     invoices = ledger.invoices[(ledger.invoices["amount"] > 0) & (ledger.invoices["issue_date"] <= as_of)]
     term = (invoices["due_date"] - invoices["issue_date"]).dt.days
     usual = float((term * invoices["amount"]).sum() / invoices["amount"].sum())
     late = float((last["days_beyond_terms_12m"].fillna(0) * weight).sum() / max(weight.sum(), 1e-9))
-    lost = float(last["written_off_12m"].sum()) / max(sales, 1e-9) / policy.economics.loss_given_default
+    lost = float(last["written_off_12m"].sum()) / sales / policy.economics.loss_given_default
     now = terms.Offer(
         0.0, 0.0, usual + max(late, 0), 0.0, min(max(lost, 0.0), 1.0), policy.economics.loss_given_default
     )

@@ -254,6 +254,11 @@ def _forecast(made: Outcome, currency: str) -> list[str]:
     table = made.interval().set_index("measure")
     lost, dso = table.loc["bad_debt_expected"], table.loc["dso_period_end"]
     cash = table.loc["cash"]
+    if not np.isfinite([dso["low"], lost["low"]]).all():
+        return [
+            f"If things go on as they were: {money_text(cash['low'], currency)} to "
+            f"{money_text(cash['high'], currency)} of cash within a year; nothing is sold on credit."
+        ]
     return [
         f"If things go on as they were: {money_text(cash['low'], currency)} to {money_text(cash['high'], currency)} of "
         f"cash within a year, DSO at its end {dso['low']:.0f} to {dso['high']:.0f} days, expected bad debt "
