@@ -1,6 +1,7 @@
 """What cannot be measured has no figure: not a made-up one, not nan in a sentence, and it says why."""
 
 import json
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ def test_a_review_of_a_year_of_returns_stands_and_says_what_it_cannot_measure(re
 class Facts:
     """The least a slide asks of its story."""
 
-    facts: dict = {}
+    facts = MappingProxyType({})
 
     def sources(self, *names):
         return names

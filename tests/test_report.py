@@ -225,3 +225,26 @@ def test_a_first_quarter_without_a_past_is_a_full_report(write_ledger, tmp_path)
     parameters = {"ledger": str(folder), "policy": "data/policies/2025-baseline.toml", "period": "2025Q4"}
     made = report.run(inputs.notebook("80"), parameters, tmp_path / "r", title="Review", progress=False)
     assert "less than a year of losses is known" in made.html.read_text(encoding="utf-8")
+
+
+def test_first_and_second_page_of_a_ledger_are_the_same_bytes(tmp_path):
+    """The first run compiles, warns and draws bars, later ones find their caches; what an analyst prints stays."""
+    cold = f"""
+import logging, warnings
+from pathlib import Path
+from tqdm import tqdm
+from tqdm.notebook import tqdm as widget
+from credit_lab.report import show
+if not Path({str(tmp_path / "cache")!r}).exists():
+    Path({str(tmp_path / "cache")!r}).touch()
+    logging.getLogger("credit_lab.simulation.run").warning("compiling the simulation once")
+    warnings.warn("a division by nothing")
+    list(tqdm(range(3), desc="worlds"))
+    list(widget(range(3), desc="more worlds"))
+print("my own remark")
+show.sentences(["A finding."])
+"""
+    source = notebook(tmp_path / "n.ipynb", PARAMETERS, cold)
+    pages = [report.run(source, {}, tmp_path / "out", title="T").html.read_bytes() for _ in range(2)]
+    assert b"my own remark" in pages[0] and b"A finding." in pages[0]
+    assert pages[0] == pages[1]
