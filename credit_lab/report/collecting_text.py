@@ -67,7 +67,16 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
             if np.isfinite(share)
             else f"{stopped}."
         )
+    else:
+        found.append("No order in the last twelve months: the hold rules could not be tried.")
+    found += contracts.not_checked(seen.findings)
     return [*found, *(f"Not watched: {row.signal} ({row.reason})." for row in seen.absent.itertuples())]
+
+
+_LADDER_RESTS_ON = {
+    "disputes": "disputed items are asked for like all others",
+    "actions": "what was sent before is not known, every item begins at its stage by days",
+}
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,9 @@ def section(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timesta
         lines.append(f"{amount} of cash are expected within {len(weekly)} weeks.")
     except CreditLabError as error:
         lines.append(f"No cash forecast: {error}.")
+    lines += [f"No table {name}: {what}." for name, what in _LADDER_RESTS_ON.items() if not ledger.has(name)]
     found = contracts.check(ledger, start, end, rules=contracts.Rules.of(policy))
+    lines += contracts.not_checked(found)
+    found = found[found["check"] != "not_checked"]
     counted = found.groupby("check", as_index=False).agg(findings=("check", "size"), amount=("amount", "sum"))
     return Section(letters, waiting, weekly, counted, tuple(lines))

@@ -36,6 +36,7 @@ class Review:
     proposals : limits the policy proposes at as_of
     flows : monthly flows and balances
     marks : times in which the data mislead
+    unwatched : indicators of the policy's rules that this ledger cannot feed, and why
     """
 
     period: Period
@@ -63,6 +64,7 @@ class Review:
     proposals: pd.DataFrame
     flows: pd.DataFrame
     marks: pd.DataFrame
+    unwatched: dict[str, str]
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name, as they are saved beside the report."""
@@ -128,6 +130,11 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         proposals=limits.propose(latest, policy),
         flows=flows.tail(25).reset_index(drop=True),
         marks=marks[(marks["start"] <= as_of) & (marks["end"] >= as_of - pd.DateOffset(months=13))],
+        unwatched={
+            rule.indicator: f"the ledger has no table {history.RESTS_ON[rule.indicator]}"
+            for rule in policy.monitoring.alerts
+            if not ledger.has(history.RESTS_ON.get(rule.indicator, "invoices"))
+        },
     )
 
 

@@ -47,6 +47,7 @@ def headline(review: Review) -> list[str]:
         moved("Average days delinquent (add)", values.loc["add"], "days", worse_is_up=True, why=why.get("add", "")),
         _concentrated(review),
     ]
+    sentences += [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
     return [*sentences, *unmeasured(review), *currency_note(review.policy, review.currency)]
 
 
@@ -180,7 +181,13 @@ def replay_headline(run: Duel) -> list[str]:
             f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to {open_['b']:.2f} a year."
         )
     if lost["a"] == 0 == lost["b"]:
-        return [*text, "Nothing was written off in these data, so nothing can be said about bad debt."]
+        known = run.a.invoices["written_off"].gt(0).any()
+        return [
+            *text,
+            "Neither policy would have refused an invoice that was written off later."
+            if known
+            else "No write-off is known in these data, so nothing can be said about bad debt.",
+        ]
     if lost["difference"] > 0:
         cost = sales["difference"] / -lost["difference"] if lost["difference"] else np.nan
         return [
