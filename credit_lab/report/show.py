@@ -171,7 +171,7 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
 
 # Letters that a line of paper holds in each size of print without breaking a word, and up to which width asked for it
 # is used; the last lies across the sheet.
-_SIZES = (("", 110.0, 125.0), ("wide", 127.0, 170.0), ("huge", 156.0, 1e9), ("huge across", 232.0, 1e9))
+_SIZES = (("", 110.0, 125.0), ("wide", 127.0, 170.0), ("huge", 156.0, 1e9), ("across", 232.0, 1e9))
 
 
 def _on_paper(least: list[float], wanted: list[float]) -> tuple[str, list[float]]:
