@@ -100,8 +100,8 @@ def check(
     for one in chosen:
         last = day or max(one.invoices["issue_date"].max(), one.payments["paid_date"].max())
         items = aging.open_items(one, last)
-        figures = kpi.kpis(kpi.monthly(one, last))
-        found.append((one.currency, last, aging.bucket_table(items, one.currency), figures))
+        figures, why = kpi.measured(one, kpi.monthly(one, last))
+        found.append((one.currency, last, aging.bucket_table(items, one.currency), figures, why))
     control = reconcile.against_control(book)
     if as_json:
         options.dump(
@@ -113,8 +113,13 @@ def check(
                 "quarantine": quarantine.describe(book.quarantine),
                 "control": options.records(control),
                 "currencies": {
-                    code: {"as_of": str(last.date()), "aging": options.records(table), "kpis": figures}
-                    for code, last, table, figures in found
+                    code: {
+                        "as_of": str(last.date()),
+                        "aging": options.records(table),
+                        "kpis": {name: None if name in why else value for name, value in figures.items()},
+                        "not_measured": why,
+                    }
+                    for code, last, table, figures, why in found
                 },
             }
         )
@@ -134,10 +139,15 @@ def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -
     options.say(options.as_text(book.accounting))
     if len(book.quarantine):
         options.say("\n" + "\n".join(quarantine.describe(book.quarantine)))
-    for code, last, table, figures in found:
+    for code, last, table, figures, why in found:
         options.say(f"\nAging of open items at {last.date()}, {code}")
         options.say(options.as_text(table.assign(share=(table["share"] * 100))))
-        options.say("\n".join(f"  {name:<22} {value:,.4g}" for name, value in figures.items()))
+        options.say(
+            "\n".join(
+                f"  {name:<22} " + (f"not measured: {why[name]}" if name in why else f"{value:,.4g}")
+                for name, value in figures.items()
+            )
+        )
     if len(control):
         worst = control["difference"].abs().max()
         verdict = "agrees to the cent" if worst == 0 else f"differs by up to {worst:,.2f}"

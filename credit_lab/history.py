@@ -23,6 +23,8 @@ from credit_lab.payment_behaviour import payment_index, settlements
 
 Grid = npt.NDArray[np.float64]
 DEFAULT_DAYS = 90
+# Columns that are zero for everybody where the ledger lacks a table: nobody knows, which is not the same as none.
+RESTS_ON = {"disputed_12m": "disputes", "written_off_12m": "write_offs"}
 
 
 def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = None) -> pd.DataFrame:

@@ -92,7 +92,6 @@ def simulate(world, rules, span, *, seed, replicate, risk):
             if level < len(rules.stage_from):
                 ready = max(due + max(int(rules.stage_from[level]), disputed), 0)
             books[c].append(invoice(k, c, amount, -1, due, disputed, level, ready, base, world))
-    guess, moved = [0.0] * len(people.names), [0] * len(people.names)
     oldest = [book[0] if book else None for book in books]  # when the last order came
     start = start + opening
     who, number = np.append(np.zeros(opening, int), who), np.append(np.zeros(opening, int), number)
@@ -101,9 +100,6 @@ def simulate(world, rules, span, *, seed, replicate, risk):
         dead = default_day <= day
         for c in np.flatnonzero(default_day == day):
             note(day, c, "defaulted", owed(c))
-            if day > 0:
-                lost = guess[c] * at_stake(people.grade[c], world, rules)
-                expected[month_of[day], people.segment[c], 0] -= lost
         back_on = np.where(default_day < 0, np.maximum(default_day + waits, 0), default_day + waits)
         for c in np.flatnonzero(back_on == day):
             for one in books[c]:
@@ -116,13 +112,10 @@ def simulate(world, rules, span, *, seed, replicate, risk):
         for c in np.flatnonzero(~dead):
             for one in books[c]:
                 if one["rest"]:
-                    before = one["rest"], one["second"]  # a first part of nothing is a move too
                     pay(day, c, one, world, rules, burn, open_day[day], paid_well, note, settled, lose)
-                    moved[c] = moved[c] if (one["rest"], one["second"]) == before else day
         for k in range(start[day], start[day + 1]):
             c = int(who[k])
             if day < until[c]:
-                moved[c] = moved[c] if gone[c] else day
                 granted = order(day, k, c, number[k], size[k], world, rules, books, owed, paid_well, gone, note, seed,
                                 replicate, taken, advance, dead[c], oldest)  # fmt: skip
                 if dead[c]:
@@ -155,12 +148,9 @@ def simulate(world, rules, span, *, seed, replicate, risk):
             financed = 1 - rules.advance if rules.factored[g] else 1.0
             expected[place][1] += financed * owed(c)
             if not dead[c]:
-                if moved[c] == day:
-                    guess[c] = 0.0 if gone[c] else ahead(world, rules, c, owed(c), paid_well, oldest[c],
-                                                            min(days - day, waits[c]), day)  # fmt: skip
                 stake = -math.expm1(-people.default_rate[c] / 365) * at_stake(g, world, rules)
                 if day + 1 < days:  # lost by a failure on the next day
-                    expected[month_of[day + 1], people.segment[c], 0] += stake * (owed(c) + guess[c])
+                    expected[month_of[day + 1], people.segment[c], 0] += stake * owed(c)
         if day == days - 1 or month_of[day + 1] != month_of[day]:
             for c in range(len(books)):
                 note(day, c, "open", owed(c))
@@ -173,16 +163,6 @@ def at_stake(g, world, rules):
     lost = 1 - world.recovery
     lost *= 1 - rules.advance if rules.factored[g] and not rules.recourse else 1.0
     return lost * (1 - rules.insured_share if rules.insured[g] else 1.0)
-
-
-def ahead(world, rules, c, owed, paid_well, oldest, left, day):
-    """What a customer would still be sold if it failed, as far as one can say on the day its balance moved."""
-    people = world.customers
-    sold = world.still_ordering * people.rate[c] * people.amount[c] * rules.demand[people.grade[c]]
-    if sold and oldest and oldest["rest"]:
-        left = min(left, max(oldest["due"] + rules.hold_days - day, 0))
-    sold *= 1 - math.exp(-left / world.still_ordering) if sold else 0
-    return min(sold, max(allowed(world, rules, c, paid_well) - owed, 0.0))
 
 
 def allowed(world, rules, c, paid_well):

@@ -430,6 +430,7 @@ def test_unexpected_loss_keeps_its_budget_at_the_best_profit():
 
 
 def test_limits_do_not_flip():
+    """One customer is all sales there are: the cap on a share of them binds, and is the reason (R3, C3)."""
     whole = quarterly.review(month(), baseline, DAY).decisions.iloc[0]
     assert (whole["change"], whole["code"]) == ("new", "N1")
     wanted = whole["credit_limit"]
@@ -444,8 +445,8 @@ def test_limits_do_not_flip():
 
     small = wanted * (1 - baseline.limits.min_change / 2)
     assert again(small, 24) == ("keep", "K1", small, 0)
-    assert again(wanted / 2, 24) == ("raise", "R1", wanted, 0)
-    assert again(wanted * 2, 24) == ("cut", "C1", wanted, 1)
+    assert again(wanted / 2, 24) == ("raise", "R3", wanted, 0)
+    assert again(wanted * 2, 24) == ("cut", "C3", wanted, 1)
     assert again(wanted * 2, 0) == ("keep", "K2", wanted * 2, 0)
     call = pd.DataFrame({"customer_id": ["A"], "trigger": ["alert"]})
     assert again(wanted * 2, 0, triggers=call) == ("cut", "T1", wanted, 1)

@@ -38,8 +38,8 @@ def test_sentences_have_a_branch_for_better_worse_and_not_clear():
         (55.5, 52.0): "DSO rose by 3.5 days to 55.5 (worse).",
         (50.0, 52.0): "DSO fell by 2.0 days to 50.0 (better).",
         (52.3, 52.0): "DSO is 52.3 days, unchanged within 0.5 days.",
-        (52.3, nan): "DSO is 52.3 days; there is no earlier period to compare with.",
-        (nan, 52.0): "DSO cannot be computed: its denominator is zero.",
+        (52.3, nan): "DSO is 52.3 days; there is no figure of the period before to compare with.",
+        (nan, 52.0): "DSO is not measured.",
     }
     for values, sentence in golden.items():
         assert text.moved("DSO", row(*values), "days", worse_is_up=True) == sentence
@@ -225,3 +225,26 @@ def test_a_first_quarter_without_a_past_is_a_full_report(write_ledger, tmp_path)
     parameters = {"ledger": str(folder), "policy": "data/policies/2025-baseline.toml", "period": "2025Q4"}
     made = report.run(inputs.notebook("80"), parameters, tmp_path / "r", title="Review", progress=False)
     assert "less than a year of losses is known" in made.html.read_text(encoding="utf-8")
+
+
+def test_first_and_second_page_of_a_ledger_are_the_same_bytes(tmp_path):
+    """The first run compiles, warns and draws bars, later ones find their caches; what an analyst prints stays."""
+    cold = f"""
+import logging, warnings
+from pathlib import Path
+from tqdm import tqdm
+from tqdm.notebook import tqdm as widget
+from credit_lab.report import show
+if not Path({str(tmp_path / "cache")!r}).exists():
+    Path({str(tmp_path / "cache")!r}).touch()
+    logging.getLogger("credit_lab.simulation.run").warning("compiling the simulation once")
+    warnings.warn("a division by nothing")
+    list(tqdm(range(3), desc="worlds"))
+    list(widget(range(3), desc="more worlds"))
+print("my own remark")
+show.sentences(["A finding."])
+"""
+    source = notebook(tmp_path / "n.ipynb", PARAMETERS, cold)
+    pages = [report.run(source, {}, tmp_path / "out", title="T").html.read_bytes() for _ in range(2)]
+    assert b"my own remark" in pages[0] and b"A finding." in pages[0]
+    assert pages[0] == pages[1]

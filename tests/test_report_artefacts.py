@@ -1,5 +1,7 @@
 """What a notebook showed is read back value by value, and twice the same notebook gives the same bytes."""
 
+import re
+
 import nbformat
 import pandas as pd
 import pytest
@@ -87,3 +89,14 @@ def test_what_is_no_notebook_is_refused(tmp_path):
     for name in ("n.ipynb", "none.ipynb"):
         with pytest.raises(ReportError, match="is not an executed notebook"):
             artefacts.artefacts(tmp_path / name)
+
+
+def test_codes_of_the_package_are_words_and_what_is_looked_up_stays_a_code():
+    frame = pd.DataFrame(
+        {"customer_id": ["my_id"], "indicator": ["days_beyond_terms_12m"], "method": ["sales_forecast"],
+         "table": ["write_offs"], "formula_id": ["dso.period_end"], "region": ["north_east"]}
+    )  # fmt: skip
+    shown = show.table(frame, "x")
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", shown.data)
+    assert cells == ["my_id", "days beyond terms 12m", "sales forecast", "write_offs", "dso.period_end", "north_east"]
+    assert shown.record["rows"][0][1:3] == ["days_beyond_terms_12m", "sales_forecast"]  # raw for formulas and files

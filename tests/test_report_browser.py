@@ -169,3 +169,41 @@ def test_the_page_has_the_structure_a_screen_reader_needs(report):
     assert outline.images == ["A line that rises"]
     assert set(outline.heads) == {"col"} and outline.captions == 3
     assert "'unsafe-inline'" not in text.split("script-src")[1].split(";")[0]
+
+
+LIMITS = pd.DataFrame(
+    {
+        "review_date": pd.to_datetime(["2019-09-30"] * 2),
+        "customer_id": ["0379-NEVHP", "200769623"],
+        "score": [81.46, 9.0],
+        "grade": ["AAA", "D"],
+        "bucket": ["181-365", "not_due"],
+        "method": ["sales_forecast", "trial"],
+        "binding_constraint": ["share of own sales", "inactive"],
+        "formula_id": ["days_to_pay.closed_mean", "bad_debt_ratio.period"],
+        "credit_limit": [90_877_000.0, 0.0],
+        "approver": ["finance director + credit committee", "credit manager"],
+        "reason": ["payment behaviour and sales", "no sales in twelve months"],
+    }
+)
+# words whose letters stand on more than one line
+BROKEN = """() => { const found = []; for (const cell of document.querySelectorAll('.table th, .table td')) {
+  const nodes = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT); let node;
+  while (node = nodes.nextNode()) for (const word of node.data.matchAll(/\\S+/g)) {
+    const range = document.createRange();
+    range.setStart(node, word.index); range.setEnd(node, word.index + word[0].length);
+    if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) found.push(word[0]);
+  } } return found; }"""
+
+
+@pytest.mark.parametrize("width", [1000, 400])
+def test_no_word_of_a_table_is_broken_on_the_screen(browser, tmp_path, width):
+    """A wide table is scrolled to the side; only words longer than a column may ever be are cut."""
+    shown = executed(tmp_path / "10_limits.ipynb", show.heading("Limits", "x"), show.table(LIMITS, "Limits"))
+    file = tmp_path / "limits.html"
+    file.write_text(page.page("Limits", [shown]), encoding="utf-8")
+    opened = browser.new_page(viewport={"width": width, "height": 900})
+    opened.goto(file.as_uri())
+    assert opened.evaluate(BROKEN) == []
+    assert not opened.evaluate("document.documentElement.scrollWidth > innerWidth")
+    opened.close()

@@ -8,7 +8,7 @@ import pytest
 
 from credit_lab.report import page, pdf, show
 from tests.test_report_artefacts import executed
-from tests.test_report_browser import drawing
+from tests.test_report_browser import LIMITS, drawing
 
 pytest.importorskip("weasyprint")
 
@@ -38,3 +38,16 @@ def test_the_pdf_has_cover_contents_heads_and_vectors(tmp_path):
     assert len(printed("pdfimages", "-list", str(made)).splitlines()) == 2  # its head: no pictures of pixels
     again = pdf.write(page.page("Review", [first, second], front), tmp_path / "s.pdf")
     assert made.read_bytes() == again.read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="reads the PDF with poppler-utils")
+def test_no_word_of_a_table_is_broken_on_paper(tmp_path):
+    """Columns are first as wide as their longest word, then long texts share what is left."""
+    many = LIMITS.assign(term_days=60, pd_12m=0.003, region="Niedersachsen", industry="Maschinenbau")
+    shown = executed(tmp_path / "10_limits.ipynb", show.heading("Limits", "x"), show.table(many, "Limits"))
+    made = pdf.write(page.page("Limits", [shown]), tmp_path / "r.pdf")
+    read = set(printed("pdftotext", "-raw", str(made), "-").split())
+    cells = [str(value) for name in many if name not in ("score", "credit_limit", "pd_12m") for value in many[name]]
+    words = {word for cell in cells for word in cell.replace("sales_forecast", "sales forecast").split()}
+    words = words - {"00:00:00", "not_due"} | {"90,877,000.00", "committee", "constraint", "approver"}
+    assert words - read == set()

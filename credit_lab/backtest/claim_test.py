@@ -148,7 +148,7 @@ def mirages(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, *, see
     paid = kpi.settlement(ledger, end)
     late = paid[paid["issue_date"] >= policy_date]
     tries: list[tuple[str, Callable[[], guards.Guard]]] = [
-        ("season", lambda: guards.season(12 * flows["sales"] / flows["balance"], policy_date)),
+        ("season", lambda: guards.season(_yearly_turnover(flows), policy_date)),
         ("growth against lagged losses", lambda: guards.growth(flows["sales"], flows["written_off"], policy_date)),
         ("closed-only payment times", lambda: guards.closed_only(late["issue_date"], late["settled_on"], end)),
         ("regression to the mean", lambda: _worst_payers(paid, policy_date, end)),
@@ -161,6 +161,11 @@ def mirages(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, *, see
         except DesignError as error:
             refused.append({"mirage": name, "why": str(error)})
     return pd.concat([guards.table(found), pd.DataFrame(refused)], ignore_index=True)
+
+
+def _yearly_turnover(flows: pd.DataFrame) -> pd.Series:
+    """Sales of each month times twelve over its ending balance; NaN where there is no such figure."""
+    return pd.Series(kpi.formulas.turnover(12 * flows["sales"].to_numpy(), flows["balance"].to_numpy()), flows.index)
 
 
 def _worst_payers(paid: pd.DataFrame, policy_date: pd.Timestamp, end: pd.Timestamp) -> guards.Guard:

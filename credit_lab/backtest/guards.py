@@ -102,6 +102,10 @@ def growth(
     detail = detail.assign(
         naive_rate=detail["losses"] / detail["sales"], vintage_rate=detail["losses"] / detail["sales_of_origin"]
     )
+    if not (detail[["losses", "sales", "sales_of_origin"]].to_numpy() > 0).all():
+        raise refuse(
+            "guards.growth", "net losses and net sales above zero before and after are needed", "none with these months"
+        )
     naive, corrected = (float(detail[c][1] / detail[c][0] - 1) for c in ("naive_rate", "vintage_rate"))
     why = f"sales changed by {detail['sales'][1] / detail['sales'][0] - 1:+.1%}, losses come {lag} months later"
     return Guard(

@@ -20,6 +20,7 @@ import pandas as pd
 from credit_lab.collection.cells import CollectionError, Floats, Ints, day_number
 from credit_lab.collection.payment_time import PaymentTime
 from credit_lab.collection.spells import Spells
+from credit_lab.kpi.formulas import ratio
 
 DAY = pd.Timedelta(days=1)
 
@@ -374,8 +375,9 @@ def naive_forecast(receipts: pd.Series, ends: pd.DatetimeIndex, *, as_of: pd.Tim
 
 
 def wape(forecast_: Floats, observed: Floats) -> float:
-    """Weighted absolute percentage error: Σ|forecast − observed| / Σ|observed|."""
-    return float(np.abs(np.asarray(forecast_) - np.asarray(observed)).sum() / np.abs(np.asarray(observed)).sum())
+    """Weighted absolute percentage error: Σ|forecast − observed| / Σ|observed|; NaN where nothing came."""
+    missed = float(np.abs(np.asarray(forecast_) - np.asarray(observed)).sum())
+    return float(ratio(missed, float(np.abs(np.asarray(observed)).sum())))
 
 
 def track(forecasts: pd.DataFrame) -> pd.DataFrame:
@@ -402,7 +404,7 @@ def track(forecasts: pd.DataFrame) -> pd.DataFrame:
                 "wape": wape(part["p50"], seen),
                 "wape_naive": wape(part["naive"], seen),
                 "wape_customer_median": wape(part["customer_median"], seen),
-                "bias": float(part["p50"].sum() / seen.sum() - 1),
+                "bias": float(ratio(float(part["p50"].sum()), float(seen.sum()))) - 1,
             }
         )
     return pd.DataFrame(rows)

@@ -65,7 +65,7 @@ class Run:
         level, action (of its own stage), interest, limitation_on, limitation_days, note (says when a stage was not
         skipped, or a promise broken)
     waiting : customer_id, document_id, open_amount, reason (disputed, promise running, below the minimum, too soon,
-        not due, stage not due again)
+        not due, before the first stage, stage not due again)
     warnings : table, id, text: what is wrong in the logs, limitation running out
     as_of : day of the run; interest : the rate used
     """
@@ -254,6 +254,7 @@ def _reasons(
     """Why an item waits; empty where it goes into a letter. The note of a broken promise is written into `rows`."""
     reason = pd.Series("", index=rows.index, dtype=object)
     reason[rows["level"] == 0] = "not due"
+    reason[(rows["level"] == 0) & (rows["days"] > 0)] = "before the first stage"
     if policy.ladder.hold_disputed and disputes is not None and len(disputes):
         running = disputes[(disputes["opened_on"] <= as_of)]
         running = running[running["closed_on"].isna() | (running["closed_on"] > as_of)]

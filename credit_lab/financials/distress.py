@@ -63,7 +63,7 @@ def _inputs(rows: pd.DataFrame, price_level: float) -> pd.DataFrame:
             "x5": item("sales") / assets,
             "debt": item("total_liabilities") / assets,
             "roa": income / assets,
-            "roa_avg": income / ((assets + before) / 2),
+            "roa_avg": income / ((assets + before.where(before > 0)) / 2),
             "ca_cl": current / short.where(short > 0),
             "cl_ca": short / current.where(current > 0),
             "size": np.log(assets / price_level),

@@ -4,7 +4,7 @@ from credit_lab.kpi.concentration import by_customer, by_group, changes, concent
 from credit_lab.kpi.days_to_pay import DaysToPay, days_to_pay, settlement
 from credit_lab.kpi.flows import monthly
 from credit_lab.kpi.formulas import FORMULAS
-from credit_lab.kpi.measures import bridge, kpis, over_time, table, window
+from credit_lab.kpi.measures import bridge, kpis, measured, over_time, reasons, table, window
 from credit_lab.kpi.mix import by_segment, dso_bridge
 
 __all__ = [
@@ -19,9 +19,11 @@ __all__ = [
     "days_to_pay",
     "dso_bridge",
     "kpis",
+    "measured",
     "monthly",
     "over_time",
     "overdue_items",
+    "reasons",
     "settlement",
     "table",
     "window",

@@ -2,9 +2,10 @@
 
 Every system computes "DSO" differently under the same name, so a number is always printed with its formula id.
 Sales and receivables must both include tax, or both exclude it. Functions take numbers or equally long arrays and
-give NaN where a denominator is zero. Sources: Credit Research Foundation (CRF) definitions for DSO, best possible
-DSO, ADD and CEI; Chinese textbook usage for 应收账款周转天数 on average balances; Lewellen & Johnson, "Better way to
-monitor accounts receivable", Harvard Business Review 50(3), 1972, for why DSO misleads when sales move.
+give NaN where a denominator is zero or below: net sales below zero (credit notes above invoices) have no DSO.
+Sources: Credit Research Foundation (CRF) definitions for DSO, best possible DSO, ADD and CEI; Chinese textbook usage
+for 应收账款周转天数 on average balances; Lewellen & Johnson, "Better way to monitor accounts receivable", Harvard
+Business Review 50(3), 1972, for why DSO misleads when sales move.
 """
 
 import numpy as np
@@ -31,9 +32,13 @@ FORMULAS: dict[str, tuple[str, str, str]] = {
 
 
 def ratio(above: Number, below: Number) -> Number:
-    """above / below, NaN where below is zero."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.where(np.asarray(below) == 0, np.nan, np.divide(above, np.where(np.asarray(below) == 0, 1, below)))
+    """above / below, NaN where below is not above zero.
+
+    >>> ratio(1.0, 4.0), ratio(1.0, -4.0)
+    (0.25, nan)
+    """
+    known = np.asarray(below) > 0
+    value = np.where(known, np.divide(above, np.where(known, below, 1)), np.nan)
     return value if value.ndim else float(value)
 
 
@@ -50,8 +55,11 @@ def dso(receivables: Number, sales: Number, days: Number) -> Number:
 
 
 def turnover(sales: Number, receivables: Number) -> Number:
-    """Receivables turnover (应收账款周转率): sales / receivables, per year when sales are annual."""
-    return ratio(sales, receivables)
+    """Receivables turnover (应收账款周转率): sales / receivables, per year when sales are annual.
+
+    NaN where sales are below zero or receivables not above it.
+    """
+    return ratio(np.where(np.asarray(sales) < 0, np.nan, sales), receivables)
 
 
 def average_days_delinquent(receivables: Number, not_due: Number, sales: Number, days: Number) -> Number:

@@ -5,6 +5,7 @@ import pandas as pd
 
 from credit_lab.errors import PeriodError
 from credit_lab.kpi import formulas as f
+from credit_lab.ledger.model import Ledger
 
 
 def kpis(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
@@ -12,11 +13,13 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
 
     Sales are those of the window. A full year counts 365 days (CRF convention, also in leap years), any other window
     its calendar days; a ledger younger than the window is not judged by months it has not lived. Turnover is per year.
+    What needs the balance before the window (dso.average, ar_turnover.average, cei) is NaN where the flows begin with
+    the window: a ledger that begins later than its firm has an opening balance that nobody told it.
 
     Returns
     -------
     dict
-        Formula id → value in the unit of `formulas.FORMULAS`.
+        Formula id → value in the unit of `formulas.FORMULAS`; NaN where it cannot be measured, see `reasons`.
     """
     window = flows.tail(months)
     if window.empty:
@@ -26,7 +29,7 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
     covered = 365.0 if len(window) == 12 else float(window["days"].sum())
     sales = float(window["sales"].sum())
     annual = sales / covered * 365
-    opening = float(before["balance"]) if before is not None else 0.0
+    opening = float(before["balance"]) if before is not None else np.nan
     mean = (opening + float(end["balance"])) / 2
     lost = float(window["written_off"].sum())
     return {
@@ -41,6 +44,44 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
         "overdue_ratio": float(f.ratio(end["overdue"], end["open"])),
         "bad_debt_ratio.period": float(f.ratio(lost, sales)),
     }
+
+
+_ON_SALES = ("dso.period_end", "dso.average", "dso.best_possible", "add", "bad_debt_ratio.period")
+_ON_OPENING = ("dso.average", "ar_turnover.average", "cei")
+
+
+def measured(ledger: Ledger, flows: pd.DataFrame) -> tuple[dict[str, float], dict[str, str]]:
+    """`kpis` of a ledger's flows, and why each that is NaN cannot be measured.
+
+    The bad-debt ratio of a ledger without a write-offs table is NaN: losses that nobody recorded are unknown, not zero.
+    """
+    values, why = kpis(flows), reasons(flows)
+    if not ledger.has("write_offs"):
+        values["bad_debt_ratio.period"] = np.nan
+        why["bad_debt_ratio.period"] = "the ledger holds no write-offs table"
+    return values, {name: why[name] for name, value in values.items() if np.isnan(value)}
+
+
+def reasons(flows: pd.DataFrame, *, months: int = 12) -> dict[str, str]:
+    """Why a key figure of `kpis` would be NaN: formula id → reason in words, for every figure that might be.
+
+    Parameters
+    ----------
+    flows, months : as given to `kpis`
+    """
+    window = flows.tail(months)
+    sales = float(window["sales"].sum())
+    sold = "net sales are below zero" if sales < 0 else "nothing was sold"
+    why = {
+        "dso.countback": "more is owed than was sold in all these months",
+        "ar_turnover.ending": sold if sales < 0 else "receivables are not above zero",
+        "ar_turnover.average": sold if sales < 0 else "receivables are not above zero",
+        "cei": "nothing was to be collected",
+        "overdue_ratio": "nothing was open",
+    }
+    if len(flows) <= len(window):
+        why |= dict.fromkeys(_ON_OPENING, "the balance before the first month is not known")
+    return why | (dict.fromkeys(_ON_SALES, sold) if sales <= 0 else {})
 
 
 def over_time(flows: pd.DataFrame, *, last: int = 13) -> pd.DataFrame:

@@ -56,7 +56,7 @@ def dso_bridge(flows: Mapping[str, pd.DataFrame], before: pd.Timestamp, now: pd.
     Raises
     ------
     PeriodError
-        A month end is not in the flows, or nothing was sold in a window.
+        A month end is not in the flows, or net sales of a window are not above zero.
     """
     old, new = _segments(flows, before), _segments(flows, now)
     rows = []
@@ -80,7 +80,7 @@ def _segments(flows: Mapping[str, pd.DataFrame], end: pd.Timestamp) -> dict[str,
     windows = {name: window(rows) for name, rows in ends.items()}
     total = sum(one["sales"] for one in windows.values())
     if total <= 0:
-        raise PeriodError(f"nothing was sold in the twelve months up to {end.date()}")
+        raise PeriodError(f"net sales of the twelve months up to {end.date()} are not above zero")
     result = {}
     for name, one in windows.items():
         weight = max(one["sales"], 0.0) / total

@@ -29,10 +29,16 @@ class LimitReview:
 
 
 CODES = {
-    "N1": "new customer", "R1": "sales and payment allow more", "C1": "sales or payment allow less",
-    "W1": "no order for so long that the limit is withdrawn", "T1": "trigger outside the calendar",
+    "N1": "no limit was in force", "R1": "sales and payment allow more", "C1": "sales or payment allow less",
+    "R2": "next step of the trial limit", "C2": "too little history: trial limit",
+    "R3": "cap on the share of own sales allows more", "C3": "cap on the share of own sales",
+    "C4": "grade without credit", "C5": "no net sales in twelve months",
+    "W1": "no sale for so long that the limit is withdrawn", "T1": "trigger outside the calendar",
     "K1": "change too small", "K2": "changed not long ago", "K3": "no change",
 }  # fmt: skip
+# Code of a raise and of a cut by what bound the limit.
+_RAISED = {"sales forecast": "R1", "trial": "R2", "share of own sales": "R3"}
+_CUT = {"sales forecast": "C1", "trial": "C2", "share of own sales": "C3", "grade": "C4", "inactive": "C5"}
 
 
 def review(
@@ -80,9 +86,10 @@ def review(
     change = np.select(
         [new, moves & (limit == 0), moves & (limit > old), moves], ["new", "withdraw", "raise", "cut"], "keep"
     )
+    raised, cut = (proposed["binding_constraint"].map(codes).fillna("") for codes in (_RAISED, _CUT))
     code = np.select(
-        [new, withdrawn, moves & trigger & (small | early), moves & (limit > old), moves, step == 0, early],
-        ["N1", "W1", "T1", "R1", "C1", "K3", "K2"], "K1",
+        [new, moves & withdrawn, moves & trigger & (small | early), moves & (limit > old), moves, step == 0, early],
+        ["N1", "W1", "T1", raised, cut, "K3", "K2"], "K1",
     )  # fmt: skip
     expires = month + pd.DateOffset(months=12)
     decisions = proposed.assign(

@@ -7,6 +7,12 @@ import pandas as pd
 from credit_lab.limits.methods import sales_forecast
 from credit_lab.policy import Policy, approver, grade_of
 
+# What bound a limit, in words.
+REASONS = {
+    "trial": "too little history", "inactive": "no net sales in twelve months", "grade": "grade without credit",
+    "share of own sales": "cap on the share of own sales", "sales forecast": "payment behaviour and sales",
+}  # fmt: skip
+
 
 def propose(month: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """Grade, limit, term and approver of every customer at one month end.
@@ -42,10 +48,11 @@ def propose(month: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     step = policy.limits.rounding
     limit = np.floor(limit / step) * step if step > 0 else limit
     binding = np.select(
-        [newcomer, inactive, (own["limit_multiple"] == 0).to_numpy(), formula > cap],
-        ["trial", "inactive", "grade", "share of own sales"],
+        [inactive, (own["limit_multiple"] == 0).to_numpy(), newcomer, formula > cap],
+        ["inactive", "grade", "trial", "share of own sales"],
         "sales forecast",
     )
+    unpaid = (binding == "sales forecast") & month["payment_index"].isna().to_numpy()
     return pd.DataFrame(
         {
             "review_date": month["month"],
@@ -58,11 +65,7 @@ def propose(month: pd.DataFrame, policy: Policy) -> pd.DataFrame:
             "credit_limit": limit,
             "term_days": own["term_days"],
             "approver": [approver(policy, amount, name) for amount, name in zip(limit, grade, strict=True)],
-            "reason": np.select(
-                [newcomer, inactive, grade.eq(policy.grades.scale[-1].grade).to_numpy()],
-                ["too little history", "no sales in twelve months", "pays worst"],
-                "payment behaviour and sales",
-            ),
+            "reason": np.where(unpaid, "sales; no payment is known yet", [REASONS[name] for name in binding]),
         }
     )
 

@@ -83,6 +83,11 @@ def _not_checked(what: str, table: str) -> pd.DataFrame:
     return _findings("not_checked", row, text=f"{what}: the ledger has no table {table}")
 
 
+def not_checked(findings: pd.DataFrame) -> list[str]:
+    """What `check` could not look at and why, in sentences: no finding there is no all-clear."""
+    return [f"Not checked: {text}." for text in findings.loc[findings["check"] == "not_checked", "text"]]
+
+
 def _deliveries(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
     rows = ledger.invoices
     rows = rows[(rows["amount"] > 0) & rows["issue_date"].between(start, end)]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from credit_lab import history
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring.holds import limit_holder
@@ -61,7 +62,9 @@ def build(
     statements : customer_id, as_of, unexplained (money), from `statements.reconcile`
     """
     table = past.sort_values(["customer_id", "month"], kind="stable").reset_index(drop=True)
-    absent: dict[str, str] = {}
+    absent = {
+        name: f"the ledger has no table {source}" for name, source in history.RESTS_ON.items() if not ledger.has(source)
+    }
     table = table.assign(**_delays(ledger, table))
     with np.errstate(divide="ignore", invalid="ignore"):
         table["overdue_share"] = np.where(table["open"] > 0, table["overdue"] / table["open"], np.nan)

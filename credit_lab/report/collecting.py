@@ -206,7 +206,8 @@ def early_warning(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, horizo
         costs = alerts.cost_curve(watched.table, rule, events, tried, horizon_days=horizon_days).assign(rule=name)
     start = as_of - pd.DateOffset(months=12) + pd.Timedelta(days=1)
     findings = contracts.check(ledger, start, as_of, rules=contracts.Rules.of(policy))
-    counted = findings.groupby("check", as_index=False).agg(findings=("check", "size"), amount=("amount", "sum"))
+    made = findings[findings["check"] != "not_checked"]
+    counted = made.groupby("check", as_index=False).agg(findings=("check", "size"), amount=("amount", "sum"))
     return EarlyWarning(
         as_of, fired[fired["month"] == fired["month"].max()].reset_index(drop=True), tested.rules, tested.leads, costs,
         counted, findings, _holds(ledger, policy, start, as_of, fired),

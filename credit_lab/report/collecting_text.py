@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from credit_lab.errors import CreditLabError
@@ -22,11 +23,15 @@ def cash_headline(seen: CashOutlook, currency: str) -> list[str]:
     ]
     if len(seen.tracked):
         whole, alone = seen.tracked.iloc[-1], seen.alone.iloc[-1]
-        found.append(
+        inside = (
             f"Earlier forecasts: {whole['coverage']:.0%} of {whole['forecasts']:.0f} weeks lay inside their 80 % "
-            f"intervals ({alone['coverage']:.0%} if items were independent); error {whole['wape']:.0%} of receipts, "
-            f"against {whole['wape_naive']:.0%} for last week's receipts and {whole['wape_customer_median']:.0%} for "
-            "customers' usual delays."
+            f"intervals ({alone['coverage']:.0%} if items were independent)"
+        )
+        found.append(
+            f"{inside}; error {whole['wape']:.0%} of receipts, against {whole['wape_naive']:.0%} for last week's "
+            f"receipts and {whole['wape_customer_median']:.0%} for customers' usual delays."
+            if np.isfinite(whole["wape"])
+            else f"{inside}; nothing was received in these weeks."
         )
     return [*found, *seen.notes]
 
@@ -52,11 +57,26 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
         )
     if len(seen.holds):
         row = seen.holds.iloc[0]
-        found.append(
+        stopped = (
             f"The policy's holds would have stopped {row['held_orders']:.0f} of {row['orders']:.0f} orders of the last "
-            f"twelve months; {row['good_held_share']:.0%} of these were paid no more than 30 days late."
+            "twelve months"
         )
+        share = row["good_held_share"]
+        found.append(
+            f"{stopped}; {share:.0%} of those invoiced were paid no more than 30 days late."
+            if np.isfinite(share)
+            else f"{stopped}."
+        )
+    else:
+        found.append("No order in the last twelve months: the hold rules could not be tried.")
+    found += contracts.not_checked(seen.findings)
     return [*found, *(f"Not watched: {row.signal} ({row.reason})." for row in seen.absent.itertuples())]
+
+
+_LADDER_RESTS_ON = {
+    "disputes": "disputed items are asked for like all others",
+    "actions": "what was sent before is not known, every item begins at its stage by days",
+}
 
 
 @dataclass(frozen=True)
@@ -106,6 +126,9 @@ def section(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timesta
         lines.append(f"{amount} of cash are expected within {len(weekly)} weeks.")
     except CreditLabError as error:
         lines.append(f"No cash forecast: {error}.")
+    lines += [f"No table {name}: {what}." for name, what in _LADDER_RESTS_ON.items() if not ledger.has(name)]
     found = contracts.check(ledger, start, end, rules=contracts.Rules.of(policy))
+    lines += contracts.not_checked(found)
+    found = found[found["check"] != "not_checked"]
     counted = found.groupby("check", as_index=False).agg(findings=("check", "size"), amount=("amount", "sum"))
     return Section(letters, waiting, weekly, counted, tuple(lines))

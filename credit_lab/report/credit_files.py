@@ -103,7 +103,7 @@ def credit_files(ledger: Ledger, policy: Policy, as_of: pd.Timestamp) -> CreditF
     twins = investigation.duplicates(ledger.customers)
     return CreditFiles(
         as_of, files, tiers, known, verdicts.rename_axis(columns=None).reset_index(), seen.discrepancies,
-        made.changes, statements, twins, tuple(_lines(ledger, files, seen.discrepancies, statements, twins)),
+        made.changes, statements, twins, tuple(_lines(ledger, as_of, files, seen, statements, twins)),
     )  # fmt: skip
 
 
@@ -118,8 +118,14 @@ def _tax_sales(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame | None:
 
 
 def _lines(
-    ledger: Ledger, files: pd.DataFrame, odd: pd.DataFrame, statements: pd.DataFrame, twins: pd.DataFrame
+    ledger: Ledger,
+    as_of: pd.Timestamp,
+    files: pd.DataFrame,
+    seen: investigation.Verification,
+    statements: pd.DataFrame,
+    twins: pd.DataFrame,
 ) -> list[str]:
+    odd, several = seen.discrepancies, seen.verdicts["verdict"].isin(["agrees", "differs"]).any()
     key = files[files["tier"] == "key"]
     lines = []
     if ledger.has("facts") and len(ledger.tables["facts"]):
@@ -131,7 +137,9 @@ def _lines(
         money = odd.drop_duplicates("customer_id")["at_stake"].sum()
         lines.append(
             f"Sources contradict each other in {len(odd)} claims about {largest} customers who owe "
-            f"{money_text(float(money), ledger.currency)}." if len(odd) else "No source contradicts another."
+            f"{money_text(float(money), ledger.currency)}." if len(odd)
+            else "No source contradicts another." if several
+            else "No attribute has claims of two sources: nothing could be verified."
         )  # fmt: skip
     else:
         lines.append(
@@ -140,6 +148,8 @@ def _lines(
         )
     if not ledger.has("financials"):
         lines.append("No financial statements: nothing to check in them.")
+    elif not (ledger.tables["financials"]["published_on"] <= as_of).any():
+        lines.append(f"No financial statement was published by {as_of.date()}: nothing to check.")
     else:
         lines.append(f"{len(statements)} findings in statements." if len(statements) else "Statements are consistent.")
     if len(twins):

@@ -88,9 +88,12 @@ def _facts(story: Story) -> str:
 def _verdicts(story: Story, verdicts: dict[str, str]) -> Slide:
     parts = [(name, *text.partition(": ")[::2]) for name, text in verdicts.items()]
     bad = [f"{name} ({reason})" for name, light, reason in parts if light in ("act", "stop")]
+    open_ = [f"{name} ({reason})" for name, light, reason in parts if light == "not measured"]
     said = (
         f"{len(bad)} of {len(parts)} checks ask for action: {'; '.join(bad)}"
         if bad
+        else f"{len(open_)} of {len(parts)} checks could not be made: {'; '.join(open_)}"
+        if open_
         else f"All {len(parts)} checks are ok"
     )
     grid = Grid(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from credit_lab.kpi.formulas import ratio
 from credit_lab.report import canvas, language
 from credit_lab.report.canvas import AGES, BLUE, GREY, ORANGE
 
@@ -45,6 +46,8 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     first, last = kpis["dso.period_end"].iloc[[0, -1]]
     if len(kpis) == 13 and np.isfinite(last - first):
         canvas.title(axes, f"DSO {'rose' if last > first else 'fell'} by {abs(last - first):.1f} days within a year")
+    elif not np.isfinite(last):
+        canvas.title(axes, "DSO at the end is not measured: no net sales in these months")
     else:  # other months of a year have another season
         canvas.title(axes, f"DSO at the end: {last:.1f} days; less than a year to compare with")
     axes.set_ylabel("days")
@@ -88,7 +91,7 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
     top = balances.head(rows).iloc[::-1]
     figure, axes = canvas.blank(height=4.4)
     whole = balances["exposure"].clip(lower=0).sum()
-    late = np.minimum(top["overdue"], top["exposure"].clip(lower=0)) / whole
+    late = ratio(np.minimum(top["overdue"], top["exposure"].clip(lower=0)).to_numpy(), float(whole))
     y = range(len(top))
     axes.barh(y, top["share"] * 100, color=AGES[0], label="not due")
     axes.barh(y, late * 100, color=AGES[4], label="overdue")
@@ -98,7 +101,12 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
     axes.grid(axis="x", color="#E3E3E3")
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("% of receivables")
-    canvas.title(axes, f"The {len(top)} largest customers hold {top['share'].sum():.0%} of receivables")
+    canvas.title(
+        axes,
+        f"The {len(top)} largest customers hold {top['share'].sum():.0%} of receivables"
+        if whole > 0
+        else "No customer owes anything on balance",
+    )
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(
         figure, f"Exposure: invoices less credit notes and unapplied cash; {source}; n = {len(balances):,} customers"

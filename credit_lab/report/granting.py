@@ -61,8 +61,8 @@ def granting(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, other: Poli
     made = quarterly.review(past, policy, month, in_force=in_force(ledger, month))
     used = exposures.exposure(ledger, month, tax_rate=policy.economics.tax_rate)
     heads = used.drop_duplicates("holder")
-    if not ledger.has("limits"):
-        heads = heads.head(0)  # nobody is over a limit nobody has set
+    if used["credit_limit"].isna().all():
+        heads = heads.head(0)  # nobody is over a limit nobody has set, or that has ended for all
     over = heads[(heads["headroom"] < 0) & (heads["holder_exposure"] > 0)].sort_values("headroom", ignore_index=True)
     names = {policy.meta.id: policy} | ({other.meta.id: other} if other else {})
     changed = made.decisions[made.decisions["change"] != "keep"]
@@ -126,8 +126,13 @@ def headline(made: Granting, currency: str) -> list[str]:
         f"{len(made.over)} customers or groups stand above their limit, by "
         f"{money_text(float(-made.over['headroom'].sum()), currency)} together."
         if len(made.over)
-        else "Nobody stands above a limit.",
+        else "Nobody stands above a limit."
+        if made.exposures["credit_limit"].notna().any()
+        else f"No limit is in force at {made.as_of.date()}: nobody can stand above one.",
     ]
+    without = int(made.over["credit_limit"].isna().sum())
+    if without:
+        found.append(f"{without} of those above have no valid limit at all: what they owe counts against nothing.")
     if made.bench is not None and len(made.bench.on_history):
         best = made.bench.on_history.iloc[0]
         found.append(
@@ -271,16 +276,25 @@ def terms_study(
     extra_days: int,
     growth: float,
 ) -> TermsStudy:
-    """Price the policy's terms, a cash discount, and a longer term that brings `growth` of sales."""
+    """Price the policy's terms, a cash discount, and a longer term that brings `growth` of sales.
+
+    Raises
+    ------
+    PeriodError
+        No net sales in the twelve months before.
+    """
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
     sales = float(last["sales_12m"].sum())
+    if sales <= 0:
+        raise PeriodError(f"{ledger.source}: net sales of the twelve months to {as_of.date()} are not above zero; "
+                          "terms cannot be priced without sales")  # fmt: skip
     weight = last["sales_12m"].clip(lower=0)
     invoices = ledger.invoices[(ledger.invoices["amount"] > 0) & (ledger.invoices["issue_date"] <= as_of)]
     term = (invoices["due_date"] - invoices["issue_date"]).dt.days
     usual = float((term * invoices["amount"]).sum() / invoices["amount"].sum())
     late = float((last["days_beyond_terms_12m"].fillna(0) * weight).sum() / max(weight.sum(), 1e-9))
-    lost = float(last["written_off_12m"].sum()) / max(sales, 1e-9) / policy.economics.loss_given_default
+    lost = float(last["written_off_12m"].sum()) / sales / policy.economics.loss_given_default
     now = terms.Offer(
         0.0, 0.0, usual + max(late, 0), 0.0, min(max(lost, 0.0), 1.0), policy.economics.loss_given_default
     )

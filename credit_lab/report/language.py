@@ -32,6 +32,8 @@ _WORD = re.compile(r"(?<![\w./-])[A-Z]?[a-z]{3,}(?![\w/]|[.-]\w)")
 # Columns of the user's own words, besides ids and names.
 _OWN = {"industry", "region", "segment", "claimed", "best_value", "feature", "column", "setting", "bin", "ratio"}
 _NAME = re.compile(r"[a-z]+(_[a-z]+)+")
+_CODE = re.compile(r"[a-z]+(_[a-z0-9]+)+")
+_TYPED = {"table", "rule", "inputs", "missing", "stale"}  # what a reader types or looks up stays as it is typed
 _BORDER = re.compile(r"[.!?] [A-Z]")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _ENGLISH = re.compile(r"(?<![\w`-])[a-z]+(?:,? [a-z]+){3}(?![\w`])")
@@ -159,9 +161,10 @@ def value(text: str, column: str, columns: Iterable[str]) -> str:
 
     A word that means several things has a message with the name of its column for context.
     """
-    if current() == "en" or not text:
-        return text
     own = column.endswith("_id") or column in _OWN or (column == "name" and "customer_id" in columns)
+    if current() == "en" or not text:
+        coded = _CODE.fullmatch(text) and not own and column not in _TYPED
+        return text.replace("_", " ") if coded else text
     found = catalogue()[0].get(f"{column}|{text}")
     if found is not None or own:
         return found or text

@@ -155,6 +155,10 @@ def _bridge(ledger: Ledger, as_of: pd.Timestamp, first: pd.Timestamp, segment: s
     if before < first:
         notes.append("DSO bridge over a year: less than thirteen months of data.")
         return pd.DataFrame()
-    if segment in ledger.customers:
-        return kpi.dso_bridge(kpi.by_segment(ledger, as_of, segment), before, as_of)
-    return kpi.dso_bridge({"all customers": kpi.monthly(ledger, as_of)}, before, as_of)
+    grouped = segment in ledger.customers
+    flows = kpi.by_segment(ledger, as_of, segment) if grouped else {"all customers": kpi.monthly(ledger, as_of)}
+    try:
+        return kpi.dso_bridge(flows, before, as_of)
+    except PeriodError as error:  # net sales of a year at or below zero
+        notes.append(f"DSO bridge over a year: {error}.")
+        return pd.DataFrame()

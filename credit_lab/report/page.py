@@ -31,6 +31,9 @@ WORDS = {
 }
 
 
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
 @dataclass(frozen=True)
 class Front:
     """First screen of a pack: lines of the cover, verdicts, what is missing and why."""
@@ -155,6 +158,13 @@ def _prose(source: str) -> str:
 
 
 def _output(output: dict[str, Any], *, alone: bool) -> str:
+    """An output as HTML; nothing of what speaks of the run and not of the data.
+
+    Warnings, log lines and progress bars (standard error, widgets) depend on caches and versions: with them the first
+    page of a ledger would differ from the second. They stay in the executed notebook.
+    """
+    if output.get("name") == "stderr" or _WIDGET in output.get("data", {}):
+        return ""
     if output["output_type"] == "stream":
         return f"<pre>{html.escape(language.say(''.join(output['text'])))}</pre>"
     if output["output_type"] == "error":

@@ -28,6 +28,7 @@ class Review:
     kpi_series : month and one column per formula id, last 13 month ends,
         without the first four of the ledger
     kpis : formula_id, name, unit, value, previous, change, formula
+    unmeasured : formula_id of each key figure without a value, and why it has none
     bridge : why receivables moved since the period before (part, days, amount)
     balances, concentration, industries, regions : who owes how much
     overdue, changes : overdue invoices, oldest first; customers whose overdue amount moved most
@@ -35,6 +36,7 @@ class Review:
     proposals : limits the policy proposes at as_of
     flows : monthly flows and balances
     marks : times in which the data mislead
+    unwatched : indicators of the policy's rules that this ledger cannot feed, and why
     """
 
     period: Period
@@ -50,6 +52,7 @@ class Review:
     aging_series: pd.DataFrame
     kpis: pd.DataFrame
     kpi_series: pd.DataFrame
+    unmeasured: dict[str, str]
     bridge: pd.DataFrame
     balances: pd.DataFrame
     concentration: pd.DataFrame
@@ -61,6 +64,7 @@ class Review:
     proposals: pd.DataFrame
     flows: pd.DataFrame
     marks: pd.DataFrame
+    unwatched: dict[str, str]
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name, as they are saved beside the report."""
@@ -87,17 +91,18 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     items = aging.open_items(ledger, as_of, buckets=buckets)
     flows = kpi.monthly(ledger, as_of)
     earlier = flows[flows["month"] <= before]
-    now = kpi.kpis(flows)
-    past = kpi.kpis(earlier) if len(earlier) else None
+    now, why = kpi.measured(ledger, flows)
+    past = kpi.measured(ledger, earlier)[0] if len(earlier) else None
     balances = kpi.by_customer(ledger, items)
     old = aging.open_items(ledger, before, buckets=buckets) if len(earlier) else items[:0]
     aging_now = aging.bucket_table(items, ledger.currency, buckets=buckets)
     latest = history.build(ledger, as_of, first=as_of)
     paid = kpi.days_to_pay(ledger, as_of, since=as_of - pd.DateOffset(months=12))
-    if not ledger.has("write_offs"):  # losses that nobody recorded are unknown, not zero
-        now |= {"bad_debt_ratio.period": math.nan}
-        past = past and past | {"bad_debt_ratio.period": math.nan}
     now |= {"days_to_pay.km_median": paid.median, "days_to_pay.closed_mean": paid.closed_mean}
+    if math.isnan(paid.median):
+        why["days_to_pay.km_median"] = "less than half of the invoices are settled"
+    if math.isnan(paid.closed_mean):
+        why["days_to_pay.closed_mean"] = "no invoice is settled"
     marks = ledger.windows
     return Review(
         period=window,
@@ -113,18 +118,32 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         aging_series=aging.series(ledger, flows["month"].tail(13), buckets=buckets),
         kpis=kpi.table(now, past),
         kpi_series=kpi.over_time(flows, last=min(13, max(len(flows) - _START_UP, 2))),
-        bridge=kpi.bridge(kpi.window(earlier), kpi.window(flows)) if len(earlier) else pd.DataFrame(),
+        unmeasured=why,
+        bridge=_bridge(earlier, flows),
         balances=balances,
         concentration=kpi.concentration(balances),
         industries=kpi.by_group(ledger, balances, "industry"),
         regions=kpi.by_group(ledger, balances, "region"),
         overdue=kpi.overdue_items(items),
-        changes=kpi.changes(kpi.by_customer(ledger, old), balances),
+        changes=kpi.changes(kpi.by_customer(ledger, old), balances) if len(earlier) else pd.DataFrame(),
         alerts=alerts(latest, policy),
         proposals=limits.propose(latest, policy),
         flows=flows.tail(25).reset_index(drop=True),
         marks=marks[(marks["start"] <= as_of) & (marks["end"] >= as_of - pd.DateOffset(months=13))],
+        unwatched={
+            rule.indicator: f"the ledger has no table {history.RESTS_ON[rule.indicator]}"
+            for rule in policy.monitoring.alerts
+            if not ledger.has(history.RESTS_ON.get(rule.indicator, "invoices"))
+        },
     )
+
+
+def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+    """`kpi.bridge` since the period before; empty where one of the two windows has no net sales."""
+    if earlier.empty:
+        return pd.DataFrame()
+    windows = kpi.window(earlier), kpi.window(flows)
+    return kpi.bridge(*windows) if all(one["sales"] > 0 for one in windows) else pd.DataFrame()
 
 
 def require_period(ledger: Ledger, period: str) -> None:

@@ -141,8 +141,9 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     columns = record["columns"]
     unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
     names = [one["name"] for one in columns]
-    head = "".join(f"<th{_align(one)} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
-    body, widths = [], [_word(one["title"]) for one in columns]
+    head = "".join(f"<th{_align(one, one['title'])} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
+    body, least = [], [3.0 + 1.1 * _longest(one["title"]) for one in columns]
+    wanted = list(least)
     for values in shown.itertuples(index=False, name=None):
         own = values[unit_at] if unit_at is not None else ""
         texts = [
@@ -151,12 +152,14 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
             else cell(value, own if one["unit"] == "by row" else one["unit"])
             for one, value in zip(columns, values, strict=True)
         ]
-        widths = [max(width, _width(text, one)) for width, text, one in zip(widths, texts, columns, strict=True)]
-        cells = [f"<td{_align(one)}>{_escaped(text)}</td>" for one, text in zip(columns, texts, strict=True)]
+        least = [max(width, _least(text, one)) for width, text, one in zip(least, texts, columns, strict=True)]
+        wanted = [max(width, _wanted(text, one)) for width, text, one in zip(wanted, texts, columns, strict=True)]
+        cells = [f"<td{_align(one, text)}>{_escaped(text)}</td>" for one, text in zip(columns, texts, strict=True)]
         body.append(f"<tr>{''.join(cells)}</tr>")
     total, count = record["total_rows"], len(shown)
     caption = record["caption"] + (say(f" (first {count:,} of {total:,})") if count < total else "")
-    size = ("short " if count <= 12 else "") + ("huge" if sum(widths) > 170 else "wide" if sum(widths) > 125 else "")
+    size, widths = _on_paper(least, wanted)
+    size = ("short " if count <= 12 else "") + size
     columns_html = "".join(f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths)
     return (
         f"<div class='table {size.strip()}' tabindex='0' role='group' aria-label='{_escaped(caption, quote=True)}'>"
@@ -166,18 +169,38 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     )
 
 
-def _word(title: str) -> float:
-    """Width a heading needs when it is broken between words, in letters, with the space around it."""
-    return 3.0 + 1.1 * max((len(word) for word in title.split()), default=0)
+# Letters that a line of paper holds in each size of print without breaking a word, and up to which width asked for it
+# is used; the last lies across the sheet.
+_SIZES = (("", 110.0, 125.0), ("wide", 127.0, 170.0), ("huge", 156.0, 1e9), ("across", 232.0, 1e9))
 
 
-def _width(text: str, column: dict[str, Any]) -> float:
+def _on_paper(least: list[float], wanted: list[float]) -> tuple[str, list[float]]:
+    """Size of print and widths of the columns: first every word whole, then room for long texts as far as there is."""
+    short, long = sum(least), sum(wanted)
+    fair = short + 0.35 * (long - short)  # with less, long texts make towers of single words
+    size, room, _ = next((one for one in _SIZES if fair <= one[1] and long <= one[2]), _SIZES[-1])
+    share = min(1.0, max(room - short, 0.0) / (long - short)) if long > short else 0.0
+    return size, [low + share * (high - low) for low, high in zip(least, wanted, strict=True)]
+
+
+def _longest(text: str) -> float:
+    """Letters of the longest word; Chinese may be broken between any two signs, and is after six."""
+    return max((min(_letters(word), 40 if word.isascii() else 12) for word in text.split()), default=0)
+
+
+def _letters(text: str) -> int:
+    return sum(2 if ord(sign) > 0x2E7F else 1 for sign in text)
+
+
+def _least(text: str, column: dict[str, Any]) -> float:
+    """Width below which a cell would have to break a word or a number, in letters, with the space around it."""
+    return 3.0 + (_letters(text) if column["type"] != "text" or _whole(text, column) else _longest(text))
+
+
+def _wanted(text: str, column: dict[str, Any]) -> float:
     """Width a cell asks for on paper; long texts are content with some lines."""
-    length = sum(2 if ord(sign) > 0x2E7F else 1 for sign in text)
-    if column["type"] != "text":
-        return 3.0 + length
-    longest = max((len(word) for word in text.split()), default=0)
-    return 3.0 + max(min(longest, 26), min(length, 12 + 0.2 * length, 32))
+    length = _letters(text)
+    return max(_least(text, column), 3.0 + min(length, 12 + 0.2 * length, 32))
 
 
 def _type(column: pd.Series) -> str:
@@ -208,10 +231,16 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _align(column: dict[str, Any]) -> str:
-    if column["type"] == "date":
-        return " class='date'"
-    return " class='number'" if column["type"] in ("integer", "number") else ""
+def _whole(text: str, column: dict[str, Any]) -> bool:
+    """Whether a text of one word has places to break at where no reader would: 31-60, C-0001, a Chinese name."""
+    return ("-" in text[1:] or column["name"] == "name") and " " not in text and _letters(text) <= 26
+
+
+def _align(column: dict[str, Any], text: str) -> str:
+    kinds = [kind] if (kind := {"date": "date", "integer": "number", "number": "number"}.get(column["type"])) else []
+    if kinds != ["date"] and _whole(text, column):
+        kinds.append("word")
+    return f" class='{' '.join(kinds)}'" if kinds else ""
 
 
 def _title(name: Any) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.backtest import Duel, claims_text
+from credit_lab.kpi.formulas import ratio
 from credit_lab.policy import Policy
 from credit_lab.report import language
 from credit_lab.report.losses import Losses
@@ -26,36 +27,63 @@ def money_text(amount: float, currency: str) -> str:
 
 def headline(review: Review) -> list[str]:
     """The three to five sentences a manager reads first."""
-    values = review.kpis.set_index("formula_id")
+    values, why = review.kpis.set_index("formula_id"), review.unmeasured
     total = float(review.identity.set_index("line").loc["sum", "amount"])
+    late, ending = values.loc["overdue_ratio", "value"], values.loc["dso.period_end", "value"]
+    owed = money_text(total, review.currency)
+    countback = moved(
+        "DSO by countback (dso.countback)", values.loc["dso.countback"], "days", worse_is_up=True,
+        why=why.get("dso.countback", ""),
+    )  # fmt: skip
+    if np.isfinite(ending):
+        countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
     sentences = [
-        f"At {review.as_of.date()} customers owed {money_text(total, review.currency)} net of unapplied cash and "
-        f"credit notes; {values.loc['overdue_ratio', 'value']:.1%} of open invoices were overdue.",
-        moved("DSO by countback (dso.countback)", values.loc["dso.countback"], "days", worse_is_up=True)
-        + f" The period-end figure, {values.loc['dso.period_end', 'value']:.1f} days, also moves with the season.",
-        moved("Average days delinquent (add)", values.loc["add"], "days", worse_is_up=True),
+        f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; {late:.1%} of open "
+        "invoices were overdue."
+        if np.isfinite(late)
+        else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; no invoice was "
+        "open.",
+        countback,
+        moved("Average days delinquent (add)", values.loc["add"], "days", worse_is_up=True, why=why.get("add", "")),
+        _concentrated(review),
     ]
+    sentences += [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
+    return [*sentences, *unmeasured(review), *currency_note(review.policy, review.currency)]
+
+
+def _concentrated(review: Review) -> str:
+    """The largest customers against the policy's cap."""
     top = review.concentration.set_index("measure")["value"]
     cap = review.policy.risk_appetite.single_name_cap
+    if not top["largest 1"] > 0:
+        return "No customer owes anything on balance."
     over = int((review.balances["share"] > cap).sum())
     limit = f"; {over} above" if over else "; nobody above"
-    sentences.append(
+    return (
         f"The largest customer holds {top['largest 1']:.1%} and the ten largest {top['largest 10']:.1%} of receivables"
         f"{limit} the policy's cap of {cap:.0%}."
     )
-    return [*sentences, *currency_note(review.policy, review.currency)]
 
 
-def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5) -> str:
-    """One figure against the period before; movements within `noise` are called unchanged.
+def unmeasured(review: Review) -> list[str]:
+    """Key figures without a value by reason, one sentence each; a dash in a table does not say why."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in review.unmeasured.items():
+        by_reason.setdefault(reason, []).append(name)
+    return [f"Not measured ({', '.join(names)}): {reason}." for reason, names in by_reason.items()]
+
+
+def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5, why: str = "") -> str:
+    """One figure against the period before; movements within `noise` are called unchanged, one without a value is
+    said to be not measured and `why`.
 
     >>> moved("DSO", pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5}), "days", worse_is_up=True)
     'DSO rose by 3.5 days to 55.5 (worse).'
     """
     if not np.isfinite(row["value"]):
-        return f"{name} cannot be computed: its denominator is zero."
+        return f"{name} is not measured: {why}." if why else f"{name} is not measured."
     if not np.isfinite(row["previous"]):
-        return f"{name} is {row['value']:.1f} {unit}; there is no earlier period to compare with."
+        return f"{name} is {row['value']:.1f} {unit}; there is no figure of the period before to compare with."
     if abs(row["change"]) <= noise:
         return f"{name} is {row['value']:.1f} {unit}, unchanged within {noise} {unit}."
     rose, size = row["change"] > 0, f"{abs(row['change']):.1f} {unit}"
@@ -94,24 +122,28 @@ def verdicts(review: Review) -> dict[str, str]:
     appetite = review.policy.risk_appetite
     identity = float(review.identity.set_index("line").loc["difference", "amount"])
     control = float(review.control["difference"].abs().max()) if len(review.control) else 0.0
-    top = float(review.balances["share"].max()) if len(review.balances) else 0.0
+    top = float(review.balances["share"].max()) if len(review.balances) else np.nan
     dso, lost = values["dso.period_end"], values["bad_debt_ratio.period"]
     lights = {
         "ledger reconciles": ("ok" if identity == 0 == control else "stop", f"difference {identity + control:.2f}"),
         "DSO within target": (
             "ok" if dso <= appetite.target_dso else "act",
             f"{dso:.1f} days, target {appetite.target_dso:g}",
-        ),
+        )
+        if np.isfinite(dso)
+        else ("not measured", review.unmeasured["dso.period_end"]),
         "losses within budget": (
             "ok" if lost <= appetite.expected_loss_budget else "act",
             f"net write-offs {lost:.2%} of sales, budget {appetite.expected_loss_budget:.2%}",
         )
         if np.isfinite(lost)
-        else ("not measured", "the ledger holds no write-offs table, or nothing was sold"),
+        else ("not measured", review.unmeasured["bad_debt_ratio.period"]),
         "largest customer within cap": (
             "ok" if top <= appetite.single_name_cap else "act",
             f"{top:.1%} of receivables, cap {appetite.single_name_cap:.0%}",
-        ),
+        )
+        if np.isfinite(top)
+        else ("not measured", "no customer owes anything on balance"),
     }
     return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
 
@@ -133,11 +165,12 @@ def replay_headline(run: Duel) -> list[str]:
         values.loc[name] for name in ("sales allowed", "receivables turnover", "refused and later written off")
     )
     more = values.loc["share of sales refused"]
-    text = [
-        f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} {more['b']:.1%}; sales "
-        f"allowed differ by {sales['difference'] / sales['a']:+.1%}."
-    ]
-    change = open_["difference"] / open_["a"] if open_["a"] else np.nan
+    if not np.isfinite(more[["a", "b"]].astype(float)).all():
+        return ["Nothing was sold in the months compared, so the policies cannot be told apart."]
+    differ = ratio(sales["difference"], sales["a"])
+    refused = f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} {more['b']:.1%}"
+    text = [f"{refused}; sales allowed differ by {differ:+.1%}." if np.isfinite(differ) else f"{refused}."]
+    change = ratio(open_["difference"], open_["a"])
     if not np.isfinite(change):
         text.append("Receivables turnover cannot be compared: one policy left no balances.")
     elif abs(change) < 0.01:
@@ -148,7 +181,13 @@ def replay_headline(run: Duel) -> list[str]:
             f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to {open_['b']:.2f} a year."
         )
     if lost["a"] == 0 == lost["b"]:
-        return [*text, "Nothing was written off in these data, so nothing can be said about bad debt."]
+        known = run.a.invoices["written_off"].gt(0).any()
+        return [
+            *text,
+            "Neither policy would have refused an invoice that was written off later."
+            if known
+            else "No write-off is known in these data, so nothing can be said about bad debt.",
+        ]
     if lost["difference"] > 0:
         cost = sales["difference"] / -lost["difference"] if lost["difference"] else np.nan
         return [

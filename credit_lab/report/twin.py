@@ -254,6 +254,11 @@ def _forecast(made: Outcome, currency: str) -> list[str]:
     table = made.interval().set_index("measure")
     lost, dso = table.loc["bad_debt_expected"], table.loc["dso_period_end"]
     cash = table.loc["cash"]
+    if not np.isfinite([dso["low"], lost["low"]]).all():
+        return [
+            f"If things go on as they were: {money_text(cash['low'], currency)} to "
+            f"{money_text(cash['high'], currency)} of cash within a year; nothing is sold on credit."
+        ]
     return [
         f"If things go on as they were: {money_text(cash['low'], currency)} to {money_text(cash['high'], currency)} of "
         f"cash within a year, DSO at its end {dso['low']:.0f} to {dso['high']:.0f} days, expected bad debt "
@@ -264,6 +269,8 @@ def _forecast(made: Outcome, currency: str) -> list[str]:
 def headline(made: Twin, currency: str) -> list[str]:
     """What management should know first."""
     lines = _against(made.comparison, made.first.name, made.second.name, currency)
+    if made.scan[SCANNED].isna().all(axis=None):
+        return [*lines, "Nothing is sold on credit under one of them, so no difference could be scanned."]
     shaky = [name.replace("_", " ") for name in SCANNED if len(set(np.sign(made.scan[name].dropna()))) > 1]
     lines.append(
         f"The sign of the difference in {', '.join(shaky)} turns within the ranges of what the ledger cannot say."

@@ -1,7 +1,6 @@
 """The books of the kernel: losses and who bears them, what a factor has paid, money-days, balances by month."""
 
 import numba
-import numpy as np
 
 from credit_lab.simulation import records as rec
 from credit_lab.simulation.records import BORROWING
@@ -66,32 +65,18 @@ def allowed(c, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
 
 
 @numba.njit(**BORROWING, forceinline=True)
-def ahead(c, inv, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
-    """About what a customer would still be sold if it failed, as far as was known when its balance last moved: its
-    usual orders until the hold of its oldest invoice, the write-off or the end, within its limit."""
-    if cus[c].usual == 0 or cus[c].gone:
-        return 0.0
-    left, oldest = min(r.days - cus[c].moved, cus[c].wait), cus[c].first
-    if oldest >= 0 and inv[oldest].state > 0:
-        left = min(left, max(inv[oldest].due + r.hold_days - cus[c].moved, 0))
-    sold = cus[c].usual * (1 - np.exp(-left / r.still_ordering))
-    return min(sold, max(float(allowed(c, cus, r) - cus[c].owed), 0.0))
-
-
-@numba.njit(**BORROWING, forceinline=True)
-def accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
+def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances.
 
-    A failure would cost what is owed and what would still be sold; that is a guess, for which what was sold is put when
-    a customer does fail, so that the mean is right.
+    A failure would cost what is owed, and what is sold afterwards is put on when it is sold (`kernel._order`): both
+    have the right mean, and neither takes anything off, so that no month is below zero.
     """
     at, owed, place, g = cus[c].moved, cus[c].owed, cus[c].segment, cus[c].grade
-    more = 0.0 if cus[c].dead else ahead(c, inv, cus, r)
     cus[c].moved = day
-    if owed + more == 0 or at >= day:
+    if owed == 0 or at >= day:
         return
     financed = 1 - pol[g].advance / 10000 if pol[g].factored else 1.0
-    daily = 0.0 if cus[c].dead else cus[c].failing * at_stake(g, pol, r) * (owed + more)
+    daily = 0.0 if cus[c].dead else cus[c].failing * at_stake(g, pol, r) * owed
     month = month_of[at]
     while at < day:
         until = min(edges[month + 1], day)

@@ -14,7 +14,6 @@ from credit_lab.simulation import records as rec
 from credit_lab.simulation.accounts import (
     accrue,
     advance,
-    ahead,
     allowed,
     at_stake,
     balances,
@@ -28,7 +27,7 @@ from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.records import BORROWING
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "2b3497752545"
+PARTS = "a84f7150abf7"
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
@@ -73,7 +72,7 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
     for day in range(r.days):
         lines = result[month_of[day]]
         for at in range(gather(pool, heads[FAIL, day], todays, 0)):
-            _fail(day, todays[at], inv, cus, pol, r, month_of, edges, heads, pool, used, result, expected)
+            _fail(day, todays[at], cus, pol, r, month_of, edges, heads, pool, used, result, expected)
         for at in range(gather(pool, heads[BACK, day], todays, 0)):
             _recover(day, todays[at], inv, cus, pol, r, month_of, edges, result, expected)
         listed = gather(pool, heads[END, day], todays, 0)
@@ -99,7 +98,7 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
                 )  # fmt: skip
         _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines)
     for c in range(len(cus)):
-        accrue(result, expected, month_of, edges, c, r.days, inv, cus, pol, r)
+        accrue(result, expected, month_of, edges, c, r.days, cus, pol, r)
     for i in range(len(inv)):
         if inv[i].state > 0:
             late(r.days, i, inv[i].rest, inv, cus, month_of, edges, result)
@@ -131,12 +130,9 @@ def _begin(inv, cus, default_day, r, heads, pool, used):  # type: ignore[no-unty
 
 
 @numba.njit(**BORROWING)
-def _fail(day, c, inv, cus, pol, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A customer defaults: nothing is paid any more; what comes back comes later."""
-    if day > 0:  # from now on what it is sold counts
-        guess = ahead(c, inv, cus, r)
-        expected[month_of[day], cus[c].segment, rec.EXPECTED] -= guess * at_stake(cus[c].grade, pol, r)
-    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     cus[c].dead = 1
     result[month_of[day], cus[c].segment, rec.DEFAULTED] += cus[c].owed
     back = day + cus[c].wait
@@ -147,7 +143,7 @@ def _fail(day, c, inv, cus, pol, r, month_of, edges, heads, pool, used, result, 
 @numba.njit(**BORROWING)
 def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A share of each open invoice comes back, the rest is written off."""
-    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     line = result[month_of[day], cus[c].segment]
     i = cus[c].first
     while i >= 0:
@@ -203,7 +199,7 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
     c = inv[i].who
     if inv[i].state == 0 or inv[i].ends != day or cus[c].dead:
         return
-    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     g, line = cus[c].grade, result[month_of[day], cus[c].segment]
     part, closed, first = inv[i].rest, True, int(inv[i].rest * r.partial_first + 0.5)
     if inv[i].pending < 0:  # the discount is taken
@@ -268,7 +264,7 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         line[rec.LOST] += asked
         inv[k].ends = -4
         return
-    accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r)
+    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
     granted = _granted(day, k, c, asked, inv, cus, r, line)
     if granted == 0:
         if inv[k].leaves:

@@ -44,15 +44,14 @@ ORDER = np.dtype(
         "itemsize": 64,
     }
 )  # fmt: skip
-# One record per customer, 64 bytes too: failing (chance to fail on a day), usual (what it orders in the mean time for
-# which failed customers go on ordering), wait (days from its failure until its debts are written off), until (the first
-# day after a failure on which it does not order any more), moved (the last day accrued), first (its oldest order that
-# may be open).
+# One record per customer, 64 bytes too: failing (chance to fail on a day), wait (days from its failure until its debts
+# are written off), until (the first day after a failure on which it does not order any more), moved (the last day
+# accrued), first (its oldest order that may be open).
 CUSTOMER = np.dtype(
     {
-        "names": ["limit", "owed", "failing", "usual", "segment", "term", "wait", "until", "moved",
-                  "paid_well", "first", "grade", "newcomer", "dead", "gone"],
-        "formats": [_INT] * 2 + [_FLOAT] * 2 + [_SHORT] * 7 + [np.int8] * 4,
+        "names": ["limit", "owed", "failing", "segment", "term", "wait", "until", "moved", "paid_well", "first",
+                  "grade", "newcomer", "dead", "gone"],
+        "formats": [_INT] * 2 + [_FLOAT] + [_SHORT] * 7 + [np.int8] * 4,
         "itemsize": 64,
     }
 )  # fmt: skip
@@ -69,7 +68,7 @@ SETTING = np.dtype(
         "capacity", "write_off", "recourse",
     )]
     + [(name, _FLOAT) for name in (
-        "partial_first", "recovery", "trial_first", "trial_factor", "insured_share", "premium", "still_ordering",
+        "partial_first", "recovery", "trial_first", "trial_factor", "insured_share", "premium",
     )]
 )  # fmt: skip
 # How the functions are compiled that run for every event: they borrow arrays and make none, so the references to these

@@ -75,7 +75,6 @@ def one(
     cus["failing"] = -np.expm1(-people.default_rate / 365)
     default_day, waits = np.minimum(default_day, NEVER), world.waits(seed, replicate)
     cus["limit"], cus["term"], cus["wait"] = rules.limit, rules.term, waits
-    cus["usual"] = world.still_ordering * people.rate * people.amount * rules.demand[people.grade]
     cus["until"] = world.until(seed, replicate, default_day, waits)
     asked = size.copy() if log else size  # the kernel replaces what was asked for by what is granted
     settings = _settings(world, rules, span, opening)
@@ -150,7 +149,7 @@ def _settings(world: World, rules: Rules, span: Span, opening: int) -> npt.NDArr
     record = np.zeros(1, records.SETTING)
     record["opening"], record["days"] = opening, span.warm_up + span.days
     record["segments"] = len(world.customers.segments)
-    for name in ("partial_first", "recovery", "still_ordering"):
+    for name in ("partial_first", "recovery"):
         record[name] = getattr(world, name)
     for name in ("trial_step", "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off",
                  "trial_first", "trial_factor", "insured_share", "premium", "recourse"):  # fmt: skip
