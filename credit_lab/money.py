@@ -93,12 +93,12 @@ def added(amount: pd.Series, by: Any, currency: pd.Series | str) -> pd.Series:
 
 
 def text(amount: float, currency: str) -> str:
-    """An amount with all decimals of its currency.
+    """An amount with all decimals of its currency, two at least.
 
-    >>> text(1234.5, "CNY"), text(0.001, "KWD"), text(-7.0, "JPY")
-    ('1,234.50', '0.001', '-7')
+    >>> text(1234.5, "CNY"), text(0.001, "KWD")
+    ('1,234.50', '0.001')
     """
-    return f"{amount:,.{minor_digits(currency)}f}"
+    return f"{amount:,.{max(2, minor_digits(currency))}f}"
 
 
 def off_grid(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.bool_]:
