@@ -12,7 +12,7 @@ import pandas as pd
 import typer
 
 from credit_lab import ledger as ledgers
-from credit_lab import periods
+from credit_lab import periods, verdict
 from credit_lab.commands import collect, evaluate, grant, lab, models, options, runs, score, twin
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
@@ -112,6 +112,7 @@ def check(
                 "accounting": options.records(book.accounting),
                 "quarantine": quarantine.describe(book.quarantine),
                 "control": options.records(control),
+                "reconciles": ": ".join(reconcile.light(control)),
                 "currencies": {
                     code: {
                         "as_of": str(last.date()),
@@ -125,7 +126,7 @@ def check(
         )
     else:
         _check_text(book, found, control)
-    if len(control) and control["difference"].abs().max() > 0:
+    if (control["difference"] != 0).any():
         raise typer.Exit(1)
 
 
@@ -148,12 +149,10 @@ def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -
                 for name, value in figures.items()
             )
         )
-    if len(control):
-        worst = control["difference"].abs().max()
-        verdict = "agrees to the cent" if worst == 0 else f"differs by up to {worst:,.2f}"
-        options.say(f"\nControl account: {len(control)} dates, {verdict}")
-    else:
-        options.say("\nControl account: none in this ledger")
+    light, reason = reconcile.light(control)
+    said = {verdict.OK: "agrees to the cent", verdict.STOP: reason.replace("difference", "differs by up to")}
+    dates = f"{len(control)} dates, " if len(control) else ""
+    options.say(f"\nControl account: {dates}{said.get(light, f'{light}: {reason}')}")
 
 
 @app.command()

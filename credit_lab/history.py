@@ -131,7 +131,7 @@ def _monthly(
 
 def _flows(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[str, Grid]:
     code = ledger.currency
-    grids = {}
+    grids: dict[str, Grid] = {}
     owner = ledger.invoices.set_index("invoice_id")["customer_id"]
     sources = {
         "sales": ("invoices", "issue_date"),
@@ -141,19 +141,19 @@ def _flows(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[
     }
     for name, (source, day) in sources.items():
         if not ledger.has(source):
-            grids[name] = np.zeros((len(customers), len(ends)))
+            grids[name] = grids[f"{name}_12m"] = np.zeros((len(customers), len(ends)))
             continue
         rows = ledger.tables[source]
         who = rows["customer_id"] if "customer_id" in rows else rows["invoice_id"].map(owner)
         minor = money.to_minor(rows["amount"], code).astype("float64")
-        grids[name] = money.from_minor(_monthly(customers, ends, who, rows[day], minor), code)
-    for name, window in (("sales", 12), ("receipts", 12), ("written_off", 12), ("disputed", 12)):
-        grids[f"{name}_12m"] = np.round(trailing(grids[name], window), 6)
+        sums = _monthly(customers, ends, who, rows[day], minor)
+        grids[name] = money.from_minor(sums, code)
+        grids[f"{name}_12m"] = money.from_minor(trailing(sums, 12), code)
     return grids
 
 
 def trailing(grid: Grid, window: int) -> Grid:
-    """Sum over the last `window` columns, the current one included."""
+    """Sum over the last `window` columns, the current one included; exact for whole numbers (minor units)."""
     total = np.cumsum(grid, axis=1)
     total[:, window:] -= total[:, :-window].copy()
     return total
@@ -163,8 +163,7 @@ def _behaviour(
     ledger: Ledger, rows: pd.DataFrame, ends: pd.DatetimeIndex, customers: pd.Index, grids: dict[str, Grid]
 ) -> dict[str, Grid]:
     paid = settlements(ledger)
-    scale = 10.0 ** money.minor_digits(ledger.currency)
-    amount = paid["minor"].to_numpy(dtype="float64") / scale
+    amount = paid["minor"].to_numpy(dtype="float64")
     late = paid["days_late"].to_numpy(dtype="float64")
     who, day = paid["customer_id"], paid["matched_on"]
     weight = trailing(_monthly(customers, ends, who, day, amount), 12)
@@ -172,9 +171,9 @@ def _behaviour(
     share = trailing(_monthly(customers, ends, who, day, amount * (late > 0)), 12)
     prompt = _monthly(customers, ends, who, day, (late <= 0).astype(float)).cumsum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        beyond = (days + _open_days(rows, ledger.currency, ends, customers)) / (weight + grids["overdue"])
-        beyond = np.where(weight + grids["overdue"] > 1e-6, beyond, np.nan)
-        share = np.where(weight > 1e-6, share / weight, np.nan)
+        whole = weight + np.rint(grids["overdue"] * 10.0 ** money.minor_digits(ledger.currency))
+        beyond = np.where(whole > 0, (days + _open_days(rows, ends, customers)) / whole, np.nan)
+        share = np.where(weight > 0, share / weight, np.nan)
     return {
         "paid_late_share_12m": np.clip(share, 0, 1),
         "days_beyond_terms_12m": beyond,
@@ -183,14 +182,14 @@ def _behaviour(
     }
 
 
-def _open_days(rows: pd.DataFrame, code: str, ends: pd.DatetimeIndex, customers: pd.Index) -> Grid:
-    """Σ open amount × days past due over overdue invoices: linear in the postings, like the buckets."""
+def _open_days(rows: pd.DataFrame, ends: pd.DatetimeIndex, customers: pd.Index) -> Grid:
+    """Σ open amount (minor units) × days past due over overdue invoices: linear in the postings, like the buckets."""
     rows = rows[rows["kind"] == INVOICE]
     snapshots = ends.to_numpy()
     entered = np.searchsorted(snapshots, np.maximum(rows["day"], rows["due_date"] + pd.Timedelta(days=1)).to_numpy())
     inside = entered < len(ends)
     who = positions(rows["customer_id"], customers.to_series())[inside]
-    amount = rows["minor"].to_numpy(dtype="float64")[inside] / 10.0 ** money.minor_digits(code)
+    amount = rows["minor"].to_numpy(dtype="float64")[inside]
     due = (rows["due_date"].to_numpy()[inside] - snapshots[0]).astype("timedelta64[D]").astype(float)
     held, dated = np.zeros((2, len(customers), len(ends)))
     np.add.at(held, (who, entered[inside]), amount)

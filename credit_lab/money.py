@@ -1,9 +1,11 @@
 """Money: currency units outside, int64 minor units (cents, fen) where sums must reconcile.
 
-Amounts in tables are float64 in currency units. A float64 holds every multiple of the minor unit exactly enough to
-come back to the same integer up to 2**53 minor units (90 billion units with two decimals), so `to_minor` and
-`from_minor` are inverse on checked amounts. Sums of floats are not exact: add minor units, convert the total.
+Amounts in tables are float64 in currency units. Up to 2**46 units (70 trillion) a float64 tells hundredths apart, so
+`to_minor` and `from_minor` are inverse; from there to 2**53 minor units neighbouring cents may be one float64. Sums of
+floats are not exact: add minor units (`added`), compare those, convert the total.
 """
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,15 +65,40 @@ def to_minor(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.int
 
     Raises LedgerError for an amount that is not finite or beyond 2**53 minor units.
     """
-    scaled = np.asarray(amount, dtype=np.float64) * scale(currency)
+    units, per = np.asarray(amount, dtype=np.float64), scale(currency)
+    scaled = units * per
     if not np.all(np.abs(scaled) < LARGEST_MINOR):
         raise LedgerError("an amount is missing, infinite or above 2**53 minor units; quarantine such rows first")
-    return np.rint(scaled).astype(np.int64)
+    minor = np.rint(scaled)
+    if np.any(np.abs(scaled) >= 2**51):  # the product is rounded, too: a neighbour may be meant
+        for step in (-1, 1):
+            meant = (minor / per != units) & ((minor + step) / per == units)
+            minor = minor + np.where(meant, step, 0)
+    return minor.astype(np.int64)
 
 
 def from_minor(minor: npt.ArrayLike, currency: str) -> npt.NDArray[np.float64]:
     """Minor units as currency units (float64): the double nearest to the exact decimal."""
     return np.asarray(np.asarray(minor, dtype=np.int64) / 10.0 ** minor_digits(currency))
+
+
+def added(amount: pd.Series, by: Any, currency: pd.Series | str) -> pd.Series:
+    """Sums of amounts per group of `by`, added in minor units: currency units, exact, so that they may be compared.
+
+    Raises LedgerError as `to_minor`.
+    """
+    rows = pd.DataFrame({"minor": to_minor(amount, currency), "per": scale(currency)}, index=amount.index)
+    grouped = rows.groupby(by)
+    return grouped["minor"].sum() / grouped["per"].first()
+
+
+def text(amount: float, currency: str) -> str:
+    """An amount with all decimals of its currency, two at least.
+
+    >>> text(1234.5, "CNY"), text(0.001, "KWD")
+    ('1,234.50', '0.001')
+    """
+    return f"{amount:,.{max(2, minor_digits(currency))}f}"
 
 
 def off_grid(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.bool_]:

@@ -162,8 +162,8 @@ def _promises(ledger: Ledger, since: pd.Timestamp, as_of: pd.Timestamp) -> pd.Da
     cash = ledger.payments[["customer_id", "paid_date", "amount"]].rename(columns={"amount": "came"})
     met = promise.merge(cash, on="customer_id")
     met = met[(met["paid_date"] >= met["taken_on"]) & (met["paid_date"] <= met["promised_on"])]
-    came = met.groupby("row")["came"].sum().reindex(promise.index).fillna(0.0)
-    kept = came >= promise["amount"].fillna(0.01) - 0.005
+    came = money.added(met["came"], met["row"], ledger.currency).reindex(promise.index).fillna(0.0)
+    kept = (came >= promise["amount"]) | (promise["amount"].isna() & (came > 0))
     by = promise["customer_id"]
     return pd.DataFrame({"promises": by.groupby(by).size().astype("float64"),
                          "broken_promise_share": 1 - kept.groupby(by).mean()})  # fmt: skip

@@ -117,7 +117,7 @@ class Facts:
 
 def test_checks_that_could_not_be_made_are_not_called_ok():
     made = deck._verdicts(Facts(), {"a": "ok: fine", "b": "not measured: nothing was sold"})
-    assert made.title == "1 of 2 checks could not be made: b (nothing was sold)"
+    assert made.title == "1 of 2 checks cannot be judged: b (nothing was sold)"
     assert deck._verdicts(Facts(), {"a": "ok: fine"}).title == "All 1 checks are ok"
 
 

@@ -2,13 +2,14 @@
 
 from credit_lab.aging.buckets import Buckets
 from credit_lab.aging.engine import Store, store, store_at, stored
-from credit_lab.aging.open_items import bucket_table, only_invoices, open_items
+from credit_lab.aging.open_items import bucket_sums, bucket_table, only_invoices, open_items
 from credit_lab.aging.revaluation import revaluation
 from credit_lab.aging.series import series
 
 __all__ = [
     "Buckets",
     "Store",
+    "bucket_sums",
     "bucket_table",
     "only_invoices",
     "open_items",

@@ -106,23 +106,25 @@ def bucket_table(items: pd.DataFrame, currency: str, *, buckets: Buckets | None 
     Returns one row per bucket in order of age, then unapplied_cash and credit_notes: columns bucket, items,
     open_amount (currency units), share (of the open invoices). The column open_amount adds up to the control balance.
     """
-    buckets = buckets or Buckets()
-    names = [*buckets.labels, UNAPPLIED, CREDIT_NOTES]
-    minor = pd.Series(money.to_minor(items["open_amount"], currency), index=items.index)
-    grouped = minor.groupby(items["bucket"]).agg(["size", "sum"]).reindex(names, fill_value=0)
-    invoices = grouped["sum"].iloc[: len(buckets.labels)].sum()
+    sums = bucket_sums(items, currency, buckets=buckets)
+    minor = sums["minor"].to_numpy()
+    invoices = minor[:-2].sum()
     return pd.DataFrame(
         {
-            "bucket": names,
-            "items": grouped["size"].to_numpy(),
-            "open_amount": money.from_minor(grouped["sum"], currency),
-            "share": [
-                *(grouped["sum"].iloc[:-2] / invoices if invoices else [np.nan] * len(buckets.labels)),
-                np.nan,
-                np.nan,
-            ],
+            "bucket": sums["bucket"],
+            "items": sums["items"],
+            "open_amount": money.from_minor(minor, currency),
+            "share": [*(minor[:-2] / invoices if invoices else [np.nan] * len(minor[:-2])), np.nan, np.nan],
         }
     )
+
+
+def bucket_sums(items: pd.DataFrame, currency: str, *, buckets: Buckets | None = None) -> pd.DataFrame:
+    """The sums behind `bucket_table`, which may be compared: columns bucket, items, minor (int64 minor units)."""
+    names = [*(buckets or Buckets()).labels, UNAPPLIED, CREDIT_NOTES]
+    minor = pd.Series(money.to_minor(items["open_amount"], currency), index=items.index)
+    grouped = minor.groupby(items["bucket"]).agg(["size", "sum"]).reindex(names, fill_value=0)
+    return pd.DataFrame({"bucket": names, "items": grouped["size"].to_numpy(), "minor": grouped["sum"].to_numpy()})
 
 
 def only_invoices(items: pd.DataFrame) -> pd.DataFrame:

@@ -24,8 +24,9 @@ def rates_from_collections(sales: float, collected: npt.ArrayLike, lost: float) 
     [0.02, 0.04, 0.087, 0.25, 1.0]
     """
     paid = np.asarray(collected, dtype=float)
-    open_ = sales - np.concatenate([[0.0], np.cumsum(paid)])
-    if (open_ <= 0).any() or lost < 0 or lost > open_[-1] + 1e-9:
+    # to the finest minor unit, so that nothing left is not a rest of rounding
+    open_ = np.round(sales - np.concatenate([[0.0], np.cumsum(paid)]), 3)
+    if (open_ <= 0).any() or lost < 0 or round(lost, 3) > open_[-1]:
         raise PolicyError("collections and loss must leave something open in every bucket and not exceed the sales")
     return lost / open_
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from credit_lab import kpi
+from credit_lab import kpi, money
 from credit_lab.backtest import claims_text, guards, its, placebo, placebo_portfolio
 from credit_lab.backtest.claims import Claim, Verdict, verdict
 from credit_lab.backtest.effects import DesignError, Effect, before_after
@@ -187,10 +187,12 @@ def _losses(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, seed: 
     for begin in (policy_date - length, policy_date):
         until = begin + length - pd.Timedelta(days=1)
         sold = ledger.invoices[ledger.invoices["issue_date"].between(begin, until)]
-        part = sold.groupby("customer_id")["amount"].sum().clip(lower=0).rename("sales").to_frame()
+        part = (
+            money.added(sold["amount"], sold["customer_id"], ledger.currency).clip(lower=0).rename("sales").to_frame()
+        )
         if gone is not None:
             rows = gone[gone["written_off_on"].between(begin, until)]
-            lost = rows.groupby(rows["invoice_id"].map(owner))["amount"].sum().clip(lower=0)
+            lost = money.added(rows["amount"], rows["invoice_id"].map(owner), ledger.currency).clip(lower=0)
             part = part.join(lost.rename("loss"), how="outer").fillna(0.0)
         parts.append(part if "loss" in part else part.assign(loss=0.0))
     return guards.few_large_losses(*parts, rng=np.random.default_rng(seed))

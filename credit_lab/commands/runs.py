@@ -9,6 +9,7 @@ import typer
 
 from credit_lab.commands import options
 from credit_lab.report import registry, show
+from credit_lab.verdict import LIGHTS
 
 app = typer.Typer()
 
@@ -66,7 +67,7 @@ def _listed(known: list[registry.Run]) -> pd.DataFrame:
 def _lights(one: registry.Run) -> str:
     """How many verdicts say what: "3 ok, 1 act"."""
     said = pd.Series([text.partition(":")[0] for text in one.verdicts.values()], dtype=object)
-    counts = said[said.isin(["ok", "act", "stop"])].value_counts()
+    counts = said[said.isin(LIGHTS)].value_counts()
     return ", ".join(f"{count} {light}" for light, count in counts.items()) or "-"
 
 

@@ -34,9 +34,9 @@ def converted_tables(tables: Frames, rates: dict[str, float], to: str) -> Frames
         currency = of_invoice.reindex(rows["invoice_id"]).set_axis(rows.index)
         result["disputes"] = rows.assign(amount=money.from_minor(_minor(rows["amount"], currency, rates, to), to))
     if "control" in tables:
-        rows = tables["control"]
-        balance = money.from_minor(_minor(rows["balance"], rows["currency"], rates, to), to)
-        result["control"] = rows.assign(balance=balance, currency=to)
+        rows = result.pop("control")
+        if set(invoices["currency"]) | set(payments["currency"]) | set(rows["currency"]) == {to}:
+            result["control"] = rows
     return result
 
 

@@ -174,6 +174,16 @@ def accounting(entries: pd.DataFrame, kept: list[pd.DataFrame]) -> pd.DataFrame:
     return grouped.assign(amount=amount.mask(grouped["rows_without_amount"] == grouped["rows"])).drop(columns="minor")
 
 
+def rows_read(accounting: pd.DataFrame) -> dict[str, int]:
+    """Rows read by what became of them: read (all), kept, duplicate (exact copies), filtered, quarantined (held back).
+
+    The one place that counts them, so that a page, a pack and a record say the same.
+    """
+    rows = accounting.groupby("disposition")["rows"].sum()
+    counts = {name: int(rows.get(name, 0)) for name in ("kept", "duplicate", "filtered", "quarantined")}
+    return {"read": sum(counts.values()), **counts}
+
+
 def enforce(entries: pd.DataFrame, kept: dict[str, pd.DataFrame], *, max_share: float) -> None:
     """Stop when a table lost more than `max_share` of its amount (of its rows, where no amounts are known).
 

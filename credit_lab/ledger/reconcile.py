@@ -5,9 +5,11 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from credit_lab import money
+from credit_lab import money, verdict
 from credit_lab.ids import positions
 from credit_lab.ledger.model import Ledger
+
+FLOWS = ("invoiced", "received", "written_off", "balance")
 
 
 def balance(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -19,11 +21,18 @@ def balance(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
 
     Returns columns currency, invoiced, received, written_off, balance (currency units).
     """
-    return _balances(ledger, [as_of]).drop(columns="as_of")
+    table = _balances(ledger, [as_of]).drop(columns="as_of")
+    scale = money.scale(table["currency"])
+    return table.assign(**{name: table[name] / scale for name in FLOWS})
+
+
+def balance_minor(ledger: Ledger, as_of: pd.Timestamp) -> int:
+    """The balance of a ledger of one currency in minor units, which may be compared; see `balance`."""
+    return int(_balances(ledger, [as_of])["balance"].sum())
 
 
 def _balances(ledger: Ledger, days: Collection[pd.Timestamp]) -> pd.DataFrame:
-    """`balance` at the end of several days in one pass: as_of and its columns, ordered by day and currency."""
+    """`balance` at the end of several days in one pass: as_of, currency, and `FLOWS` in minor units (int64)."""
     ends, names = pd.DatetimeIndex(days).unique().sort_values(), sorted(ledger.currencies) or [""]
     flows = {"invoiced": ("invoices", "issue_date"), "received": ("payments", "paid_date")}
     if ledger.has("write_offs"):
@@ -41,9 +50,7 @@ def _balances(ledger: Ledger, days: Collection[pd.Timestamp]) -> pd.DataFrame:
             minor = money.to_minor(rows["amount"], currency)
             np.add.at(sums, (first, positions(currency, pd.Index(names))), minor)
         table[name] = sums[:-1].cumsum(axis=0).ravel()
-    table["balance"] = table["invoiced"] - table["received"] - table["written_off"]
-    scale = money.scale(table["currency"])
-    return table.assign(**{name: table[name] / scale for name in table.columns[2:]})
+    return table.assign(balance=table["invoiced"] - table["received"] - table["written_off"])
 
 
 def _currency(ledger: Ledger, source: str) -> pd.Series:
@@ -55,19 +62,44 @@ def _currency(ledger: Ledger, source: str) -> pd.Series:
 
 
 def against_control(ledger: Ledger) -> pd.DataFrame:
-    """Every control account balance beside the ledger's own figure.
+    """Every control account balance whose currency is known beside the ledger's own figure.
 
     Returns columns as_of, currency, control, ledger, difference (currency units; 0.00 means they agree to the
     minor unit). Empty without a control table.
     """
     columns = ["as_of", "currency", "control", "ledger", "difference"]
-    if not ledger.has("control") or ledger.tables["control"].empty:
+    control = ledger.tables["control"].dropna(subset="currency") if ledger.has("control") else pd.DataFrame()
+    if control.empty:
         return pd.DataFrame({name: [] for name in columns})
-    control = ledger.tables["control"]
-    found = _balances(ledger, control["as_of"]).set_index(["as_of", "currency"])["balance"]
-    rows = []
-    for as_of, code, stated in zip(control["as_of"], control["currency"], control["balance"], strict=True):
-        own = found.get((as_of, code), 0.0)
-        minor = money.to_minor(pd.Series([stated, own]), str(code))
-        rows.append((as_of, code, stated, own, money.from_minor(np.diff(minor)[0], str(code)).item()))
-    return pd.DataFrame(rows, columns=columns)
+    own = _balances(ledger, control["as_of"]).set_index(["as_of", "currency"])["balance"]
+    own = own.reindex(pd.MultiIndex.from_frame(control[["as_of", "currency"]]), fill_value=0).to_numpy()
+    scale, stated = money.scale(control["currency"]), money.to_minor(control["balance"], control["currency"])
+    difference = np.where(own / scale == control["balance"], 0, own - stated)
+    table = control[["as_of", "currency"]].assign(
+        control=control["balance"], ledger=own / scale, difference=difference / scale
+    )
+    return table.reset_index(drop=True)
+
+
+def light(
+    control: pd.DataFrame, currency: str = "", *, own: float = 0.0, since: pd.Timestamp | None = None
+) -> tuple[str, str]:
+    """Whether a ledger reconciles: a light of `credit_lab.verdict` and its reason.
+
+    Parameters
+    ----------
+    control : of `against_control`
+    currency : of `own`
+    own : difference between two figures of the ledger itself, currency units
+    since : first day of the period judged; a control account that ends before it says nothing
+    """
+    apart = [(abs(own), currency), *zip(control["difference"].abs(), control["currency"], strict=True)]
+    worst, code = max(apart, key=lambda one: one[0])
+    if worst:
+        return verdict.STOP, f"difference {money.text(worst, code)}"
+    if control.empty:
+        return verdict.NOT_KNOWN, "nothing to reconcile with; give a control table"
+    last = control["as_of"].max()
+    if since is not None and last < since:
+        return verdict.NOT_KNOWN, f"the control account ends on {last.date()}; give its balance for the period"
+    return verdict.OK, f"difference {money.text(0.0, code)}"

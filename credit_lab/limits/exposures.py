@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import aging
+from credit_lab import aging, money
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger.model import Ledger
 
@@ -62,17 +62,24 @@ def exposure(
     table = pd.DataFrame({"customer_id": np.sort(ledger.customers["customer_id"].to_numpy())})
     by_customer = table["customer_id"].map
     table["holder"] = by_customer(_holders(ledger))
-    table["receivables"] = by_customer(_sum(items[invoices])).fillna(0.0)
+    code = ledger.currency
+
+    def owed(rows: pd.DataFrame) -> pd.Series:
+        return by_customer(money.added(rows["open_amount"], rows["customer_id"], code)).fillna(0.0)
+
+    table["receivables"] = owed(items[invoices])
     table["delivered"] = by_customer(_delivered(ledger, as_of)).fillna(0.0)
     table["open_orders"] = by_customer(_open_orders(ledger, as_of, tax_rate, order_days)).fillna(0.0)
-    table["unapplied"] = -by_customer(_sum(items[~invoices])).fillna(0.0)
-    table["exposure"] = (
+    table["unapplied"] = -owed(items[~invoices])
+    exposed = (
         include.receivables * table["receivables"]
         + include.delivered * table["delivered"]
         + include.open_orders * table["open_orders"]
         - include.unapplied * table["unapplied"]
     )  # fmt: skip
-    table["holder_exposure"] = table.groupby("holder")["exposure"].transform("sum")
+    # in minor units, so that what fits a limit to the cent is not found above it
+    table["exposure"] = money.from_minor(money.to_minor(exposed, code), code)
+    table["holder_exposure"] = table["holder"].map(money.added(table["exposure"], table["holder"], code))
     table["credit_limit"] = table["holder"].map(valid_limits(ledger, as_of))
     table["cover"] = cover(ledger, table.set_index("customer_id")["exposure"], as_of).to_numpy()
     table["net_exposure"] = np.maximum(table["exposure"], 0) - table["cover"]
@@ -81,10 +88,6 @@ def exposure(
         table["utilisation"] = np.where(limit > 0, table["holder_exposure"] / limit, np.nan)
     table["headroom"] = limit.fillna(0.0) - table["holder_exposure"]
     return table
-
-
-def _sum(items: pd.DataFrame) -> pd.Series:
-    return items.groupby("customer_id")["open_amount"].sum() if len(items) else pd.Series(dtype="float64")
 
 
 def _holders(ledger: Ledger) -> pd.Series:

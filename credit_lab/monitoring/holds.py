@@ -75,17 +75,18 @@ def decide(orders: pd.DataFrame, policy: Policy, *, grades: pd.Series | None = N
         "alert: stop": table["alert"].fillna("") == "stop",
     }
     hard = np.column_stack([np.asarray(flag, dtype=bool) for flag in arrears.values()])
-    tight = (table["amount"] > room + 1e-9).to_numpy()
+    room = room.round(3)  # to the finest minor unit: an order that fits to the cent is not stopped by float rounding
+    tight = (table["amount"] > room).to_numpy()
     stopped = np.asarray(hard.any(axis=1))
     fits = room.to_numpy() if rules.partial_release else np.zeros(len(table))
-    released = np.where(stopped, 0.0, np.where(tight, np.minimum(fits, table["amount"]), table["amount"]))
+    part = np.floor(np.round(np.minimum(fits, table["amount"]) * 100, 3)) / 100
+    released = np.where(stopped, 0.0, np.where(tight, part, table["amount"]))
     names = np.array(list(arrears), dtype=object)
     limit_text = f"exposure with the order above {rules.utilisation:.0%} of the limit"
     reasons = [
         "; ".join([*names[flags], *([limit_text] if full else [])]) for flags, full in zip(hard, tight, strict=True)
     ]
-    released = np.floor(np.round(released * 100, 6)) / 100
-    decision = np.where(released >= table["amount"] - 1e-9, "release", np.where(released > 0, "partial", "hold"))
+    decision = np.where(released >= table["amount"], "release", np.where(released > 0, "partial", "hold"))
     by = _authority(table, policy, grades, stopped, np.asarray(decision != "release"))
     return pd.DataFrame(
         {
@@ -313,7 +314,8 @@ def _fate(ledger: Ledger, orders: pd.DataFrame, asked: pd.DataFrame) -> pd.DataF
     settled, due = pd.to_datetime(invoice.map(paid["settled_on"])), pd.to_datetime(invoice.map(paid["due_date"]))
     lost = pd.Series(0.0, index=orders.index)
     if ledger.has("write_offs"):
-        lost = invoice.map(ledger.tables["write_offs"].groupby("invoice_id")["amount"].sum()).fillna(0.0)
+        gone = ledger.tables["write_offs"]
+        lost = invoice.map(money.added(gone["amount"], gone["invoice_id"], ledger.currency)).fillna(0.0)
     late = (settled - due).dt.days
     known = invoice.isin(paid.index)
     fate = np.select(

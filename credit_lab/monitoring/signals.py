@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import history
+from credit_lab import history, money
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring.holds import limit_holder
@@ -173,7 +173,9 @@ def _utilisation(ledger: Ledger, table: pd.DataFrame, absent: dict[str, str]) ->
     last = _as_of(given, table.assign(customer_id=holder), "valid_from", ["credit_limit", "valid_to"])
     valid = last["valid_to"].isna() | (last["valid_to"] >= table["month"])
     limit = last["credit_limit"].where(valid, 0.0).to_numpy(dtype=float)
-    exposure = table.groupby([holder.to_numpy(), "month"])["exposure"].transform("sum").to_numpy(dtype=float)
+    minor = pd.Series(money.to_minor(table["exposure"], ledger.currency), index=table.index)
+    whole = minor.groupby([holder.to_numpy(), table["month"]]).transform("sum").to_numpy()
+    exposure = money.from_minor(whole, ledger.currency)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(limit > 0, exposure / limit, np.where((exposure > 0) & (limit == 0), np.inf, np.nan))
 
@@ -202,11 +204,15 @@ def _disputes(ledger: Ledger, table: pd.DataFrame, absent: dict[str, str]) -> Fl
     owner = ledger.invoices.set_index("invoice_id")["customer_id"]
     rows = ledger.tables["disputes"]
     rows = rows.assign(customer_id=rows["invoice_id"].map(owner))
-    sold = ledger.invoices[["customer_id", "issue_date", "amount"]]
-    amount = counted(rows, table, "opened_on", days=92, value="amount")
-    base = counted(sold, table, "issue_date", days=92, value="amount")
+    amount = counted(_in_minor(rows, ledger), table, "opened_on", days=92, value="minor")
+    base = counted(_in_minor(ledger.invoices, ledger), table, "issue_date", days=92, value="minor")
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(base > 0, amount / base, np.where(amount > 0, np.inf, 0.0))
+
+
+def _in_minor(rows: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+    """Rows with their amount in minor units: differences of running sums are then exact."""
+    return rows.assign(minor=money.to_minor(rows["amount"], ledger.currency))
 
 
 def _surge(ledger: Ledger, table: pd.DataFrame) -> Floats:
@@ -214,11 +220,12 @@ def _surge(ledger: Ledger, table: pd.DataFrame) -> Floats:
         rows, on = ledger.tables["orders"], "ordered_on"
     else:
         rows, on = ledger.invoices, "issue_date"
-    month = counted(rows, table, on, days=31, value="amount")
-    before = counted(rows, table, on, days=31 + 183, value="amount") - month
+    rows = _in_minor(rows, ledger)
+    month = counted(rows, table, on, days=31, value="minor")
+    before = counted(rows, table, on, days=31 + 183, value="minor") - month
     lived = table["months_on_book"].to_numpy() >= 7
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(lived & (before > 1e-6), month / (before / 6), np.nan)
+        return np.where(lived & (before > 0), month / (before / 6), np.nan)
 
 
 def _grade_drop(grades: pd.DataFrame | None, table: pd.DataFrame, absent: dict[str, str]) -> Floats:

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credit_lab import schema
-from credit_lab.errors import CreditLabError
+from credit_lab import money, schema
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
 
@@ -59,19 +58,33 @@ def quality(ledger: Ledger) -> Quality:
             if column.name in frame and len(frame):
                 filled.append((name, column.name, float(frame[column.name].notna().mean()), column.required))
     table = pd.DataFrame(coverage, columns=["table", "rows", "first", "last", "customers", "gives"])
-    try:
-        control = reconcile.against_control(ledger).tail(13)
-    except CreditLabError:
-        control = pd.DataFrame()
+    control = reconcile.against_control(ledger).tail(13)
     absent = table.loc[table["rows"] == 0]
     findings = tuple(quarantine.describe(ledger.quarantine))
-    held = f"{len(ledger.quarantine):,} were held back." if len(ledger.quarantine) else "none was held back."
-    lines = [
-        f"{int(table['rows'].sum()):,} rows in {int((table['rows'] > 0).sum())} tables were read; {held}",
-        "The control account agrees with the documents." if len(control) and (control["difference"] == 0).all()
-        else "The control account differs from the documents." if len(control)
-        else "The ledger has no control account to compare with.",
-    ]  # fmt: skip
+    lines = [rows_line(ledger.accounting), control_line(control)]
     lines += [f"No table {row.table}: no {row.gives}." for row in absent.itertuples() if row.gives]
     shares = pd.DataFrame(filled, columns=["table", "column", "filled", "required"])
     return Quality(ledger.source, ledger.accounting, findings, control, table, shares, ledger.windows, tuple(lines))
+
+
+def rows_line(accounting: pd.DataFrame) -> str:
+    """What became of the rows that were read."""
+    rows = quarantine.rows_read(accounting)
+    parts = [f"{rows['read']:,} rows were read; {rows['kept']:,} are used"]
+    for name, words in (("duplicate", "exact copies"), ("filtered", "left out by the mapping")):
+        if rows[name]:
+            parts.append(f"{rows[name]:,} {words}")
+    parts.append(f"{rows['quarantined']:,} held back" if rows["quarantined"] else "none held back")
+    return ", ".join(parts) + "."
+
+
+def control_line(control: pd.DataFrame) -> str:
+    """Whether the balance ties to the control account (`reconcile.against_control`)."""
+    if control.empty:
+        said = ("There is no control account to compare with.", "It is not known whether the ledger reconciles.")
+        return " ".join(said)
+    worst = control.loc[control["difference"].abs().idxmax()]
+    if worst["difference"] == 0:
+        return f"The control account agrees to the cent at all {len(control)} dates."
+    apart = money.text(abs(worst["difference"]), worst["currency"])
+    return f"The control account differs by up to {apart} {worst['currency']}: reconcile before you go on."

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from credit_lab import verdict
 from credit_lab.report import canvas, language, office, show, slides
 from credit_lab.report.artefacts import Artefact, Figure, Heading, Sentences
 from credit_lab.report.slides import Chart, Grid, Series, Slide
@@ -88,11 +89,11 @@ def _facts(story: Story) -> str:
 def _verdicts(story: Story, verdicts: dict[str, str]) -> Slide:
     parts = [(name, *text.partition(": ")[::2]) for name, text in verdicts.items()]
     bad = [f"{name} ({reason})" for name, light, reason in parts if light in ("act", "stop")]
-    open_ = [f"{name} ({reason})" for name, light, reason in parts if light == "not measured"]
+    open_ = [f"{name} ({reason})" for name, light, reason in parts if light in verdict.UNKNOWN]
     said = (
         f"{len(bad)} of {len(parts)} checks ask for action: {'; '.join(bad)}"
         if bad
-        else f"{len(open_)} of {len(parts)} checks could not be made: {'; '.join(open_)}"
+        else f"{len(open_)} of {len(parts)} checks cannot be judged: {'; '.join(open_)}"
         if open_
         else f"All {len(parts)} checks are ok"
     )

@@ -22,6 +22,7 @@ from credit_lab.report.artefacts import Artefact, Heading, Table, artefacts, fir
 from credit_lab.report.page import Front, page
 from credit_lab.report.run import alone, parameters_of, swap, unfinished, without_passwords
 from credit_lab.report.workers import Job, execute
+from credit_lab.verdict import LIGHTS
 
 # Longest first, so that no processor waits for a late one.
 LONGEST = ("60", "30", "80", "52", "51")
@@ -85,7 +86,7 @@ class Pack:
             name: text
             for part in self.made
             for name, text in part.run["verdicts"].items()
-            if text.partition(":")[0] in ("ok", "act", "stop", "not measured")
+            if text.partition(":")[0] in LIGHTS
         }
         if len(self.parts) == 1:  # a report of its own, not a pack
             return lights

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credit_lab import aging, history, kpi, limits
+from credit_lab import aging, history, kpi, limits, money
 from credit_lab.errors import PeriodError
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
@@ -95,7 +95,6 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     past = kpi.measured(ledger, earlier)[0] if len(earlier) else None
     balances = kpi.by_customer(ledger, items)
     old = aging.open_items(ledger, before, buckets=buckets) if len(earlier) else items[:0]
-    aging_now = aging.bucket_table(items, ledger.currency, buckets=buckets)
     latest = history.build(ledger, as_of, first=as_of)
     paid = kpi.days_to_pay(ledger, as_of, since=as_of - pd.DateOffset(months=12))
     now |= {"days_to_pay.km_median": paid.median, "days_to_pay.closed_mean": paid.closed_mean}
@@ -111,10 +110,10 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         source=ledger.source,
         policy=policy,
         control=_control(ledger, as_of),
-        identity=_identity(ledger, aging_now, as_of),
+        identity=_identity(ledger, items, as_of, buckets),
         accounting=ledger.accounting,
         findings=tuple(quarantine.describe(ledger.quarantine)),
-        aging_now=aging_now,
+        aging_now=aging.bucket_table(items, ledger.currency, buckets=buckets),
         aging_series=aging.series(ledger, flows["month"].tail(13), buckets=buckets),
         kpis=kpi.table(now, past),
         kpi_series=kpi.over_time(flows, last=min(13, max(len(flows) - _START_UP, 2))),
@@ -167,20 +166,23 @@ def _control(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     return control[control["as_of"] <= as_of].tail(13) if len(control) else control
 
 
-def _identity(ledger: Ledger, aging_now: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Buckets + unapplied cash + credit notes against the balance from the documents; the difference must be 0.00."""
-    from_documents = float(reconcile.balance(ledger, as_of)["balance"].sum())
-    buckets = round(float(aging_now["open_amount"].iloc[:-2].sum()), 6)
-    cash, notes = aging_now["open_amount"].iloc[-2:]
-    rows = [
-        ("open invoices, all buckets", buckets),
-        ("unapplied cash", cash),
-        ("credit notes", notes),
-        ("sum", round(buckets + cash + notes, 6)),
-        ("balance from documents", from_documents),
-        ("difference", round(buckets + cash + notes - from_documents, 6) + 0.0),
-    ]
-    return pd.DataFrame(rows, columns=["line", "amount"])
+def _identity(ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, buckets: aging.Buckets) -> pd.DataFrame:
+    """Buckets + unapplied cash + credit notes against the balance from the documents; the difference must be 0.00.
+
+    Added and compared in minor units: sums of floats would differ by their rounding.
+    """
+    sums = aging.bucket_sums(items, ledger.currency, buckets=buckets)["minor"].to_numpy()
+    from_documents = reconcile.balance_minor(ledger, as_of)
+    lines = {
+        "open invoices, all buckets": sums[:-2].sum(),
+        "unapplied cash": sums[-2],
+        "credit notes": sums[-1],
+        "sum": sums.sum(),
+        "balance from documents": from_documents,
+        "difference": sums.sum() - from_documents,
+    }
+    amounts = money.from_minor(list(lines.values()), ledger.currency)
+    return pd.DataFrame({"line": list(lines), "amount": amounts})
 
 
 def alerts(latest: pd.DataFrame, policy: Policy) -> pd.DataFrame:

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from credit_lab import money
 from credit_lab.backtest import Duel, claims_text
 from credit_lab.kpi.formulas import ratio
+from credit_lab.ledger import reconcile
 from credit_lab.policy import Policy
-from credit_lab.report import language
+from credit_lab.report import data_quality, language
 from credit_lab.report.losses import Losses
 from credit_lab.report.review import Review
 
@@ -95,37 +97,26 @@ def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: flo
 
 def quality(review: Review) -> str:
     """What became of the rows that were read, and whether the balance ties to the control account."""
-    rows = review.accounting.groupby("disposition")["rows"].sum()
-    total = int(rows.sum())
-    held = int(rows.get("quarantined", 0))
-    parts = [f"{total:,} rows were read; {int(rows.get('kept', 0)):,} are used"]
-    for name, words in (("duplicate", "exact copies"), ("filtered", "left out by the mapping")):
-        if rows.get(name, 0):
-            parts.append(f"{int(rows[name]):,} {words}")
-    parts.append(f"{held:,} held back" if held else "none held back")
-    text = ", ".join(parts) + ". "
-    difference = float(review.identity.set_index("line").loc["difference", "amount"])
-    text += (
-        f"Buckets, unapplied cash and credit notes differ from the documents by {difference:.2f} {review.currency}. "
-    )
-    if review.control.empty:
-        return text + "There is no control account to compare with."
-    worst = float(review.control["difference"].abs().max())
-    if worst == 0:
-        return text + f"The control account agrees to the cent at all {len(review.control)} dates."
-    return text + f"The control account differs by up to {worst:,.2f} {review.currency}: reconcile before you go on."
+    difference = money.text(_apart(review), review.currency)
+    tied = f"Buckets, unapplied cash and credit notes differ from the documents by {difference} {review.currency}."
+    return " ".join([data_quality.rows_line(review.accounting), tied, data_quality.control_line(review.control)])
+
+
+def _apart(review: Review) -> float:
+    """Buckets, unapplied cash and credit notes less the documents: exactly 0.0, or there is a defect."""
+    return float(review.identity.set_index("line").loc["difference", "amount"])
 
 
 def verdicts(review: Review) -> dict[str, str]:
     """Traffic lights with their reasons, for the top of the report and for run.json."""
     values = review.kpis.set_index("formula_id")["value"]
     appetite = review.policy.risk_appetite
-    identity = float(review.identity.set_index("line").loc["difference", "amount"])
-    control = float(review.control["difference"].abs().max()) if len(review.control) else 0.0
     top = float(review.balances["share"].max()) if len(review.balances) else np.nan
     dso, lost = values["dso.period_end"], values["bad_debt_ratio.period"]
     lights = {
-        "ledger reconciles": ("ok" if identity == 0 == control else "stop", f"difference {identity + control:.2f}"),
+        "ledger reconciles": reconcile.light(
+            review.control, review.currency, own=_apart(review), since=review.period.start
+        ),
         "DSO within target": (
             "ok" if dso <= appetite.target_dso else "act",
             f"{dso:.1f} days, target {appetite.target_dso:g}",
@@ -167,10 +158,10 @@ def replay_headline(run: Duel) -> list[str]:
     more = values.loc["share of sales refused"]
     if not np.isfinite(more[["a", "b"]].astype(float)).all():
         return ["Nothing was sold in the months compared, so the policies cannot be told apart."]
-    differ = ratio(sales["difference"], sales["a"])
+    differ = float(ratio(sales["difference"], sales["a"]))
     refused = f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} {more['b']:.1%}"
     text = [f"{refused}; sales allowed differ by {differ:+.1%}." if np.isfinite(differ) else f"{refused}."]
-    change = ratio(open_["difference"], open_["a"])
+    change = float(ratio(open_["difference"], open_["a"]))
     if not np.isfinite(change):
         text.append("Receivables turnover cannot be compared: one policy left no balances.")
     elif abs(change) < 0.01:
