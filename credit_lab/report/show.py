@@ -218,6 +218,7 @@ def _title(name: Any) -> str:
     return language.title(str(name))
 
 
+@canvas.style()
 def figure(drawing: "Figure", alt: str) -> Shown:
     """A figure as vectors inside the page, with its alternative text."""
     texts = [alt, *canvas.texts(drawing)]

@@ -1,26 +1,26 @@
 """The books of the kernel: losses and who bears them, what a factor has paid, money-days, balances by month."""
 
-import numba
 import numpy as np
 
+from credit_lab.compiled import njit
 from credit_lab.simulation import records as rec
 from credit_lab.simulation.records import BORROWING
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def advance(rest, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
     """What the factor has paid on an invoice of which so much is open."""
     return rest // 10000 * pol[g].advance + rest % 10000 * pol[g].advance // 10000
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def repay(line, rest, part, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
     """The factor gets back what it paid on the part of the rest that is settled."""
     if pol[g].factored:
         line[rec.REPAID] += advance(rest, g, pol) - advance(rest - part, g, pol)
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no-untyped-def] # pragma: no cover
     """A write-off of the last of an invoice: what the factor bears of it, what the insurer pays, what is left."""
     c = inv[i].who
@@ -43,7 +43,7 @@ def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no
     return own
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def at_stake(g, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """What the seller loses of one unit owed by a customer that fails."""
     lost = 1 - r.recovery
@@ -54,7 +54,7 @@ def at_stake(g, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
     return lost
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def allowed(c, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """The limit, or that of the trial step a newcomer has reached."""
     limit = cus[c].limit
@@ -65,7 +65,7 @@ def allowed(c, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
     return limit
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def ahead(c, inv, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """About what a customer would still be sold if it failed, as far as was known when its balance last moved: its
     usual orders until the hold of its oldest invoice, the write-off or the end, within its limit."""
@@ -78,7 +78,7 @@ def ahead(c, inv, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
     return min(sold, max(float(allowed(c, cus, r) - cus[c].owed), 0.0))
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances.
 
@@ -107,7 +107,7 @@ def accrue(result, expected, month_of, edges, c, day, inv, cus, pol, r):  # type
         month += 1
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def late(day, i, amount, inv, cus, month_of, edges, result):  # type: ignore[no-untyped-def] # pragma: no cover
     """An amount that ends on a day was overdue at the month ends between its due date and that day."""
     first = max(inv[i].due + 1, 0)
@@ -120,7 +120,7 @@ def late(day, i, amount, inv, cus, month_of, edges, result):  # type: ignore[no-
                 break
 
 
-@numba.njit(**BORROWING)
+@njit(**BORROWING)
 def balances(result):  # type: ignore[no-untyped-def] # pragma: no cover
     """Open amount at each month end."""
     for place in range(result.shape[1]):
