@@ -51,7 +51,7 @@ def fonts() -> tuple[str, ...]:
     return ("DejaVu Sans", *[name for name in _CHINESE if name in known][:1])
 
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -43,7 +43,7 @@ def manager(folder: Path) -> type[Any]:
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 
     class Manager(AsyncKernelManager):
-        kernel_spec = KernelSpec(argv=command, display_name="Python 3", language="python", env=settings)  # type: ignore[assignment]
+        kernel_spec = KernelSpec(argv=command, display_name="Python 3", language="python", env=settings)
 
         def __init__(self, **options: Any) -> None:
             super().__init__(connection_file=str(folder / "connection.json"), **options)
