@@ -12,7 +12,7 @@ import pandas as pd
 import typer
 
 from credit_lab import ledger as ledgers
-from credit_lab import periods, verdict
+from credit_lab import periods, spreadsheet, verdict
 from credit_lab.commands import collect, evaluate, grant, lab, models, options, runs, score, twin
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
@@ -70,7 +70,7 @@ def sample(
     ledgers.write(made.truth, out / "truth", overwrite=True)
     register = out / "register" / "public_register.csv"
     register.parent.mkdir(exist_ok=True)
-    synthetic.register_export(made.tables["facts"]).to_csv(register, index=False, encoding="utf-8-sig")
+    spreadsheet.write_csv(synthetic.register_export(made.tables["facts"]), register)
     counts = {name: len(frame) for name, frame in made.tables.items()}
     if as_json:
         options.dump({"out": str(out), "seed": seed, "rows": counts})
@@ -352,6 +352,7 @@ def policy(
 
 def main() -> None:
     """Run the command line; refused input ends with its message and exit code 1."""
+    options.speak_anywhere()
     try:
         app()
     except CreditLabError as error:

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from credit_lab.compiled import njit
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -21,7 +22,7 @@ class HoldRule(NamedTuple):
     min_overdue: int
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _held(day: int, open_: Ints, due: Ints, count: int, rule: HoldRule) -> bool:  # pragma: no cover - compiled
     total, overdue, late, old = 0, 0, 0, 0
     for item in range(count):
@@ -38,7 +39,7 @@ def _held(day: int, open_: Ints, due: Ints, count: int, rule: HoldRule) -> bool:
     return old > rule.min_share * total or late > rule.overdue_share * total
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def walk(
     customer: Ints,
     document: Ints,

@@ -13,13 +13,13 @@ the customer mix and lumps stay as they are; a sales plan can be given instead.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import pandas as pd
 
 from credit_lab.collection.cells import CollectionError, Floats, Ints, day_number
 from credit_lab.collection.payment_time import PaymentTime
 from credit_lab.collection.spells import Spells
+from credit_lab.compiled import njit
 from credit_lab.kpi.formulas import ratio
 
 DAY = pd.Timedelta(days=1)
@@ -272,7 +272,7 @@ def _log_normal(rng: np.random.Generator, deviation: float, shape: tuple[int, ..
     return np.exp(deviation * rng.standard_normal(shape) - deviation**2 / 2)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _open_items(clock, hazard, amount, factor, result):  # type: ignore[no-untyped-def] # pragma: no cover
     for r in range(len(clock)):
         for i in range(len(amount)):
@@ -284,7 +284,7 @@ def _open_items(clock, hazard, amount, factor, result):  # type: ignore[no-untyp
                     break
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _new_sales(rng, weeks, begin, hazard, amount, factor, of_period, result):  # type: ignore[no-untyped-def] # pragma: no cover
     """Week w ahead repeats a past week: its invoices pay along their curve, moved w weeks on."""
     ahead, periods = weeks.shape[1], result.shape[1]

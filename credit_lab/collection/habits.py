@@ -14,11 +14,11 @@ Only days before the day of asking count, so the same spells serve every day of 
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import pandas as pd
 
 from credit_lab.collection.cells import YOUNGEST, CollectionError, Floats, Ints, day_number, weekday
+from credit_lab.compiled import njit
 
 LONGEST = 1500  # days of a spell that are looked at
 
@@ -103,7 +103,7 @@ def past(spells: pd.DataFrame, rates: Floats, group: Ints, band_of: Ints, *, hal
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _collect(codes, days, rows, first, due, start, stop, paid, group, rates, band_of, youngest, begin, fade, y, e):  # type: ignore[no-untyped-def] # pragma: no cover
     """Walk each customer's days once, in order of the days asked for; weights grow with time, then are faded."""
     bands = rates.shape[1]

@@ -8,12 +8,12 @@ left out and counted. A dispute cuts a spell: before, during (`disputed` = yes) 
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import pandas as pd
 
 from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.collection.cells import CollectionError, Floats, Ints, day_number
+from credit_lab.compiled import njit
 from credit_lab.ledger.model import Ledger
 from credit_lab.money import minor_digits
 
@@ -153,7 +153,7 @@ def past_median(table: pd.DataFrame, customer: pd.Series, day: Ints) -> Floats:
     return result
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _running_median(who, paid, late, asked, day, remembered):  # type: ignore[no-untyped-def] # pragma: no cover
     """Both sides sorted by customer and day; a sorted window of the last settlements per customer."""
     window = np.empty(remembered + 1, np.int64)

@@ -1,6 +1,9 @@
 """Options that several commands share, and how results are printed."""
 
+import io
 import json
+import os
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,14 +25,27 @@ MODELS = "data/models.jsonl"  # register of models
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 
+def speak_anywhere() -> None:
+    """Let no sign end a command: one that the console's encoding lacks is shown as its code, such as \\u4e2d.
+
+    Processes started later inherit it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    encoding = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
+    os.environ["PYTHONIOENCODING"] = f"{encoding}:backslashreplace"
+
+
 def say(text: str = "") -> None:
     """One line to standard output."""
     typer.echo(text)
 
 
 def dump(value: Any) -> None:
-    """A value as JSON to standard output."""
-    say(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """A value as JSON to standard output, in an encoding without all signs by their codes."""
+    plain = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    say(json.dumps(value, indent=2, ensure_ascii=plain, default=str))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

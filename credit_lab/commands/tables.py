@@ -7,6 +7,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from credit_lab import spreadsheet
 from credit_lab.errors import CreditLabError
 
 
@@ -35,7 +36,9 @@ Out = Annotated[Path | None, typer.Option(help="Also save as .csv or .parquet.",
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
-    """A table as CSV or Parquet by the ending of the name, whole or not at all.
+    """A table as CSV for spreadsheets or Parquet by the ending of the name, whole or not at all.
+
+    Parquet keeps every text and number as it is; in CSV, `spreadsheet.write_csv` quotes texts that look like formulas.
 
     Raises
     ------
@@ -46,7 +49,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     part = path.with_name(path.name + ".part")
     try:
         if path.suffix == ".csv":
-            frame.to_csv(part, index=False)
+            spreadsheet.write_csv(frame, part)
         else:
             frame.to_parquet(part, index=False)
         part.replace(path)

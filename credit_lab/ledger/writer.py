@@ -1,4 +1,8 @@
-"""Writing a ledger: a folder of CSV or Parquet, a workbook, or a database; read again it is the same ledger."""
+"""Writing a ledger: a folder of CSV or Parquet, a workbook, or a database; read again it is the same ledger.
+
+Nothing is quoted for spreadsheets here, as ids and names must come back as they are; a ledger to be looked at in a
+spreadsheet is written as a workbook, in which texts stay texts.
+"""
 
 import shutil
 import tempfile

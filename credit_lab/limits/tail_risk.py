@@ -14,11 +14,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from credit_lab.compiled import njit
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.limits.portfolio import Budgets, Portfolio, optimise
 
@@ -187,12 +187,12 @@ def _model(
     )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@njit()
 def _normal(z):  # type: ignore[no-untyped-def] # pragma: no cover
     return 0.5 * math.erfc(-z * 0.7071067811865476)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@njit()
 def _defaults(j, threshold, sector, order, ends, market, shocks, load, sector_load, left, key, failed):  # type: ignore[no-untyped-def] # pragma: no cover
     """Who defaults in scenario j; idiosyncratic draws from a counter, so that no array of customers x scenarios is
     held. Customers of a block share a sector and a like probability: a draw above the largest one settles nearly all
@@ -217,7 +217,7 @@ def _defaults(j, threshold, sector, order, ends, market, shocks, load, sector_lo
         begin = end
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@njit()
 def _losses(weight, threshold, sector, order, ends, market, shocks, load, sector_load, left, key):  # type: ignore[no-untyped-def] # pragma: no cover
     """Loss of each scenario."""
     result, failed = np.zeros(len(market)), np.empty(len(weight), dtype=np.bool_)
@@ -231,7 +231,7 @@ def _losses(weight, threshold, sector, order, ends, market, shocks, load, sector
     return result
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@njit()
 def _shares(chosen, threshold, sector, order, ends, market, shocks, load, sector_load, left, key):  # type: ignore[no-untyped-def] # pragma: no cover
     """How often each customer defaults in the chosen scenarios."""
     result, failed = np.zeros(len(threshold)), np.empty(len(threshold), dtype=np.bool_)

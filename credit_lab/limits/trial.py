@@ -16,11 +16,11 @@ Dirickx, Y. M. I. & Wakeman, L. (1976). An extension of the Bierman-Hausman mode
 
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from credit_lab.compiled import njit
 from credit_lab.limits.exposures import LimitsError
 
 Floats = npt.NDArray[np.float64]
@@ -197,7 +197,7 @@ def duel(
     return Duel(table, float(gap.mean()), float(gap.mean() - error), float(gap.mean() + error), ratio, scale)
 
 
-@numba.njit(cache=True)
+@njit()
 def _simulate(size, pays, margin, loss, discount):  # type: ignore[no-untyped-def] # pragma: no cover
     """Discounted profit, discounted loss and amount granted of each newcomer under a table of sizes."""
     customers, orders = pays.shape

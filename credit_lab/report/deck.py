@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from credit_lab import verdict
-from credit_lab.report import canvas, language, office, show, slides
+from credit_lab import spreadsheet, verdict
+from credit_lab.report import canvas, language, show, slides
 from credit_lab.report.artefacts import Artefact, Figure, Heading, Sentences
 from credit_lab.report.slides import Chart, Grid, Series, Slide
 
@@ -26,7 +26,7 @@ class Story:
         """A saved table; empty if the ledger could not give it."""
         path = self.folder / "tables" / f"{name}.csv"
         try:
-            return office.read(path)
+            return spreadsheet.read_csv(path)
         except (OSError, pd.errors.EmptyDataError):
             return pd.DataFrame()
 

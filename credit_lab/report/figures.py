@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@canvas.style()
 def aging_chart(series: pd.DataFrame, labels: Sequence[str], *, currency: str, source: str) -> "Figure":
     """Open invoices at month ends, stacked by age."""
     figure, axes = canvas.blank()
@@ -35,6 +36,7 @@ def aging_chart(series: pd.DataFrame, labels: Sequence[str], *, currency: str, s
     return canvas.note(figure, f"Open invoices at month ends by days past due; {source}; n = {len(series)} month ends")
 
 
+@canvas.style()
 def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     """DSO split into the part that terms explain and the part that is delay, by month end."""
     figure, axes = canvas.blank()
@@ -59,6 +61,7 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     )
 
 
+@canvas.style()
 def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """Waterfall from opening to ending receivables."""
     if bridge.empty:
@@ -86,6 +89,7 @@ def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure
     return canvas.note(figure, f"kpi.bridge, sales of the trailing twelve months; {source}")
 
 
+@canvas.style()
 def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int = 15) -> "Figure":
     """Largest exposures as shares of receivables, overdue part marked, against the policy's cap."""
     top = balances.head(rows).iloc[::-1]
@@ -113,6 +117,7 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
     )
 
 
+@canvas.style()
 def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, currency: str, source: str) -> "Figure":
     """Two replays month by month: sales allowed, share refused, overdue; marked months are shaded."""
     figure, panels = canvas.blank(width=9.2, height=3.8, panels=3)
@@ -139,6 +144,7 @@ def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, cu
     return canvas.note(figure, f"Replay on history, behaviour held fixed; {source}; n = {len(a)} months{shaded}")
 
 
+@canvas.style()
 def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
     """Heat map of a transition matrix: where the open amount of a bucket is a month later."""
     if shares.empty:
@@ -164,6 +170,7 @@ def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
     return canvas.note(figure, f"Same invoices followed from month end to month end; {source}")
 
 
+@canvas.style()
 def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str) -> "Figure":
     """Invoice months by age: share still open, and share written off; recent years in stronger colour."""
     if uncollected.empty:
@@ -202,6 +209,7 @@ def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str)
     return canvas.note(figure, f"Each line is one invoice month, the last twelve in blue; {source}; n = {count} months")
 
 
+@canvas.style()
 def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
     """Per claim the metric by month, and the changes the firm shows without any policy against the claimed band."""
     figure, grid = canvas.blank(width=9.2, height=2.7 * len(tested) + 0.6, panels=2, rows=len(tested))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@canvas.style()
 def cash_chart(weekly: pd.DataFrame, past: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """Receipts expected per week with their 80 % interval, and what came in the weeks before."""
     if weekly.empty:
@@ -33,6 +34,7 @@ def cash_chart(weekly: pd.DataFrame, past: pd.DataFrame, *, currency: str, sourc
     return canvas.note(figure, source)
 
 
+@canvas.style()
 def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     """Recall and precision of each rule, with its lead time."""
     shown = rules.iloc[::-1].reset_index(drop=True)
@@ -59,6 +61,7 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     return canvas.note(figure, f"{source}; n = {int(rules['alerts'].max()):,} alerts")
 
 
+@canvas.style()
 def orderings_chart(orderings: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """What the same minutes bring in three orders."""
     figure, axes = canvas.blank(height=2.4)

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from credit_lab.report.canvas import AGES, BLUE, GREY, ORANGE, blank, legend, note, nothing, title
+from credit_lab.report.canvas import AGES, BLUE, GREY, ORANGE, blank, legend, note, nothing, style, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@style()
 def completeness_chart(files: pd.DataFrame, *, source: str) -> "Figure":
     """How complete the files of each tier are, as shares of its customers."""
     if files.empty:
@@ -38,6 +39,7 @@ def completeness_chart(files: pd.DataFrame, *, source: str) -> "Figure":
     return note(figure, f"{source}; weighted by the policy for each tier, number of customers in brackets")
 
 
+@style()
 def grades_chart(distribution: pd.DataFrame, *, source: str) -> "Figure":
     """Customers by grade now and a quarter before."""
     figure, axes = blank(height=3.4)
@@ -58,6 +60,7 @@ def grades_chart(distribution: pd.DataFrame, *, source: str) -> "Figure":
     return note(figure, source)
 
 
+@style()
 def industry_chart(index: pd.DataFrame, *, source: str) -> "Figure":
     """Industry index over the last 24 months, the worst two and the best one named in colour."""
     if index.empty or index["month"].nunique() < 3:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@canvas.style()
 def methods_chart(limits: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """Spread of the limits each method gives (10 to 90 %, median), and how many customers it answers."""
     known = limits[limits["limit"].notna()]
@@ -39,6 +40,7 @@ def methods_chart(limits: pd.DataFrame, *, currency: str, source: str) -> "Figur
     )
 
 
+@canvas.style()
 def workload_chart(workload: pd.DataFrame, *, source: str) -> "Figure":
     """Signatures by level under one or two matrices."""
     wide = workload.pivot_table(index="approver", columns="policy", values="cases", sort=False)
@@ -57,6 +59,7 @@ def workload_chart(workload: pd.DataFrame, *, source: str) -> "Figure":
     )
 
 
+@canvas.style()
 def frontier_chart(frontier: pd.DataFrame, losses: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """Expected loss against expected profit, with the policy's own limits beside the frontier."""
     figure, axes = canvas.blank(height=3.8)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@canvas.style()
 def bins_chart(features: list[FeatureBins], *, source: str) -> "Figure":
     """Event rate (dots with 95 % intervals) and share of rows (bars) by bin, for up to six features."""
     from scipy import stats
@@ -40,6 +41,7 @@ def bins_chart(features: list[FeatureBins], *, source: str) -> "Figure":
     return canvas.note(figure, f"Bars: share of rows; dots: default rate with 95 % interval; {source}")
 
 
+@canvas.style()
 def ranking_chart(roc: pd.DataFrame, cap: pd.DataFrame, curve: pd.DataFrame, auc: float, *, source: str) -> "Figure":
     """ROC, cumulative accuracy profile and calibration beside one another."""
     figure, (left, middle, right) = canvas.blank(width=9.2, height=3.6, panels=3)
@@ -70,6 +72,7 @@ def ranking_chart(roc: pd.DataFrame, cap: pd.DataFrame, curve: pd.DataFrame, auc
     return canvas.note(figure, f"Rows the card was not fitted on; intervals 95 %; {source}")
 
 
+@canvas.style()
 def shift_chart(features: pd.DataFrame, *, source: str) -> "Figure":
     """Stability index of each feature against what chance alone gives."""
     shown = features.head(15).iloc[::-1].reset_index(drop=True)
@@ -86,6 +89,7 @@ def shift_chart(features: pd.DataFrame, *, source: str) -> "Figure":
     return canvas.note(figure, source)
 
 
+@canvas.style()
 def band_chart(bands: pd.DataFrame, score: pd.Series, *, source: str) -> "Figure":
     """Shares of customers by band of the score, before and after."""
     figure, axes = canvas.blank(height=3.4)

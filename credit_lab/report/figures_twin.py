@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@canvas.style()
 def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """Open balance and sales by month under both policies, with 80 % of the simulated worlds."""
     if monthly.empty:
@@ -39,6 +40,7 @@ def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figu
     return canvas.note(figure, f"Median and 80 % of simulated worlds; {source}")
 
 
+@canvas.style()
 def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) -> "Figure":
     """Turnover and bad debt of each simulated world under both policies, and what changes in the same world."""
     from matplotlib.ticker import MaxNLocator
@@ -73,6 +75,7 @@ def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) 
     return canvas.note(figure, f"Each world meets both policies; orange: mean; {source}")
 
 
+@canvas.style()
 def sensitivity_chart(table: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """What each knob does to profit at the ends of its range."""
     figure, axes = canvas.blank(height=3.2)
@@ -94,6 +97,7 @@ def sensitivity_chart(table: pd.DataFrame, *, currency: str, source: str) -> "Fi
     return canvas.note(figure, source)
 
 
+@canvas.style()
 def search_chart(found: pd.DataFrame, front: pd.DataFrame, *, source: str) -> "Figure":
     """Bad debt against turnover of all settings tried, and the frontier."""
     if found.empty:

@@ -9,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from credit_lab import spreadsheet
 from credit_lab.report.artefacts import Table
 
-# Signs that make a spreadsheet take a text for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _EXACT = 10**15  # a spreadsheet keeps 15 digits of a number
 _TIMES = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*")
@@ -42,24 +41,11 @@ def whole(table: Table, folder: Path) -> list[tuple[Any, ...]]:
             with path.open(encoding="utf-8-sig") as file:
                 if file.readline().strip() != ",".join(names):
                     continue
-            frame = read(path)
+            frame = spreadsheet.read_csv(path)
             if len(frame) == table.total_rows:
                 typed = [_typed(frame[column.name], column.type) for column in table.columns]
                 return list(zip(*typed, strict=True))
     return list(table.rows)
-
-
-def read(path: Path) -> pd.DataFrame:
-    """A table saved beside a report, its texts as they were before they were quoted for spreadsheets."""
-    frame = pd.read_csv(
-        path, encoding="utf-8-sig", dtype_backend="numpy_nullable", keep_default_na=False, na_values=[""]
-    )
-    texts = [name for name in frame if isinstance(frame[name].dtype, pd.StringDtype)]
-    return frame.assign(**{name: frame[name].map(_unquoted, na_action="ignore") for name in texts})
-
-
-def _unquoted(text: str) -> str:
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
 
 
 def _typed(column: pd.Series, kind: str) -> list[Any]:

@@ -18,20 +18,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from credit_lab import __version__
+from credit_lab import __version__, compiled
 from credit_lab.errors import ReportError, nearest
 from credit_lab.ledger.database import concealed
 from credit_lab.ledger.sources import state
-from credit_lab.report import language, privacy, time_left
+from credit_lab.report import kernel, language, privacy, time_left
 from credit_lab.report.page import page
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
 # What a notebook may leave beside its tables for run.json: verdicts, key figures (name → value, unit), forecasts made.
 _LEFT = ("verdicts", "figures", "forecasts")
-# A kernel or a worker ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when
-# asked to by prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
-END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
-
 KILLED = "the kernel ended: it was killed, or memory was short; free memory or take a shorter ledger, then run again"
 
 
@@ -263,6 +259,9 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: li
     _with_time_left(usual, source.stem)
     from nbclient.exceptions import DeadKernelError
 
+    compiled.settle()
+    settings = executed.with_name(".settings")
+    settings.mkdir()
     try:
         papermill.execute_notebook(
             _literal(source),
@@ -273,10 +272,8 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: li
             engine_name="credit_lab",
             log_output=False,
             shutdown_kernel="immediate",  # everything is saved: no need to let it tidy up
-            extra_arguments=[
-                "--IPKernelApp.log_level=ERROR",  # its note on unencrypted TCP is for shared machines
-                f"--IPKernelApp.exec_lines={END_WITH_PARENT}",
-            ],
+            kernel_manager_class=kernel.manager(settings),
+            extra_arguments=list(kernel.ARGUMENTS),
         )
     except papermill.PapermillExecutionError as error:  # its count includes the injected parameters
         raise Stopped(source.name, error.exec_count - 1, error.ename, error.evalue) from error
@@ -284,6 +281,8 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: li
         raise Stopped(source.name, _cells_done(executed) + 1, "DeadKernel", KILLED) from error
     except RuntimeError as error:  # jupyter_client: it did not even come up
         raise Stopped(source.name, 1, "DeadKernel", f"{error}; {KILLED}") from error
+    finally:
+        shutil.rmtree(settings, ignore_errors=True)
 
 
 def _with_time_left(usual: list[float] | None, name: str) -> None:

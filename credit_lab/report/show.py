@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from credit_lab import file_names
+from credit_lab import file_names, spreadsheet
 from credit_lab.errors import ReportError
 from credit_lab.report import canvas, language, privacy
 from credit_lab.report.language import say
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 RECORD = "application/vnd.credit_lab+json"
 
-# Signs that make a spreadsheet take a text for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _CONTROL = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10, 13)}
 # Columns whose unit stands in the column `unit` of the same row.
 _BY_ROW = ("value", "previous", "change", "a", "b", "difference")
@@ -247,6 +245,7 @@ def _title(name: Any) -> str:
     return language.title(str(name))
 
 
+@canvas.style()
 def figure(drawing: "Figure", alt: str) -> Shown:
     """A figure as vectors inside the page, with its alternative text."""
     texts = [alt, *canvas.texts(drawing)]
@@ -308,7 +307,7 @@ def lights(verdicts: dict[str, str]) -> Shown:
 
 
 def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
-    """Save tables as CSV (UTF-8 with a byte-order mark, for spreadsheets); texts that look like formulas get a quote.
+    """Save tables as CSV for spreadsheets, as `spreadsheet.write_csv` writes it.
 
     Numbers from a thousand up are rounded to cents, smaller ones to eight decimals.
 
@@ -324,12 +323,9 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, whole in tables.items():
             frame, _ = privacy.hidden(whole)
-            texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column].dtype)]
-            safe = frame.assign(**{column: frame[column].map(_quoted) for column in texts})
-            floats = safe.select_dtypes("float")
-            safe[floats.columns] = floats.apply(_rounded)
-            safe.columns = safe.columns.map(_quoted)
-            safe.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8-sig", date_format="%Y-%m-%d")
+            rounded, floats = frame.copy(deep=False), frame.select_dtypes("float")
+            rounded[floats.columns] = floats.apply(_rounded)
+            spreadsheet.write_csv(rounded, folder / f"{name}.csv")
     except OSError as error:
         raise ReportError(f"tables cannot be saved in {folder}: {error}") from error
 
@@ -337,11 +333,3 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
 def _rounded(column: pd.Series) -> pd.Series:
     """Without the noise of binary fractions: cents in columns of money, eight decimals below a thousand."""
     return column.round(8).where(column.abs() < 1000, column.round(2))
-
-
-def _quoted(value: Any) -> Any:
-    """Text that a spreadsheet takes for text; a bare carriage return would begin a new row with what follows it."""
-    if not isinstance(value, str):
-        return value
-    text = value.replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if value.lstrip(" ").startswith(_FORMULA) else text

@@ -15,6 +15,7 @@ from typing import Any
 import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
+from credit_lab import spreadsheet
 from credit_lab.report import office
 from credit_lab.report.artefacts import Table
 from credit_lab.report.language import say, value
@@ -207,7 +208,7 @@ def _put(page: Any, row: int, at: int, value: Any, kind: str, unit: str, styles:
         )
     else:
         text = office.legal(value)
-        risky = text.startswith(office.FORMULA)
+        risky = spreadsheet.is_formula(text)
         page.write_string(row, at, text, styles.get(quote_prefix=True) if risky else styles.get())
 
 

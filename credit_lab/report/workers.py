@@ -18,8 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from credit_lab import compiled
 from credit_lab.errors import ReportError
-from credit_lab.report.run import END_WITH_PARENT, Stopped, step
+from credit_lab.report.kernel import END_WITH_PARENT
+from credit_lab.report.run import Stopped, step
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def execute(jobs: Sequence[Job], workers: int = 2) -> Iterator[Done]:
     ReportError
         A worker process died (killed, or out of memory).
     """
+    compiled.settle()
     waiting = list(jobs)[::-1]
     busy: dict[int, tuple[subprocess.Popen[str], Job]] = {}
     with contextlib.ExitStack() as stack, selectors.DefaultSelector() as ready:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from numba import njit
 
+from credit_lab.compiled import njit
 from credit_lab.errors import CreditLabError, nearest
 
 Array = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ Ids = npt.NDArray[np.int64]
 UNSEEN = ("neutral", "worst", "error")
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def slots(values: Any, edges: Any, codes: Any) -> Any:
     """Slot of every value: intervals, then special codes, then missing."""
     n = len(edges)
@@ -51,7 +51,7 @@ def slots(values: Any, edges: Any, codes: Any) -> Any:
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def tally(places: Any, number: Any, target: Any, weights: Any) -> Any:
     """Weight of non-events and events in each place."""
     counts = np.zeros((number, 2))

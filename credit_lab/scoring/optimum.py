@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from credit_lab.compiled import njit
 from credit_lab.errors import CreditLabError, nearest
 
 Array = npt.NDArray[np.float64]
@@ -86,7 +86,7 @@ class Limits:
         return min(5.0, max(1.0, events / 20)) if self.min_events is None else self.min_events
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _gains(
     events: Any,
     others: Any,
@@ -126,7 +126,7 @@ def _gains(
     return gains
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _fits(bad: Any, rows: Any, next_bad: Any, next_rows: Any, direction: Any, min_difference: Any, min_z: Any) -> Any:
     """Whether two neighbours go in `direction` and lie far enough apart."""
     cross = next_bad * rows - bad * next_rows
@@ -143,7 +143,7 @@ def _fits(bad: Any, rows: Any, next_bad: Any, next_rows: Any, direction: Any, mi
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _solve(events: Any, others: Any, gains: Any, trend: Any, max_bins: Any, min_difference: Any, min_z: Any) -> Any:
     """Last pre-bin of every bin of the best division, and its value; empty if there is none.
 
@@ -217,7 +217,7 @@ def _solve(events: Any, others: Any, gains: Any, trend: Any, max_bins: Any, min_
     return ends[:count][::-1].copy(), value + count * TIE
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def solve(
     events: Any,
     others: Any,

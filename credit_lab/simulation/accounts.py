@@ -1,25 +1,24 @@
 """The books of the kernel: losses and who bears them, what a factor has paid, money-days, balances by month."""
 
-import numba
-
+from credit_lab.compiled import njit
 from credit_lab.simulation import records as rec
 from credit_lab.simulation.records import BORROWING
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def advance(rest, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
     """What the factor has paid on an invoice of which so much is open."""
     return rest // 10000 * pol[g].advance + rest % 10000 * pol[g].advance // 10000
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def repay(line, rest, part, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
     """The factor gets back what it paid on the part of the rest that is settled."""
     if pol[g].factored:
         line[rec.REPAID] += advance(rest, g, pol) - advance(rest - part, g, pol)
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no-untyped-def] # pragma: no cover
     """A write-off of the last of an invoice: what the factor bears of it, what the insurer pays, what is left."""
     c = inv[i].who
@@ -42,7 +41,7 @@ def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no
     return own
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def at_stake(g, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """What the seller loses of one unit owed by a customer that fails."""
     lost = 1 - r.recovery
@@ -53,7 +52,7 @@ def at_stake(g, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
     return lost
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def allowed(c, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """The limit, or that of the trial step a newcomer has reached."""
     limit = cus[c].limit
@@ -64,7 +63,7 @@ def allowed(c, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
     return limit
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances.
 
@@ -92,7 +91,7 @@ def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ign
         month += 1
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def late(day, i, amount, inv, cus, month_of, edges, result):  # type: ignore[no-untyped-def] # pragma: no cover
     """An amount that ends on a day was overdue at the month ends between its due date and that day."""
     first = max(inv[i].due + 1, 0)
@@ -105,7 +104,7 @@ def late(day, i, amount, inv, cus, month_of, edges, result):  # type: ignore[no-
                 break
 
 
-@numba.njit(**BORROWING)
+@njit(**BORROWING)
 def balances(result):  # type: ignore[no-untyped-def] # pragma: no cover
     """Open amount at each month end."""
     for place in range(result.shape[1]):

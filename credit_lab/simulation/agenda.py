@@ -6,13 +6,13 @@ be read well ahead of their turn, and `fetch` brings their records near while ot
 
 from typing import Any
 
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+from credit_lab.compiled import njit
 from credit_lab.simulation.records import BORROWING
 
 BLOCK = 16
@@ -35,7 +35,7 @@ def fetch(_: Any, records: Any, at: Any) -> Any:  # noqa: ARG001
     return types.void(records, types.intp), build
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def put(pool, last, used, kind, day, item):  # type: ignore[no-untyped-def] # pragma: no cover
     """One more event of a kind on a day."""
     at = last[kind, day]
@@ -46,7 +46,7 @@ def put(pool, last, used, kind, day, item):  # type: ignore[no-untyped-def] # pr
     last[kind, day] = at + 1
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def gather(pool, at, todays, number):  # type: ignore[no-untyped-def] # pragma: no cover
     """A list that ends at a place of the pool, behind so many events of the day; how many there are now."""
     while at >= 0:
@@ -58,7 +58,7 @@ def gather(pool, at, todays, number):  # type: ignore[no-untyped-def] # pragma: 
     return number
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def look_ahead(inv, cus, todays, at, number):  # type: ignore[no-untyped-def] # pragma: no cover
     """Fetch the invoice of a later event of the day, and the customer of one that comes earlier."""
     fetch(inv, todays[min(at + AHEAD, number - 1)])

@@ -1,13 +1,12 @@
 """Payment clocks: the day on which a clock is used up, and how much of it some days burn."""
 
-import numba
-
+from credit_lab.compiled import njit
 from credit_lab.simulation.records import BORROWING
 
 NEVER = 2**60
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def ends_on(clock, since, due, grade, level, disputed, burn, bands):  # type: ignore[no-untyped-def] # pragma: no cover
     """First day from `since` on which the clock is used up; nothing burns during a dispute (from the due date on)."""
     day, last = since, len(bands) - 1
@@ -35,7 +34,7 @@ def ends_on(clock, since, due, grade, level, disputed, burn, bands):  # type: ig
             band += 1
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def burnt(since, until, due, grade, level, disputed, burn, bands):  # type: ignore[no-untyped-def] # pragma: no cover
     """Clock burnt on the days since .. until, both included."""
     total, day, last = 0, since, len(bands) - 1

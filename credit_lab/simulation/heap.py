@@ -1,17 +1,16 @@
 """Who waits for a collector: a binary heap, the largest key on top, of equal keys the smaller item."""
 
-import numba
-
+from credit_lab.compiled import njit
 from credit_lab.simulation.records import BORROWING
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def before(a, b):  # type: ignore[no-untyped-def] # pragma: no cover
     """Largest key on top; of equal keys the smaller item."""
     return a.key > b.key or (a.key == b.key and a.item < b.item)
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def push(heap, size, key, item):  # type: ignore[no-untyped-def] # pragma: no cover
     """One more; the new size."""
     at = size
@@ -26,7 +25,7 @@ def push(heap, size, key, item):  # type: ignore[no-untyped-def] # pragma: no co
     return size + 1
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def pop(heap, size):  # type: ignore[no-untyped-def] # pragma: no cover
     """Takes the top off; the new size."""
     size -= 1

@@ -7,9 +7,9 @@ file differs. Collectors work through a heap ordered by amount × risk until the
 drawn here: what is left to chance stands in the records.
 """
 
-import numba
 import numpy as np
 
+from credit_lab.compiled import njit
 from credit_lab.simulation import records as rec
 from credit_lab.simulation.accounts import (
     accrue,
@@ -27,12 +27,12 @@ from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.records import BORROWING
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "a84f7150abf7"
+PARTS = "7ea3d3c0119f"
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def simulate(inv, size, cus, default_day, pol, stages, settings, burn, bands, month_of, edges, start, payday):  # type: ignore[no-untyped-def] # pragma: no cover
     """Run a replicate on records of orders, customers, grades, stages and one record of settings.
 
@@ -59,7 +59,7 @@ def simulate(inv, size, cus, default_day, pol, stages, settings, burn, bands, mo
     return result, expected
 
 
-@numba.njit(**BORROWING)
+@njit(**BORROWING)
 def _run(  # type: ignore[no-untyped-def] # pragma: no cover
     inv, size, cus, default_day, pol, stages, settings, burn, bands, month_of, edges, start, payday, heads, pool,
     todays, heap, used, result, expected,
@@ -105,14 +105,14 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
     balances(result)
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def _room(orders, customers, stages, days):  # type: ignore[no-untyped-def] # pragma: no cover
     """Room for all lists: an invoice is listed once as it begins, once for its second part, twice for each contact."""
     events = orders * (2 * stages + 4) + 2 * customers
     return events // (BLOCK - 1) * BLOCK + 6 * days * BLOCK
 
 
-@numba.njit(**BORROWING)
+@njit(**BORROWING)
 def _begin(inv, cus, default_day, r, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """Each customer's orders in a row, its failure and what comes back of it on their days."""
     for c in range(len(cus)):
@@ -129,7 +129,7 @@ def _begin(inv, cus, default_day, r, heads, pool, used):  # type: ignore[no-unty
             put(pool, heads, used, FAIL, default_day[c], c)
 
 
-@numba.njit(**BORROWING)
+@njit(**BORROWING)
 def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A customer defaults: nothing is paid any more; what comes back comes later."""
     accrue(result, expected, month_of, edges, c, day, cus, pol, r)
@@ -140,7 +140,7 @@ def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expec
         put(pool, heads, used, BACK, back, c)
 
 
-@numba.njit(**BORROWING)
+@njit(**BORROWING)
 def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A share of each open invoice comes back, the rest is written off."""
     accrue(result, expected, month_of, edges, c, day, cus, pol, r)
@@ -158,7 +158,7 @@ def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # ty
         i = inv[i].following
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """Put the day on which the invoice ends by itself into its list: paid, or written off before."""
     g = cus[inv[i].who].grade
@@ -172,7 +172,7 @@ def _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used):  # type
     _list_end(i, r.days, inv, heads, pool, used)
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def _list_end(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """Into the list of the day on which it ends; one that stands in a later day's list goes into a second kind of list
     as well, one that stands in an earlier day's list is moved on when that day comes."""
@@ -184,14 +184,14 @@ def _list_end(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-de
         put(pool, heads, used, EARLY, ends, i)
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def _list_stage(i, horizon, inv, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """The next stage of collection, unless the invoice ends before."""
     if inv[i].ready < horizon and inv[i].ends >= inv[i].ready:
         put(pool, heads, used, STAGED, inv[i].ready, i)
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def _end(  # type: ignore[no-untyped-def] # pragma: no cover
     day, i, inv, cus, pol, r, burn, bands, payday, month_of, edges, heads, pool, used, result, expected
 ):
@@ -229,7 +229,7 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
         inv[i].state = 0
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-def] # pragma: no cover
     """How much of an order is granted; what is refused is counted by reason."""
     oldest = cus[c].first
@@ -249,7 +249,7 @@ def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-de
     return granted
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     day, k, size, inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads, pool, used, result,
     expected,
@@ -294,7 +294,7 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         _list_stage(k, r.days, inv, heads, pool, used)
 
 
-@numba.njit(**BORROWING)
+@njit(**BORROWING)
 def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
     k, size, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result, expected
 ):
@@ -316,7 +316,7 @@ def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
         _list_stage(k, r.days, inv, heads, pool, used)
 
 
-@numba.njit(**BORROWING, forceinline=True)
+@njit(**BORROWING, forceinline=True)
 def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
     """Collectors contact whoever waits, by amount × risk, until the day's minutes are used up."""
     number = gather(pool, heads[STAGED, day], todays, 0)

@@ -73,4 +73,4 @@ SETTING = np.dtype(
 )  # fmt: skip
 # How the functions are compiled that run for every event: they borrow arrays and make none, so the references to these
 # need not be counted. Each count is a locked instruction that waits for all memory; together they took half the time.
-BORROWING: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+BORROWING: dict[str, Any] = {"_nrt": False}

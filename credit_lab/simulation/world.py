@@ -12,11 +12,11 @@ order, so the kernel and the plain reference agree to the cent.
 import math
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from credit_lab.compiled import njit
 from credit_lab.errors import CreditLabError
 
 Ints = npt.NDArray[np.int64]
@@ -219,7 +219,7 @@ class World:
         return np.rint(-np.log1p(-self.hazard) * ONE).astype(np.int64)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def mix(z):  # type: ignore[no-untyped-def] # pragma: no cover
     """Finaliser of splitmix64."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -227,13 +227,13 @@ def mix(z):  # type: ignore[no-untyped-def] # pragma: no cover
     return z ^ (z >> np.uint64(31))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def uniform(base, purpose):  # type: ignore[no-untyped-def] # pragma: no cover
     """A number in (0, 1) for a purpose."""
     return (float(mix(base ^ (purpose * STEP)) >> np.uint64(11)) + 0.5) * 1.1102230246251565e-16
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _normal(u):  # type: ignore[no-untyped-def] # pragma: no cover
     """Quantile of the normal distribution (Acklam's rational fit, relative error 1.2e-9)."""
     if u < 0.02425 or u > 0.97575:
@@ -253,13 +253,13 @@ def _normal(u):  # type: ignore[no-untyped-def] # pragma: no cover
     return top / low
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def customer_key(seed, replicate, customer):  # type: ignore[no-untyped-def] # pragma: no cover
     """Key of a customer's draws in one replicate."""
     return mix(mix(mix(np.uint64(seed) + ODD) ^ np.uint64(replicate)) ^ (np.uint64(customer) + ODD))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def draw_orders(seed, replicate, rate, amount, spread, joins, pace):  # type: ignore[no-untyped-def] # pragma: no cover
     """Orders sorted by (day, customer): first order of each day, customer, number of the order there, amount.
 
@@ -303,7 +303,7 @@ def draw_orders(seed, replicate, rate, amount, spread, joins, pace):  # type: ig
     return start, who, count, size
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def draw_payments(orders, opening, seed, replicate, number, habit, taken, shares, dispute_days):  # type: ignore[no-untyped-def] # pragma: no cover
     """How each order would be paid if it became an invoice, into its record: clock, pending (the second part's clock),
     disputed, quick (takes a discount if there is one), leaves (its customer, if it is refused).
@@ -325,7 +325,7 @@ def draw_payments(orders, opening, seed, replicate, number, habit, taken, shares
         orders[k].leaves = uniform(base, LEAVE) < leave
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def draw_waits(seed, replicate, waited, hazard, bands):  # type: ignore[no-untyped-def] # pragma: no cover
     """Days from the failure to the write-off, longer than those waited, under a hazard constant within each band."""
     result = np.empty(len(waited), np.int64)
@@ -342,7 +342,7 @@ def draw_waits(seed, replicate, waited, hazard, bands):  # type: ignore[no-untyp
     return result
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def draw_orders_after(seed, replicate, customers, mean):  # type: ignore[no-untyped-def] # pragma: no cover
     """Days for which each customer goes on ordering after its failure: at least k with chance q^k, q = m / (1 + m)."""
     result = np.empty(customers, np.int64)
@@ -352,7 +352,7 @@ def draw_orders_after(seed, replicate, customers, mean):  # type: ignore[no-unty
     return result
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def draw_defaults(seed, replicate, default_rate, correlation):  # type: ignore[no-untyped-def] # pragma: no cover
     """Day of default of each customer; a common factor moves all of them."""
     result = np.empty(len(default_rate), np.int64)
