@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from numbers import Number
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -143,7 +144,12 @@ def _database(url: str) -> dict[str, Loader]:
 
 def _database_table(url: str, name: str) -> pd.DataFrame:
     with connected(url, f"does not give table {name!r}") as connection:
-        return _settle(connection.table(name).to_pandas())
+        return from_database(connection.table(name))
+
+
+def from_database(table: Any) -> pd.DataFrame:
+    """The rows of an Ibis table, with its types."""
+    return _settle(table.to_pandas())
 
 
 def _settle(frame: pd.DataFrame) -> pd.DataFrame:
