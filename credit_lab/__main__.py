@@ -157,6 +157,7 @@ def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -
 
 @app.command()
 def review(
+    context: typer.Context,
     ledger: options.Ledger = "data/sample",
     policy: Annotated[str, typer.Option(help="Policy file.")] = "data/policies/2025-baseline.toml",
     period: Annotated[str, typer.Option(help="Quarter 2025Q4, month 2025-11 or year 2025.")] = "2025Q4",
@@ -195,6 +196,7 @@ def review(
     with options.sharing(pseudonymise, min_cell):
         periods.parse_period(period)
         rules = policies.load(policy)
+        options.one_state(context, ledger, mapping, out)
         book = inputs.open_ledger(ledger, mapping, currency, rates)
         report.require_period(book, period)
         parameters = {
@@ -232,6 +234,7 @@ def review(
 
 @app.command()
 def backtest(
+    context: typer.Context,
     ledger: options.Ledger = "data/sample",
     policy: Annotated[list[str], typer.Option(help="Policy file; give it twice, champion first.")] = [],  # noqa: B006
     mapping: options.MappingFile = "",
@@ -260,6 +263,7 @@ def backtest(
             periods.parse_date(text, option)
     with options.sharing(pseudonymise, min_cell):
         rules = [policies.load(name) for name in names]
+        options.one_state(context, ledger, mapping, out)
         book = inputs.open_ledger(ledger, mapping, currency, rates)
         options.registry(out)
         parameters = {"ledger": ledger, "mapping": mapping, "policy_a": names[0], "policy_b": names[1]}
@@ -276,6 +280,7 @@ def backtest(
 
 @app.command()
 def claim(
+    context: typer.Context,
     ledger: options.Ledger = "data/sample",
     claims: Annotated[str, typer.Option(help="Claims file.")] = "data/claims/process_guide.toml",
     policy_date: Annotated[str, typer.Option(help="First day under the policy.")] = "2025-01-01",
@@ -309,6 +314,7 @@ def claim(
     policies.load(policy)
     if registration:
         registrations.load(registration)
+    options.one_state(context, ledger, mapping, out)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     options.registry(out)
     parameters = {"ledger": ledger, "mapping": mapping, "claims": claims, "policy_date": policy_date, "seed": seed}

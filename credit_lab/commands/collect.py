@@ -93,6 +93,7 @@ def worklist(
 
 @app.command()
 def cash(
+    context: typer.Context,
     ledger: options.Ledger = "data/sample",
     as_of: AsOf = "2025-12-31",
     mapping: options.MappingFile = "",
@@ -112,6 +113,7 @@ def cash(
 
     periods.parse_date(as_of, "--as-of")
     options.registry(out)
+    options.one_state(context, ledger, mapping, out)
     made = report.run(
         inputs.notebook("51_cash_forecast"),
         {"ledger": ledger, "mapping": mapping, "as_of": as_of, "weeks": weeks, "seed": seed, "currency": currency,

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from credit_lab.ledger import snapshot
 from credit_lab.ledger.database import concealed
 from credit_lab.ledger.model import Ledger as Book
 
@@ -67,6 +68,11 @@ def sharing(key_file: str, min_cell: int) -> AbstractContextManager[None]:
     from credit_lab.report import privacy
 
     return privacy.sharing(privacy.Sharing(key_file, privacy.least(min_cell)))
+
+
+def one_state(context: typer.Context, ledger: str, mapping: str, out: Path) -> None:
+    """Until the command ends, it and its notebooks read one state of the ledger; see `ledger.snapshot`."""
+    context.with_resource(snapshot.taken(ledger, mapping, out))
 
 
 def registry(out: Path) -> Path:

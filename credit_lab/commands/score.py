@@ -25,6 +25,7 @@ Out = Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT
 
 @app.command("fit")
 def fit_(
+    context: typer.Context,
     ledger: options.Ledger = "data/sample",
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
@@ -58,6 +59,8 @@ def fit_(
     }  # fmt: skip
     _refuse_early(parameters)
     options.registry(out)
+    if not table:
+        options.one_state(context, ledger, mapping, out)
     made = report.run(
         inputs.notebook("30_scorecard_design"), parameters, out / "scorecard", title="Scorecard",
         progress=not (quiet or as_json),
@@ -103,6 +106,7 @@ def apply(
 
 @app.command()
 def validate(
+    context: typer.Context,
     card: Annotated[Path, typer.Option(help="card.json of `score fit`.")],
     ledger: options.Ledger = "data/sample",
     mapping: options.MappingFile = "",
@@ -136,6 +140,8 @@ def validate(
     }  # fmt: skip
     _refuse_early(parameters)
     options.registry(out)
+    if not table:
+        options.one_state(context, ledger, mapping, out)
     made = report.run(
         inputs.notebook("31_scorecard_validation"), parameters, out / "validation", title="Scorecard validation",
         facts={"card_digest": governed.identified(str(card)).digest},

@@ -17,6 +17,7 @@ app = typer.Typer()
 
 @app.command()
 def simulate(
+    context: typer.Context,
     ledger: options.Ledger = "data/sample",
     policy: Annotated[list[str], typer.Option(help="Policy file; give it twice, the one in force first.")] = [],  # noqa: B006
     as_of: Annotated[str, typer.Option(help="Last day known; the simulation begins the day after.")] = "2025-12-31",
@@ -50,6 +51,8 @@ def simulate(
         raise typer.BadParameter("a report has all tables in OUT/simulation/tables", param_hint="--tables")
     day = periods.parse_date(as_of, "--as-of")
     rules = [policies.load(name) for name in names]
+    if report:
+        options.one_state(context, ledger, mapping, out)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     numbers: dict[str, Any] = {"days": days, "replicates": replicates, "capacity": capacity, "candidates": candidates,
                                "loss_cap": loss_cap, "seed": seed, "jobs": jobs}  # fmt: skip

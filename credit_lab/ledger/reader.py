@@ -11,7 +11,7 @@ from credit_lab import money, schema
 from credit_lab.errors import LedgerError, nearest
 from credit_lab.ids import ordering
 from credit_lab.ledger import quarantine as held
-from credit_lab.ledger import rules, sources
+from credit_lab.ledger import rules, snapshot, sources
 from credit_lab.ledger.database import hide_password
 from credit_lab.ledger.mapping import Mapping, TableMap, load
 from credit_lab.ledger.model import Ledger
@@ -53,7 +53,7 @@ def read(
     """
     source = mapping if isinstance(mapping, Mapping) else load(mapping) if mapping else Mapping()
     chosen = None if beside is None else {schema.table(name).name for name in beside}
-    shown, state, found = hide_password(str(path)), sources.state(path), sources.loaders(path, source)
+    shown, state, found = hide_password(str(path)), sources.state(path), snapshot.loaders(path, source)
     maps = dict(source.tables or _own(found, path))
     quarantine = Quarantine()
     shaped = {name: _shaped(name, maps, found, source, path, quarantine) for name in maps if name in DOCUMENTS}

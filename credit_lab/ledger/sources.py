@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from numbers import Integral, Number
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -125,7 +126,12 @@ def _database(url: str) -> dict[str, Loader]:
 
 def _database_table(url: str, name: str) -> pd.DataFrame:
     with connected(url, f"does not give table {name!r}") as connection:
-        return _settled(connection.table(name).to_pyarrow())
+        return from_database(connection.table(name))
+
+
+def from_database(table: Any) -> pd.DataFrame:
+    """The rows of an Ibis table, with its types."""
+    return _settled(table.to_pyarrow())
 
 
 def _sheet(frame: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from credit_lab.errors import ReportError
 from credit_lab.report import language, pdf, privacy, time_left
 from credit_lab.report.artefacts import Artefact, Heading, Table, artefacts, first_finding
 from credit_lab.report.page import Front, page
-from credit_lab.report.run import alone, parameters_of, swap, unfinished, without_passwords
+from credit_lab.report.run import alone, parameters_of, same, states, swap, unfinished, without_passwords
 from credit_lab.report.workers import Job, execute
 from credit_lab.verdict import LIGHTS
 
@@ -203,11 +203,17 @@ def make(
     started, clock = time.time(), time.monotonic()
     parameters, aside = without_passwords(parameters), unfinished(target)
     with alone(target):
+        before = states(parameters)
         if not resume:
             shutil.rmtree(aside, ignore_errors=True)
         jobs = [_job(notebook, parameters, aside, target, inputs) for notebook in notebooks]
         parts = {part.name: part for part in _parts(jobs, workers, say, time_left.last_parts(target))}
         executed = time.monotonic()
+        try:
+            same(before, states(parameters))
+        except ReportError:
+            shutil.rmtree(aside, ignore_errors=True)  # nobody knows which parts are of which version
+            raise
         pack = Pack(title, dict(facts), tuple(parts[notebook.stem] for notebook in notebooks))
         if not pack.made:
             raise ReportError("no part of the pack could be made:\n" + "\n".join(pack.missing))

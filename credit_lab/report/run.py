@@ -135,12 +135,12 @@ def run(
         shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
         aside.mkdir()
         try:
-            before = _inputs(parameters)
+            before = states(parameters)
             record = step(source, parameters, aside, target, facts=facts, progress=progress)
             html = aside / f"{source.stem}.html"
             html.write_text(page(title, [aside / source.name]), encoding="utf-8")
             also(aside, record)
-            _same(before, _inputs(parameters))
+            same(before, states(parameters))
             swap(aside, target)
             shutil.rmtree(_failed(target), ignore_errors=True)  # what an earlier failure left is answered now
         except Stopped as error:
@@ -187,13 +187,20 @@ def alone(target: Path) -> Iterator[None]:
             Path(lock.name).unlink(missing_ok=True)
 
 
-def _inputs(parameters: Mapping[str, Any]) -> dict[str, list[tuple[str, int, int]]]:
+def states(parameters: Mapping[str, Any]) -> dict[str, list[tuple[str, int, int]]]:
     """The files behind each parameter that names a file or a folder of files, as `sources.state` gives them."""
     texts = {name: value for name, value in parameters.items() if isinstance(value, str) and value}
     return {f"{name} {value}": state(value) for name, value in texts.items() if name not in ("out", "registry")}
 
 
-def _same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse what was made while one of its files changed.
+
+    Raises
+    ------
+    ReportError
+        Which file; nothing that was made is of one version.
+    """
     changed = [name for name in before if before[name] != after[name]]
     if changed:
         raise ReportError(
