@@ -32,15 +32,15 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "credit_lab needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python tools/install.py --require-hashes -r constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 # Optional: ledgers on Spark (needs Java).
 spark: $(VENV)/.spark
 
 $(VENV)/.spark: $(READY) constraints-spark.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-spark.txt
+	@$(BIN)/python tools/install.py --require-hashes --no-deps -r constraints-spark.txt
 	touch $@
 
 review: $(READY)
@@ -86,7 +86,7 @@ wheel: $(READY)
 	rm -rf $(WHEELHOUSE) build dist/*.whl
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	$(PYTHON) -m venv $(WHEELHOUSE)/env
-	$(WHEELHOUSE)/env/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	@$(WHEELHOUSE)/env/bin/python tools/install.py --require-hashes -r constraints.txt
 	$(WHEELHOUSE)/env/bin/python -m pip install --quiet --disable-pip-version-check --no-deps dist/*.whl
 	env -u PYTHONPATH $(WHEELHOUSE)/env/bin/credit-lab start $(WHEELHOUSE)/lab
 	cd $(WHEELHOUSE)/lab && env -u PYTHONPATH ../env/bin/credit-lab review --quiet
