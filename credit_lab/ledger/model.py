@@ -14,6 +14,7 @@ from credit_lab import money, schema, summary
 from credit_lab.errors import LedgerError
 from credit_lab.ids import among, positions
 from credit_lab.ledger.currency import converted_tables
+from credit_lab.ledger.extent import documents_by_day, last_day
 
 # Invoices of a part of a ledger (`Ledger.parts`): what is worked out over a part takes about a gigabyte.
 PART = 1_000_000
@@ -58,6 +59,20 @@ class Ledger:
     def customers(self) -> pd.DataFrame:
         """Customers; derived from the documents where the source had no such table."""
         return self.tables["customers"]
+
+    @cached_property
+    def last_day(self) -> pd.Timestamp:
+        """Last day up to which the ledger is complete, see `ledger.extent.last_day`; every default day is this one.
+
+        Raises
+        ------
+        LedgerError
+            No document has a date.
+        """
+        found = last_day(documents_by_day(self.tables))
+        if pd.isna(found):
+            raise LedgerError(f"{self.source}: no document with a date, so there is no day to look from")
+        return found
 
     def has(self, name: str) -> bool:
         """Whether the source had the table."""

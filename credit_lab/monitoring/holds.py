@@ -307,8 +307,7 @@ def orders_placed(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, tax_ra
 
 
 def _fate(ledger: Ledger, orders: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
-    last = max(ledger.payments["paid_date"].max(), ledger.invoices["issue_date"].max())
-    paid = settlement(ledger, last).set_index("invoice_id")
+    paid = settlement(ledger, ledger.last_day).set_index("invoice_id")
     invoice = asked["invoice_id"]
     settled, due = pd.to_datetime(invoice.map(paid["settled_on"])), pd.to_datetime(invoice.map(paid["due_date"]))
     lost = pd.Series(0.0, index=orders.index)
