@@ -1,6 +1,7 @@
 """Options that several commands share, and how results are printed."""
 
 import json
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from credit_lab import periods
 from credit_lab.ledger.database import concealed
 from credit_lab.ledger.model import Ledger as Book
 
@@ -20,6 +22,16 @@ Pseudonymise = Annotated[str, typer.Option(help="Key file: ids and names become 
 MinCell = Annotated[int, typer.Option(help="For sharing: hide single customers, mask groups with fewer than so many.")]
 MODELS = "data/models.jsonl"  # register of models
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+
+
+def _a_day(text: str, param: typer.CallbackParam) -> str:
+    """A day as given, refused before anything is read if it is none; empty: the run finds its own."""
+    if text:
+        periods.parse_date(text, param.opts[0])
+    return text
+
+
+AsOf = Annotated[str, typer.Option(help="Last day known; default: the last day of the data.", callback=_a_day)]
 
 
 def say(text: str = "") -> None:
@@ -61,14 +73,18 @@ def registry(out: Path) -> Path:
     return out / registries.NAME
 
 
-def finish(made: Any, as_json: bool, command: str, *, book: Book | None = None, as_of: str = "") -> None:
-    """Enter a report in the registry beside it; say where it is and what it found."""
+def finish(
+    made: Any, as_json: bool, command: str, *, book: Book | None = None, as_of: str = "", notes: Sequence[str] = ()
+) -> None:
+    """Enter a report in the registry beside it; say where it is, what it found, and `notes` on its day or period."""
     from credit_lab.report import registry as registries
 
     number = registries.enter(made.folder.parent / registries.NAME, command, made.folder, made.run, book, as_of)
     if as_json:
-        dump({"html": str(made.html), "run": number, **made.run})
+        dump({"html": str(made.html), "run": number, "notes": list(notes), **made.run})
         return
+    for note in notes:
+        say(note)
     for name, verdict in made.run["verdicts"].items():
         say(f"{name}: {verdict}")
     say(f"report: {made.html} ({made.run['seconds']:.0f} s, run {number})")

@@ -37,6 +37,8 @@ def last_day(documents: "pd.Series[int]") -> pd.Timestamp:
     ----------
     documents : number of documents per day, as `documents_by_day` gives them
 
+    Examples
+    --------
     >>> days = pd.to_datetime(["2024-01-31", "2024-02-29", "2024-03-28", "2923-04-30"])
     >>> last_day(pd.Series(1, index=days.astype("datetime64[s]"))).date()
     datetime.date(2024, 3, 28)

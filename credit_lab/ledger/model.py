@@ -131,12 +131,14 @@ class Ledger:
     def reporting(self, currency: str = "", rates: Mapping[str, float] | None = None) -> "Ledger":
         """The ledger in one reporting currency: converted where rates are given, else only the documents in `currency`.
 
+        Rates may be for a policy's amounts alone: a ledger in one currency is then left in it.
+
         Raises
         ------
         LedgerError
             Several currencies and neither a choice nor rates; rates without a currency to convert to.
         """
-        if rates:
+        if rates and (currency or len(self.currencies) > 1):
             if not currency:
                 raise LedgerError("rates are given, but not the currency to convert to; say --currency as well")
             return self.convert(dict(rates), currency)

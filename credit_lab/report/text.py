@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.backtest import Duel, claims_text
-from credit_lab.policy import Policy
+from credit_lab.policy import money_note
 from credit_lab.report import language
 from credit_lab.report.losses import Losses
 from credit_lab.report.review import Review
@@ -43,7 +43,7 @@ def headline(review: Review) -> list[str]:
         f"The largest customer holds {top['largest 1']:.1%} and the ten largest {top['largest 10']:.1%} of receivables"
         f"{limit} the policy's cap of {cap:.0%}."
     )
-    return [*sentences, *currency_note(review.policy, review.currency)]
+    return [*sentences, *money_note(review.policy)]
 
 
 def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5) -> str:
@@ -114,16 +114,6 @@ def verdicts(review: Review) -> dict[str, str]:
         ),
     }
     return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
-
-
-def currency_note(policy: Policy, currency: str) -> list[str]:
-    """Said when the policy's absolute amounts are in another currency than the ledger; empty otherwise."""
-    if policy.meta.currency == currency:
-        return []
-    return [
-        f"The absolute amounts of policy {policy.meta.id} (trial limits, authority, smallest amounts) are written in "
-        f"{policy.meta.currency}; here they are taken as {currency} without conversion."
-    ]
 
 
 def replay_headline(run: Duel) -> list[str]:
