@@ -93,7 +93,7 @@ def worklist(
     options.say("\n".join(notes))
     shown = desk.rows[desk.rows["chosen"]]
     columns = ["rank", "customer_id", "action", "minutes", "items", "open_amount", "oldest_days", "gain", "index"]
-    options.say(options.as_text(shown[columns]))
+    options.say(options.as_text(shown[columns]) if len(shown) else "no contact brings more than it costs")
     options.say("\n".join(desk.sources))
 
 

@@ -15,6 +15,7 @@ DATED = {
     "write_offs": "written_off_on",
 }
 SILENCE_DAYS = 183  # a trade that is silent for longer has ended, or what follows bears a wrong date
+MISSING_DAYS = 31  # invoices or receipts that stop so much before the rest were not exported to the end
 THIN = 0.2  # a day with a smaller share of what its weekday usually holds is not complete
 
 
@@ -23,6 +24,27 @@ def documents_by_day(tables: dict[str, pd.DataFrame]) -> "pd.Series[int]":
     counts = [tables[name][column].value_counts(sort=False) for name, column in DATED.items() if name in tables]
     whole = pd.concat([count[count.index.notna()] for count in counts])
     return whole.groupby(whole.index.astype("datetime64[s]").normalize()).sum().sort_index()
+
+
+def complete_until(tables: dict[str, pd.DataFrame]) -> pd.Timestamp:
+    """Last day up to which a ledger's tables are complete; NaT where nothing is dated.
+
+    The last day of all documents (`last_day`). Where invoices, or receipts, came at least weekly and stop more than a
+    month earlier, which is also more than three times their longest silence of the year before, it is their last day:
+    after it, balances and sales would lack what was not exported.
+    """
+    end = whole = last_day(documents_by_day(tables))
+    for name in ("invoices", "payments"):
+        own = documents_by_day({name: tables[name]})
+        last = last_day(own)
+        if pd.isna(last):
+            continue
+        year = own[(own.index > last - pd.Timedelta(days=365)) & (own.index <= last)]
+        silence = year.index.to_series().diff().max()
+        waited = whole - last
+        if year.sum() >= 52 and waited > max(pd.Timedelta(days=MISSING_DAYS), 3 * silence):
+            end = min(end, last)
+    return end
 
 
 def last_day(documents: "pd.Series[int]") -> pd.Timestamp:

@@ -14,7 +14,7 @@ from credit_lab import money, schema, summary
 from credit_lab.errors import LedgerError
 from credit_lab.ids import among, positions
 from credit_lab.ledger.currency import converted_tables
-from credit_lab.ledger.extent import documents_by_day, last_day
+from credit_lab.ledger.extent import complete_until
 
 # Invoices of a part of a ledger (`Ledger.parts`): what is worked out over a part takes about a gigabyte.
 PART = 1_000_000
@@ -62,14 +62,14 @@ class Ledger:
 
     @cached_property
     def last_day(self) -> pd.Timestamp:
-        """Last day up to which the ledger is complete, see `ledger.extent.last_day`; every default day is this one.
+        """Last day up to which the ledger is complete, see `ledger.extent`; every default day is this one.
 
         Raises
         ------
         LedgerError
             No document has a date.
         """
-        found = last_day(documents_by_day(self.tables))
+        found = complete_until(self.tables)
         if pd.isna(found):
             raise LedgerError(f"{self.source}: no document with a date, so there is no day to look from")
         return found
