@@ -17,7 +17,7 @@ from credit_lab.commands import collect, evaluate, grant, lab, models, options, 
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
-from credit_lab.report import inputs
+from credit_lab.report import inputs, when
 
 app = typer.Typer(
     help="Research workbench for business-to-business trade credit.",
@@ -82,7 +82,7 @@ def sample(
 def check(
     ledger: options.Ledger = "data/sample",
     mapping: options.MappingFile = "",
-    as_of: Annotated[str, typer.Option(help="Aging and KPIs as of this day; default: last day of the data.")] = "",
+    as_of: options.AsOf = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
     as_json: options.Json = False,
@@ -94,14 +94,13 @@ def check(
     from credit_lab import aging, kpi
 
     book = ledgers.read(ledger, mapping or None)
-    day = periods.parse_date(as_of, "--as-of") if as_of else None
     chosen = [book.reporting(currency, inputs.rates_from(rates))] if currency or rates else _per_currency(book)
     found = []
     for one in chosen:
-        last = day or max(one.invoices["issue_date"].max(), one.payments["paid_date"].max())
+        last, notes = when.day(one, as_of)
         items = aging.open_items(one, last)
         figures, why = kpi.measured(one, kpi.monthly(one, last))
-        found.append((one.currency, last, aging.bucket_table(items, one.currency), figures, why))
+        found.append((one.currency, last, notes, aging.bucket_table(items, one.currency), figures, why))
     control = reconcile.against_control(book)
     if as_json:
         options.dump(
@@ -116,11 +115,12 @@ def check(
                 "currencies": {
                     code: {
                         "as_of": str(last.date()),
+                        "notes": notes,
                         "aging": options.records(table),
                         "kpis": {name: None if name in why else value for name, value in figures.items()},
                         "not_measured": why,
                     }
-                    for code, last, table, figures, why in found
+                    for code, last, notes, table, figures, why in found
                 },
             }
         )
@@ -140,8 +140,9 @@ def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -
     options.say(options.as_text(book.accounting))
     if len(book.quarantine):
         options.say("\n" + "\n".join(quarantine.describe(book.quarantine)))
-    for code, last, table, figures, why in found:
-        options.say(f"\nAging of open items at {last.date()}, {code}")
+    for code, last, notes, table, figures, why in found:
+        options.say("\n".join(["", *notes]))
+        options.say(f"Aging of open items at {last.date()}, {code}")
         options.say(options.as_text(table.assign(share=(table["share"] * 100))))
         options.say(
             "\n".join(
@@ -160,7 +161,9 @@ def review(
     context: typer.Context,
     ledger: options.Ledger = "data/sample",
     policy: Annotated[str, typer.Option(help="Policy file.")] = "data/policies/2025-baseline.toml",
-    period: Annotated[str, typer.Option(help="Quarter 2025Q4, month 2025-11 or year 2025.")] = "2025Q4",
+    period: Annotated[
+        str, typer.Option(help="Quarter 2025Q4, month 2025-11 or year 2025; default: last whole quarter.")
+    ] = "",
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
@@ -194,10 +197,13 @@ def review(
     if pack not in ("", "full"):
         raise typer.BadParameter(f"{pack!r}: full is the only one", param_hint="--pack")
     with options.sharing(pseudonymise, min_cell):
-        periods.parse_period(period)
-        rules = policies.load(policy)
+        if period:
+            periods.parse_period(period)
+        policies.load(policy)  # before the ledger, which takes longer
         options.one_state(context, ledger, mapping, out)
         book = inputs.open_ledger(ledger, mapping, currency, rates)
+        rules = inputs.open_policy(policy, book, rates)
+        period, notes = when.period(book, period)
         report.require_period(book, period)
         parameters = {
             "ledger": ledger,
@@ -229,7 +235,7 @@ def review(
             },
             progress=not (quiet or as_json),
         )
-        options.finish(made, as_json, "review", book=book, as_of=str(end.date()))
+        options.finish(made, as_json, "review", book=book, as_of=str(end.date()), notes=notes)
 
 
 @app.command()
@@ -262,20 +268,23 @@ def backtest(
         if text:
             periods.parse_date(text, option)
     with options.sharing(pseudonymise, min_cell):
-        rules = [policies.load(name) for name in names]
+        for name in names:  # before the ledger, which takes longer
+            policies.load(name)
         options.one_state(context, ledger, mapping, out)
         book = inputs.open_ledger(ledger, mapping, currency, rates)
+        rules = [inputs.open_policy(name, book, rates, granting=True) for name in names]
+        last, notes = when.day(book, end, whole_months=True)
         options.registry(out)
         parameters = {"ledger": ledger, "mapping": mapping, "policy_a": names[0], "policy_b": names[1]}
         made = report.run(
             inputs.notebook("70_policy_backtest"),
-            {**parameters, "currency": currency, "rates": rates, "start": start, "end": end},
+            {**parameters, "currency": currency, "rates": rates, "start": start, "end": str(last.date())},
             out / "backtest",
             title="Policy backtest",
             facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
             progress=not (quiet or as_json),
         )
-        options.finish(made, as_json, "backtest", book=book, as_of=_last_day(book, end))
+        options.finish(made, as_json, "backtest", book=book, as_of=str(last.date()), notes=notes)
 
 
 @app.command()
@@ -316,23 +325,19 @@ def claim(
         registrations.load(registration)
     options.one_state(context, ledger, mapping, out)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
+    last, notes = when.day(book, end, whole_months=True)
     options.registry(out)
     parameters = {"ledger": ledger, "mapping": mapping, "claims": claims, "policy_date": policy_date, "seed": seed}
     parameters |= {"policy": policy, "registration": registration}
     made = report.run(
         inputs.notebook("71_claim_test"),
-        {**parameters, "currency": currency, "rates": rates, "start": start, "end": end},
+        {**parameters, "currency": currency, "rates": rates, "start": start, "end": str(last.date())},
         out / "claim",
         title="Claim test",
         facts={"ledger_digest": book.digest()},
         progress=not (quiet or as_json),
     )
-    options.finish(made, as_json, "claim", book=book, as_of=_last_day(book, end))
-
-
-def _last_day(book: ledgers.Ledger, end: str) -> str:
-    """The day a run looks from: as given, else the last one of the data."""
-    return end or str(book.invoices["issue_date"].max().date())
+    options.finish(made, as_json, "claim", book=book, as_of=str(last.date()), notes=notes)
 
 
 @app.command()

@@ -20,6 +20,10 @@ class PolicyError(CreditLabError):
     """A credit policy file is incomplete, inconsistent or out of range."""
 
 
+class MoneyNotKnown(PolicyError):
+    """An amount of a policy is asked for in a currency nobody gave a rate to."""
+
+
 class PeriodError(CreditLabError):
     """A period or date is malformed or lies outside the data."""
 

@@ -68,6 +68,22 @@ def parse_period(text: str) -> Period:
     raise PeriodError(f"period {text!r} is not understood; write a quarter 2025Q4, a month 2025-11 or a year 2025")
 
 
+def last_whole(day: pd.Timestamp, months: int) -> Period:
+    """The last month (`months` = 1), quarter (3) or year (12) that data up to `day` cover whole.
+
+    A weekend at the end of a month is not waited for: few documents bear its days.
+
+    >>> last_whole(pd.Timestamp("2023-12-29"), 3).label, last_whole(pd.Timestamp("2023-12-28"), 3).label
+    ('2023Q4', '2023Q3')
+    """
+    reached = day + pd.offsets.BusinessDay(1)
+    if reached.month == day.month:
+        reached = day + pd.Timedelta(days=1)
+    before = reached.year * 12 + reached.month - 1
+    first = (before // months - 1) * months
+    return _period(first // 12, first % 12 + 1, months)
+
+
 def parse_date(text: str, what: str = "date") -> pd.Timestamp:
     """An ISO day "2025-12-31" as a Timestamp; PeriodError for anything else."""
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):

@@ -57,7 +57,7 @@ def observed_rates(
         The horizon of the last date reaches beyond the ledger.
     """
     buckets = buckets or Buckets()
-    end = max(ledger.invoices["issue_date"].max(), ledger.payments["paid_date"].max())
+    end = ledger.last_day
     if dates[-1] + pd.DateOffset(months=horizon_months) > end + pd.offsets.MonthEnd(0):
         raise PeriodError(f"losses of items open at {dates[-1].date()} are not all known by {end.date()}; end earlier")
     held = snapshots(ledger, dates, buckets)

@@ -11,7 +11,7 @@ from credit_lab.kpi import formulas as f
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import holds
 from credit_lab.monitoring.alerts import MonitoringError
-from credit_lab.periods import parse_date
+from credit_lab.periods import last_whole, parse_date
 from credit_lab.policy import Policy
 
 STATEMENT = (
@@ -175,6 +175,5 @@ def _never_invoiced(ledger: Ledger, run: Replay, policy: Policy) -> float:
 
 
 def last_whole_month(ledger: Ledger) -> pd.Timestamp:
-    """End of the last month that the ledger covers whole, judged by its last document."""
-    last = max(ledger.invoices["issue_date"].max(), ledger.payments["paid_date"].fillna(pd.Timestamp(0)).max())
-    return last if last.is_month_end else last.replace(day=1) - pd.Timedelta(days=1)
+    """End of the last month that the ledger covers whole."""
+    return last_whole(ledger.last_day, 1).end

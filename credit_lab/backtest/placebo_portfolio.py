@@ -13,7 +13,7 @@ from credit_lab.backtest.metrics import METRICS
 from credit_lab.backtest.placebo import Measure, Placebo, change_of_means, summarise
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger.model import Ledger
-from credit_lab.policy import Policy
+from credit_lab.policy import Policy, in_currency
 
 # of the simulated histories: the countback and the measure look back up to 18; write-offs follow failures by up to 24
 # months (`simulation.calibrate`), and a history that began later would show their start-up as a rise of bad debt
@@ -42,6 +42,7 @@ def histories(
     last = policy_date + pd.DateOffset(months=months) - pd.Timedelta(days=1)
     span = simulation.Span(start=first, days=(last - first).days + 1)
     try:
+        policy = in_currency(policy, ledger.currency)
         learned = simulation.calibrate(ledger, policy, policy_date - pd.Timedelta(days=1))
         rules = simulation.of_policy(policy, learned.world.customers)
         worlds = learned.draw(draws, seed=seed)

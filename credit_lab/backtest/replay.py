@@ -18,7 +18,7 @@ from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.aging.series import aged
 from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
-from credit_lab.policy import Policy
+from credit_lab.policy import Policy, in_currency, need_amounts
 
 REASONS = ("granted", "limit", "hold", "no limit")
 Grid = npt.NDArray[np.float64]
@@ -73,6 +73,8 @@ def replay(
     PeriodError
         Less than one month between start and end, or no history before the start.
     """
+    policy = in_currency(policy, ledger.currency)
+    need_amounts(policy, "limits cannot be replayed")
     past = history.build(ledger, end) if past is None else past
     months = pd.DatetimeIndex(past["month"].unique()).sort_values()
     begin = start if start is not None else _default_start(months, warm_up, ledger)

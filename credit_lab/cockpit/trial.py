@@ -91,6 +91,8 @@ def prepare(
     SimulationError
         Too little past to learn from.
     """
+    policy = policies.in_currency(policy, ledger.currency)
+    policies.need_amounts(policy, "nothing to turn")
     assumptions = assumptions or Assumptions()
     learned = calibrate(ledger, policy, as_of, assumptions=assumptions)
     span = Span(as_of + pd.Timedelta(days=1), days, 0)  # from the open books on

@@ -13,7 +13,7 @@ import pandas as pd
 
 from credit_lab import money
 from credit_lab.collection.cells import CollectionError
-from credit_lab.policy import Policy
+from credit_lab.policy import Policy, in_currency
 from credit_lab.policy.sections import Stage
 
 PRE_DUE = "pre_due_notice"
@@ -108,6 +108,8 @@ def run(
 ) -> Run:
     """Run the ladder over the open items of a day.
 
+    Where the policy's amounts are not known in `currency`, nobody is below the minimum and letters have no cost (NaN).
+
     Parameters
     ----------
     items : from `aging.open_items(ledger, as_of)`: kind, document_id, part, customer_id, due_date, days, open_amount
@@ -126,6 +128,7 @@ def run(
     ]
     if missing:
         raise CollectionError(f"ladder: items lack {', '.join(missing)}; use aging.open_items")
+    policy = in_currency(policy, currency)
     stages = policy.ladder.stages
     log = _known(actions, as_of)
     warnings = check_actions(log, items)
@@ -303,7 +306,7 @@ def _below_minimum(
     credit = items[items["kind"] != "invoice"]
     have = pd.Series(money.to_minor(credit["open_amount"], currency), index=credit.index)
     net = owed.add(have.groupby(credit["customer_id"]).sum(), fill_value=0).reindex(owed.index)
-    small = net[net < policy.ladder.min_amount * 10.0 ** money.minor_digits(currency)].index
+    small = net[net < policy.ladder.amount("min_amount") * 10.0 ** money.minor_digits(currency)].index
     reason[(reason == "") & (rows["level"] > 0) & rows["customer_id"].isin(small)] = "below the minimum"
     return reason
 
@@ -323,7 +326,7 @@ def _letters(lines: pd.DataFrame, stages: tuple[Stage, ...]) -> pd.DataFrame:
                 "action": stage.action if stage else PRE_DUE,
                 "channel": stage.channel if stage else "e-mail",
                 "owner": stage.owner if stage else "collector",
-                "cost": float(stage.cost) if stage else 0.0,
+                "cost": stage.amount("cost") if stage else 0.0,
                 "items": len(part),
                 "amount": float(part["open_amount"].sum().round(6)),
                 "interest": float(part["interest"].sum().round(6)),

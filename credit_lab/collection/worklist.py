@@ -21,7 +21,7 @@ from credit_lab.collection.response import Assumption
 
 @dataclass(frozen=True)
 class Contact:
-    """An action that can be taken: minutes of a collector, money cost, and its effect with the source.
+    """An action that can be taken: minutes of a collector, money cost (NaN: not known), its effect with the source.
 
     effect : an `Assumption`, or one made from a measured effect with the measurement as its source
     """
@@ -120,8 +120,9 @@ def _row(
     total, alone = float(amount.sum()), float(amount @ paid / amount.sum())
     gained = float(gain(paid, amount, factor).sum())
     after = alone + gained / total
-    net = gained - contact.cost
+    net = gained - (contact.cost if np.isfinite(contact.cost) else 0.0)
     unit = f"{currency} " if currency else ""
+    cost = f"less {unit}{contact.cost:,.0f} cost" if np.isfinite(contact.cost) else "cost not known"
     return {
         "customer_id": customer,
         "action": contact.action,
@@ -138,7 +139,7 @@ def _row(
         "explanation": (
             f"{unit}{total:,.0f} open, oldest {int(part['days'].max())} days past due; left alone {alone:.0%} of it "
             f"comes within {horizon} days, after {contact.action} {after:.0%} (factor {factor:.3g}): "
-            f"{unit}{gained:,.0f} more, less {unit}{contact.cost:,.0f} cost, for {contact.minutes:g} minutes"
+            f"{unit}{gained:,.0f} more, {cost}, for {contact.minutes:g} minutes"
         ),
     }
 

@@ -5,15 +5,13 @@ from typing import Annotated
 
 import typer
 
-from credit_lab import periods
 from credit_lab import policy as policies
 from credit_lab.commands import options, tables
-from credit_lab.report import inputs
+from credit_lab.report import inputs, when
 
 app = typer.Typer()
 
 PolicyFile = Annotated[str, typer.Option("--policy", help="Policy file.")]
-AsOf = Annotated[str, typer.Option(help="Last day known.")]
 BASELINE = "data/policies/2025-baseline.toml"
 
 
@@ -21,7 +19,7 @@ BASELINE = "data/policies/2025-baseline.toml"
 def alerts(
     ledger: options.Ledger = "data/sample",
     policy: PolicyFile = BASELINE,
-    as_of: AsOf = "2025-12-31",
+    as_of: options.AsOf = "",
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
@@ -38,15 +36,20 @@ def alerts(
     if severity not in ("", "watch", "act", "stop"):
         raise typer.BadParameter(f"{severity!r}: choose watch, act or stop", param_hint="--severity")
     book = inputs.open_ledger(ledger, mapping, currency, rates)
-    seen = collecting.early_warning(book, policies.load(policy), periods.parse_date(as_of, "--as-of"))
+    day, notes = when.day(book, as_of)
+    rules = inputs.open_policy(policy, book, rates)
+    notes += policies.money_note(rules)
+    seen = collecting.early_warning(book, rules, day)
     worth = seen.rules.set_index("rule")[["precision", "lead_median_days"]]
     rows = seen.now.join(worth, on="rule")
     rows = rows[rows["severity"] == severity] if severity else rows
     if out:
         tables.write(rows, out)
     if as_json:
-        options.dump({"as_of": as_of, "alerts": options.records(rows), "rules": options.records(seen.rules)})
+        options.dump({"as_of": str(day.date()), "notes": notes, "alerts": options.records(rows),
+                      "rules": options.records(seen.rules)})  # fmt: skip
         return
+    options.say("\n".join(notes))
     columns = ["customer_id", "rule", "value", "threshold", "severity", "owner", "action", "precision"]
     options.say(options.as_text(rows[columns]) if len(rows) else "no alert began this month")
     options.say("\n".join(collecting_text.warning_headline(seen)))
@@ -56,7 +59,7 @@ def alerts(
 def worklist(
     ledger: options.Ledger = "data/sample",
     policy: PolicyFile = BASELINE,
-    as_of: AsOf = "2025-12-31",
+    as_of: options.AsOf = "",
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
@@ -71,13 +74,15 @@ def worklist(
     from credit_lab.report import collecting
 
     book = inputs.open_ledger(ledger, mapping, currency, rates)
-    desk = collecting.desk(book, policies.load(policy), periods.parse_date(as_of, "--as-of"), minutes=minutes)
+    day, notes = when.day(book, as_of)
+    desk = collecting.desk(book, inputs.open_policy(policy, book, rates), day, minutes=minutes)
     if out:
         tables.write(desk.rows, out)
     if as_json:
         options.dump(
             {
-                "as_of": as_of,
+                "as_of": str(day.date()),
+                "notes": notes,
                 "worklist": options.records(desk.rows),
                 "orderings": options.records(desk.orderings),
                 "sources": desk.sources,
@@ -85,9 +90,10 @@ def worklist(
             }
         )
         return
+    options.say("\n".join(notes))
     shown = desk.rows[desk.rows["chosen"]]
     columns = ["rank", "customer_id", "action", "minutes", "items", "open_amount", "oldest_days", "gain", "index"]
-    options.say(options.as_text(shown[columns]))
+    options.say(options.as_text(shown[columns]) if len(shown) else "no contact brings more than it costs")
     options.say("\n".join(desk.sources))
 
 
@@ -95,7 +101,7 @@ def worklist(
 def cash(
     context: typer.Context,
     ledger: options.Ledger = "data/sample",
-    as_of: AsOf = "2025-12-31",
+    as_of: options.AsOf = "",
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
@@ -111,13 +117,15 @@ def cash(
     """
     from credit_lab import report
 
-    periods.parse_date(as_of, "--as-of")
     options.registry(out)
     options.one_state(context, ledger, mapping, out)
+    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    day, notes = when.day(book, as_of)
+    as_of = str(day.date())
     made = report.run(
         inputs.notebook("51_cash_forecast"),
         {"ledger": ledger, "mapping": mapping, "as_of": as_of, "weeks": weeks, "seed": seed, "currency": currency,
          "rates": rates},
         out / "cash", title="Cash forecast", progress=not (quiet or as_json),
     )  # fmt: skip
-    options.finish(made, as_json, "cash", as_of=as_of)
+    options.finish(made, as_json, "cash", book=book, as_of=as_of, notes=notes)

@@ -6,20 +6,13 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from credit_lab import periods
 from credit_lab.commands import options, tables
-from credit_lab.ledger.model import Ledger
-from credit_lab.report import inputs
+from credit_lab.report import inputs, when
 
 app = typer.Typer()
 
-AsOf = Annotated[str, typer.Option(help="What was known on this day; default: last day of the data.")]
 PolicyFile = Annotated[str, typer.Option(help="Policy file.")]
 Template = Annotated[str, typer.Option(help="Template of the factors experts judge; see data/expert.")]
-
-
-def _day(book: Ledger, as_of: str) -> pd.Timestamp:
-    return periods.parse_date(as_of, "--as-of") if as_of else pd.Timestamp(book.invoices["issue_date"].max())
 
 
 def _write(frame: pd.DataFrame, out: Path | None) -> None:
@@ -33,7 +26,7 @@ def files(
     ledger: options.Ledger = "data/sample",
     mapping: options.MappingFile = "",
     policy: PolicyFile = "data/policies/2025-baseline.toml",
-    as_of: AsOf = "",
+    as_of: options.AsOf = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
     register: Annotated[str, typer.Option(help="Export of a public register whose facts are added.")] = "",
@@ -52,13 +45,13 @@ def files(
 
     rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
-    day = _day(book, as_of)
+    day, notes = when.day(book, as_of)
     found = credit_files.credit_files(credit_files.with_register(book, register, register_mapping, day), rules, day)
     if as_json:
         tables = {name: options.records(frame) for name, frame in found.tables().items()}
-        options.dump({"as_of": str(day.date()), "lines": found.lines, **tables})
+        options.dump({"as_of": str(day.date()), "notes": notes, "lines": found.lines, **tables})
     else:
-        options.say("\n".join(found.lines))
+        options.say("\n".join([*notes, *found.lines]))
         options.say("\n" + options.as_text(found.by_tier))
         if len(found.discrepancies):
             options.say("\nDiscrepancies by money at stake\n" + options.as_text(found.discrepancies.head(15)))
@@ -74,7 +67,7 @@ def evaluate(
     mapping: options.MappingFile = "",
     policy: PolicyFile = "data/policies/2025-baseline.toml",
     template: Template = "data/expert/three_dimensions.toml",
-    as_of: AsOf = "",
+    as_of: options.AsOf = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
     overrides: Annotated[str, typer.Option(help="CSV of customer_id, grade, reason, approved_by.")] = "",
@@ -92,17 +85,18 @@ def evaluate(
 
     rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
-    found = evaluating.evaluating(book, rules, _day(book, as_of), template=template, overrides=overrides)
+    day, notes = when.day(book, as_of)
+    found = evaluating.evaluating(book, rules, day, template=template, overrides=overrides)
     trail = evaluation.explain(found.evaluated, explain) if explain else pd.DataFrame()
     if as_json:
-        options.dump({"as_of": str(found.as_of.date()), "lines": found.lines, "grades": options.records(found.grades),
-                      "explanation": options.records(trail)})  # fmt: skip
+        options.dump({"as_of": str(found.as_of.date()), "notes": notes, "lines": found.lines,
+                      "grades": options.records(found.grades), "explanation": options.records(trail)})  # fmt: skip
     elif explain:
         mine = found.grades.set_index("customer_id").loc[explain]
         options.say(f"{explain} as of {found.as_of.date()}: score {mine['score']:.1f}, grade {mine['grade'] or 'none'} "
                     f"({mine['reason']})\n")  # fmt: skip
         options.say(options.as_text(trail[["part", "kind", "item", "value", "score", "weight", "points", "source"]]))
     else:
-        options.say("\n".join(found.lines))
+        options.say("\n".join([*notes, *found.lines]))
         options.say("\n" + options.as_text(found.distribution))
     _write(found.grades, out)

@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from credit_lab import periods
 from credit_lab import policy as policies
 from credit_lab.commands import options, tables
-from credit_lab.report import inputs
+from credit_lab.report import inputs, when
 
 app = typer.Typer()
 
@@ -16,21 +15,23 @@ app = typer.Typer()
 def limits(
     ledger: options.Ledger = "data/sample",
     policy: Annotated[str, typer.Option(help="Policy file.")] = "data/policies/2025-baseline.toml",
-    as_of: Annotated[str, typer.Option(help="Day of the review; the last month end up to it counts.")] = "2025-12-31",
+    as_of: options.AsOf = "",
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
     out: tables.Out = None,
     as_json: options.Json = False,
 ) -> None:
-    """Quarterly limit review: what changes, why, who signs, and who stands above the limit.
+    """Quarterly limit review at the last month end: what changes, why, who signs, who stands above the limit.
 
     Example: credit-lab limits --ledger data/sample --as-of 2025-12-31 --out limits.csv
     """
     from credit_lab.report import granting
 
     book = inputs.open_ledger(ledger, mapping, currency, rates)
-    made = granting.granting(book, policies.load(policy), periods.parse_date(as_of, "--as-of"))
+    day, notes = when.day(book, as_of)
+    rules = inputs.open_policy(policy, book, rates)
+    made = granting.granting(book, rules, day)
     if out:
         tables.write(made.review.decisions, out)
     changed = made.review.decisions[made.review.decisions["change"] != "keep"]
@@ -38,12 +39,14 @@ def limits(
         options.dump(
             {
                 "as_of": str(made.as_of.date()),
+                "notes": [*notes, *policies.money_note(rules)],
                 "decisions": options.records(made.review.decisions),
                 "over_limit": options.records(made.over),
                 "workload": options.records(made.workload),
             }
         )
         return
+    options.say("\n".join([*notes, *policies.money_note(rules)]))
     columns = ["customer_id", "grade", "old_limit", "credit_limit", "change", "approver", "reason"]
     options.say(options.as_text(changed[columns].head(40)))
     options.say("\n".join(granting.headline(made, book.currency)))

@@ -8,9 +8,8 @@ import pandas as pd
 import typer
 
 from credit_lab import periods
-from credit_lab import policy as policies
 from credit_lab.commands import options
-from credit_lab.report import inputs
+from credit_lab.report import inputs, when
 
 if TYPE_CHECKING:
     from credit_lab.governance import Model
@@ -161,7 +160,7 @@ def retire(
 @evidence_app.command()
 def evidence(
     customer: Annotated[str, typer.Option(help="Whose limit.")],
-    as_of: Annotated[str, typer.Option(help="The day of the decision.")],
+    as_of: options.AsOf = "",
     ledger: options.Ledger = "data/sample",
     policy: Annotated[str, typer.Option(help="Policy file the decision was made under.")] = (
         "data/policies/2025-baseline.toml"
@@ -180,9 +179,9 @@ def evidence(
     """
     from credit_lab.report import evidence as evidences
 
-    day = periods.parse_date(as_of, "--as-of")
-    rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
+    rules = inputs.open_policy(policy, book, rates)
+    day, notes = when.day(book, as_of)
     made = evidences.evidence(book, rules, customer, day, card=card, models=models)
     if as_json and not out:
         options.say(made.to_json())
@@ -190,6 +189,6 @@ def evidence(
     path = Path(out) if out else Path("reports", "evidence", f"{evidences.stem(customer, day)}.html")
     evidences.write(made, path)
     if as_json:
-        options.dump({"out": str(path), "digest": made.digest, "lines": made.lines})
+        options.dump({"out": str(path), "digest": made.digest, "notes": notes, "lines": made.lines})
     else:
-        options.say("\n".join((*made.lines, f"evidence: {path} (digest {made.digest[:12]})")))
+        options.say("\n".join((*notes, *made.lines, f"evidence: {path} (digest {made.digest[:12]})")))

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from credit_lab import periods
 from credit_lab.ledger import snapshot
 from credit_lab.ledger.database import concealed
 from credit_lab.ledger.model import Ledger as Book
@@ -36,6 +38,16 @@ def speak_anywhere() -> None:
             stream.reconfigure(errors="backslashreplace")
     encoding = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
     os.environ["PYTHONIOENCODING"] = f"{encoding}:backslashreplace"
+
+
+def _a_day(text: str, param: typer.CallbackParam) -> str:
+    """A day as given, refused before anything is read if it is none; empty: the run finds its own."""
+    if text:
+        periods.parse_date(text, param.opts[0])
+    return text
+
+
+AsOf = Annotated[str, typer.Option(help="Last day known; default: the last day of the data.", callback=_a_day)]
 
 
 def say(text: str = "") -> None:
@@ -83,14 +95,18 @@ def registry(out: Path) -> Path:
     return out / registries.NAME
 
 
-def finish(made: Any, as_json: bool, command: str, *, book: Book | None = None, as_of: str = "") -> None:
-    """Enter a report in the registry beside it; say where it is and what it found."""
+def finish(
+    made: Any, as_json: bool, command: str, *, book: Book | None = None, as_of: str = "", notes: Sequence[str] = ()
+) -> None:
+    """Enter a report in the registry beside it; say where it is, what it found, and `notes` on its day or period."""
     from credit_lab.report import registry as registries
 
     number = registries.enter(made.folder.parent / registries.NAME, command, made.folder, made.run, book, as_of)
     if as_json:
-        dump({"html": str(made.html), "run": number, **made.run})
+        dump({"html": str(made.html), "run": number, "notes": list(notes), **made.run})
         return
+    for note in notes:
+        say(note)
     for name, verdict in made.run["verdicts"].items():
         say(f"{name}: {verdict}")
     say(f"report: {made.html} ({made.run['seconds']:.0f} s, run {number})")

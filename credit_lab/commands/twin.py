@@ -6,11 +6,10 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from credit_lab import periods
 from credit_lab import policy as policies
 from credit_lab.commands import options
 from credit_lab.ledger.model import Ledger as Book
-from credit_lab.report import inputs
+from credit_lab.report import inputs, when
 
 app = typer.Typer()
 
@@ -20,7 +19,7 @@ def simulate(
     context: typer.Context,
     ledger: options.Ledger = "data/sample",
     policy: Annotated[list[str], typer.Option(help="Policy file; give it twice, the one in force first.")] = [],  # noqa: B006
-    as_of: Annotated[str, typer.Option(help="Last day known; the simulation begins the day after.")] = "2025-12-31",
+    as_of: options.AsOf = "",
     replicates: Annotated[int, typer.Option(min=2, help="Simulated worlds.")] = 200,
     days: Annotated[int, typer.Option(min=1, max=3650, help="Days simulated.")] = 365,
     capacity: Annotated[int, typer.Option(min=0, help="Collector minutes a day.")] = 480,
@@ -39,6 +38,8 @@ def simulate(
 ) -> None:
     """What two policies would do to sales, turnover, cash and bad debt in the same simulated worlds.
 
+    The simulation begins the day after --as-of.
+
     Example: credit-lab simulate --policy data/policies/2025-baseline.toml --policy data/policies/2025-tighter.toml
     """
     from credit_lab.progress import bar
@@ -49,17 +50,21 @@ def simulate(
         raise typer.BadParameter("give exactly two policies, the one in force first", param_hint="--policy")
     if report and tables:
         raise typer.BadParameter("a report has all tables in OUT/simulation/tables", param_hint="--tables")
-    day = periods.parse_date(as_of, "--as-of")
-    rules = [policies.load(name) for name in names]
+    for name in names:  # before the ledger, which takes longer
+        policies.load(name)
     if report:
         options.one_state(context, ledger, mapping, out)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
+    rules = [inputs.open_policy(name, book, rates, granting=True) for name in names]
+    day, notes = when.day(book, as_of)
+    notes += policies.money_note(rules[0])
     numbers: dict[str, Any] = {"days": days, "replicates": replicates, "capacity": capacity, "candidates": candidates,
                                "loss_cap": loss_cap, "seed": seed, "jobs": jobs}  # fmt: skip
     if report:
-        source = {"ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "as_of": as_of}
+        source = {"ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates,
+                  "as_of": str(day.date())}  # fmt: skip
         parameters = {**source, **numbers, "policy_a": names[0], "policy_b": names[1]}
-        _report(book, rules, day, parameters, out, quiet=quiet, as_json=as_json)
+        _report(book, rules, day, parameters, out, notes, quiet=quiet, as_json=as_json)
         return
     made = twin.twin(book, rules, day, **numbers, progress=None if quiet or as_json else bar("worlds"))
     if tables:
@@ -68,19 +73,18 @@ def simulate(
     if as_json:
         options.dump(
             {
-                "as_of": str(day.date()), "replicates": replicates, "seed": seed, "headline": lines,
+                "as_of": str(day.date()), "notes": notes, "replicates": replicates, "seed": seed, "headline": lines,
                 "comparison": options.records(made.comparison.table), "scan": options.records(made.scan),
                 "assumptions": list(made.first.assumptions),
             }
         )  # fmt: skip
         return
-    options.say(_text(made.comparison.table))
-    options.say("\n".join(["", *lines, "", *made.first.assumptions]))
+    options.say("\n".join([*notes, _text(made.comparison.table), "", *lines, "", *made.first.assumptions]))
 
 
 def _report(
-    book: Book, rules: list[policies.Policy], day: pd.Timestamp, parameters: dict[str, Any], out: Path, *,
-    quiet: bool, as_json: bool,
+    book: Book, rules: list[policies.Policy], day: pd.Timestamp, parameters: dict[str, Any], out: Path,
+    notes: list[str], *, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Leave the notebook as a report in OUT/simulation and print its comparison."""
     from credit_lab import report as reports
@@ -96,7 +100,7 @@ def _report(
     )
     if not as_json:
         options.say(_text(pd.read_csv(run.folder / "tables" / "simulation_comparison.csv")))
-    options.finish(run, as_json, "simulate", book=book, as_of=str(day.date()))
+    options.finish(run, as_json, "simulate", book=book, as_of=str(day.date()), notes=notes)
 
 
 def _text(comparison: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ from credit_lab import money, schema, summary
 from credit_lab.errors import LedgerError
 from credit_lab.ids import among, positions
 from credit_lab.ledger.currency import converted_tables
+from credit_lab.ledger.extent import complete_until
 from credit_lab.ledger.quarantine import rows_read
 
 # Invoices of a part of a ledger (`Ledger.parts`): what is worked out over a part takes about a gigabyte.
@@ -59,6 +60,20 @@ class Ledger:
     def customers(self) -> pd.DataFrame:
         """Customers; derived from the documents where the source had no such table."""
         return self.tables["customers"]
+
+    @cached_property
+    def last_day(self) -> pd.Timestamp:
+        """Last day up to which the ledger is complete, see `ledger.extent`; every default day is this one.
+
+        Raises
+        ------
+        LedgerError
+            No document has a date.
+        """
+        found = complete_until(self.tables)
+        if pd.isna(found):
+            raise LedgerError(f"{self.source}: no document with a date, so there is no day to look from")
+        return found
 
     def has(self, name: str) -> bool:
         """Whether the source had the table."""
@@ -117,12 +132,14 @@ class Ledger:
     def reporting(self, currency: str = "", rates: Mapping[str, float] | None = None) -> "Ledger":
         """The ledger in one reporting currency: converted where rates are given, else only the documents in `currency`.
 
+        Rates may be for a policy's amounts alone: a ledger in one currency is then left in it.
+
         Raises
         ------
         LedgerError
             Several currencies and neither a choice nor rates; rates without a currency to convert to.
         """
-        if rates:
+        if rates and (currency or len(self.currencies) > 1):
             if not currency:
                 raise LedgerError("rates are given, but not the currency to convert to; say --currency as well")
             return self.convert(dict(rates), currency)

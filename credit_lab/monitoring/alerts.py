@@ -74,7 +74,7 @@ READY_MADE: tuple[Rule, ...] = (
 
 
 def from_policy(policy: Policy, *, owner: str = "credit analyst") -> tuple[Rule, ...]:
-    """The rules of a policy file's [monitoring] section."""
+    """The rules of a policy file's [monitoring] section, without those whose threshold is not known."""
     return tuple(
         Rule(
             f"{alert.indicator} {'above' if alert.above is not None else 'below'} "
@@ -87,6 +87,7 @@ def from_policy(policy: Policy, *, owner: str = "credit analyst") -> tuple[Rule,
             action=alert.action,
         )
         for alert in policy.monitoring.alerts
+        if alert.known
     )
 
 

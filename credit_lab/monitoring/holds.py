@@ -17,7 +17,7 @@ from credit_lab.ids import positions
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring.alerts import MonitoringError
-from credit_lab.policy import Policy, approver
+from credit_lab.policy import Policy, approver, in_currency
 
 Floats = npt.NDArray[np.float64]
 POSITION = ("open", "overdue", "late_old", "late_share", "exposure", "credit_limit", "limit_valid", "contract", "alert")
@@ -262,6 +262,7 @@ def replay_holds(
     The past goes on as it was: a held order does not lower later exposure here (backtest.replay does that), so the
     figures say what the rules see, not what a world under them becomes.
     """
+    policy = in_currency(policy, ledger.currency)
     asked = orders_placed(ledger, start, end, policy.economics.tax_rate)
     books = _books(ledger, policy)
     table = _position(ledger, books, asked, alerts)
@@ -308,8 +309,7 @@ def orders_placed(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, tax_ra
 
 
 def _fate(ledger: Ledger, orders: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
-    last = max(ledger.payments["paid_date"].max(), ledger.invoices["issue_date"].max())
-    paid = settlement(ledger, last).set_index("invoice_id")
+    paid = settlement(ledger, ledger.last_day).set_index("invoice_id")
     invoice = asked["invoice_id"]
     settled, due = pd.to_datetime(invoice.map(paid["settled_on"])), pd.to_datetime(invoice.map(paid["due_date"]))
     lost = pd.Series(0.0, index=orders.index)

@@ -184,6 +184,13 @@ class Ladder(Section):
         return self
 
 
+# Columns of the history table that are amounts: a threshold on one is in the policy's currency.
+MONEY_INDICATORS = frozenset({
+    "sales", "receipts", "open", "not_due", "overdue", "overdue_30", "overdue_60", "overdue_90", "unapplied",
+    "exposure", "sales_12m", "receipts_12m", "written_off_12m", "disputed_12m", "high_credit",
+})  # fmt: skip
+
+
 class Alert(Section):
     """One early-warning rule (预警)."""
 
@@ -202,6 +209,15 @@ class Alert(Section):
         if (self.above is None) == (self.below is None):
             raise ValueError("give either above or below")
         return self
+
+    def in_money(self, setting: str) -> bool:
+        """Whether a setting of the rule is an amount: its threshold, where the indicator is one."""
+        return setting in ("above", "below") and self.indicator in MONEY_INDICATORS
+
+    @property
+    def known(self) -> bool:
+        """Whether the threshold is known: False for an amount in a currency without a rate."""
+        return {"above", "below"} <= self.__dict__.keys()
 
 
 class Monitoring(Section):
@@ -260,6 +276,23 @@ class Policy(Section):
     transfer: Transfer
     risk_appetite: RiskAppetite
     economics: Economics
+    _written: "Policy | None" = pydantic.PrivateAttr(None)
+    _rate: float = pydantic.PrivateAttr(1.0)
+
+    @property
+    def written(self) -> "Policy":
+        """The policy as its file has it, before its amounts were brought into another currency."""
+        return self._written or self
+
+    @property
+    def rate(self) -> float:
+        """Units of `meta.currency` per unit of the file's; NaN: not known."""
+        return self._rate
+
+    @property
+    def not_known(self) -> str:
+        """Why the amounts are not known, with the way out; empty where they are."""
+        return self._not_known
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> "Policy":
@@ -295,5 +328,5 @@ class Policy(Section):
 
 
 def digest(policy: Policy) -> str:
-    """SHA-256 of the policy's content, whatever the layout and comments of its file."""
-    return hashlib.sha256(json.dumps(policy.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    """SHA-256 of the policy's content as written, whatever the layout and comments of its file, or the currency."""
+    return hashlib.sha256(json.dumps(policy.written.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()

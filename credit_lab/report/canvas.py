@@ -131,10 +131,10 @@ def note(figure: "Figure", text: str) -> "Figure":
 
 @style()
 def nothing(what: str) -> "Figure":
-    """A figure that says that there is too little to draw."""
+    """A figure that says that there is nothing to draw."""
     figure, axes = blank(height=1.2)
     axes.set_axis_off()
-    axes.text(0.0, 0.5, f"{what}: too few months of data to draw this", color=GREY, fontsize=11)
+    axes.text(0.0, 0.5, f"{what}: nothing to draw; the text says why", color=GREY, fontsize=11)
     return figure
 
 

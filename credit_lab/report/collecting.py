@@ -14,7 +14,7 @@ from credit_lab.errors import CreditLabError
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import alerts, contracts, holds, signals
-from credit_lab.policy import Policy
+from credit_lab.policy import Policy, in_currency, money_note
 
 COLUMNS, OWN = ("amount", "disputed"), ("past_median",)
 
@@ -191,7 +191,9 @@ class EarlyWarning:
 
 def early_warning(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, horizon_days: int = 365) -> EarlyWarning:
     """Watch every customer at `as_of` by the policy's rules and the ready-made ones that this ledger can feed."""
+    policy = in_currency(policy, ledger.currency)
     watched = signals.build(ledger, history.build(ledger, as_of))
+    absent = watched.absent | _not_known(policy)
     rules = [*alerts.from_policy(policy), *(r for r in alerts.READY_MADE if r.indicator not in watched.absent)]
     fired = alerts.fire(watched.table, tuple(rules))
     events = alerts.defaults(watched.table)
@@ -211,8 +213,16 @@ def early_warning(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, horizo
     return EarlyWarning(
         as_of, fired[fired["month"] == fired["month"].max()].reset_index(drop=True), tested.rules, tested.leads, costs,
         counted, findings, _holds(ledger, policy, start, as_of, fired),
-        pd.DataFrame(sorted(watched.absent.items()), columns=["signal", "reason"]),
+        pd.DataFrame(sorted(absent.items()), columns=["signal", "reason"]),
     )  # fmt: skip
+
+
+def _not_known(policy: Policy) -> dict[str, str]:
+    """Alert rules and holds that read an amount nobody knows in the ledger's currency: what, why."""
+    if not policy.not_known:
+        return {}
+    names = [f"{rule.indicator} by the policy" for rule in policy.monitoring.alerts if not rule.known]
+    return dict.fromkeys([*names, "holds by the policy"], policy.not_known)
 
 
 def _holds(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timestamp, fired: pd.DataFrame) -> pd.DataFrame:
@@ -275,6 +285,7 @@ def desk(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, minutes: float 
     CollectionError
         Nothing is open, or nothing is due by the ladder.
     """
+    policy = in_currency(policy, ledger.currency)
     items = aging.open_items(ledger, as_of)
     known = ledger.tables
     made = ladder.run(
@@ -297,7 +308,7 @@ def desk(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, minutes: float 
         rows[["customer_id", "open_amount", "days", "action"]], curves, contacts,
         minutes=minutes, currency=ledger.currency, horizon=horizon,
     )  # fmt: skip
-    return Desk(made, listed.rows, listed.orderings, effect, listed.sources)
+    return Desk(made, listed.rows, listed.orderings, effect, (*listed.sources, *money_note(policy)))
 
 
 def _measured(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -311,7 +322,7 @@ def _measured(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
 def _contacts(policy: Policy, effect: pd.DataFrame, reminded: np.ndarray) -> dict[str, worklist.Contact]:
     """Contacts at the policy's costs with assumed effects; that of a reminder as measured, where the ledger allows."""
     found = {}
-    costs: dict[str, float] = {stage.action: stage.cost for stage in policy.ladder.stages}
+    costs: dict[str, float] = {stage.action: stage.amount("cost") for stage in policy.ladder.stages}
     for action, (minutes, factor) in ASSUMED.items():
         assumed = response.Assumption(action, factor, 1.0, 2 * factor - 1, SOURCE)
         if action == "reminder" and len(effect) and len(reminded):

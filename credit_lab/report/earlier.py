@@ -78,7 +78,7 @@ def judge(path: str, ledger: Ledger, as_of: pd.Timestamp) -> Earlier:
         return Earlier(pd.DataFrame(), pd.DataFrame(), ("No registry of earlier runs was given (parameter registry).",))
     known = registry.forecasts(path, ledger, as_of)
     # A week that the books do not yet reach to its end has not come; months end with the month of the last document.
-    last = min(as_of, max(ledger.invoices["issue_date"].max(), ledger.payments["paid_date"].max()))
+    last = min(as_of, ledger.last_day)
     over = known["target"] <= known["name"].map({CASH: last}).fillna(min(as_of, last + pd.offsets.MonthEnd(0)))
     due = known[over & (known["unit"] == ledger.currency)].reset_index(drop=True)
     if due.empty:

@@ -142,6 +142,7 @@ def evidence(
     known_ids = ledger.customers["customer_id"]
     if customer not in set(known_ids):
         raise ReportError(f"customer {customer!r} is not in {ledger.source}; {nearest(customer, known_ids.head(5000))}")
+    policy = granting.granted_by(policy, ledger)
     book = ledger.known_by(as_of).up_to(as_of)
     past = history.build(book, as_of)
     month = past["month"].max()

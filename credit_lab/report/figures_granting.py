@@ -62,6 +62,8 @@ def workload_chart(workload: pd.DataFrame, *, source: str) -> "Figure":
 @canvas.style()
 def frontier_chart(frontier: pd.DataFrame, losses: pd.DataFrame, *, currency: str, source: str) -> "Figure":
     """Expected loss against expected profit, with the policy's own limits beside the frontier."""
+    if frontier.empty:
+        return canvas.nothing("Limits chosen together")
     figure, axes = canvas.blank(height=3.8)
     scale, unit = canvas.scale(frontier["profit"], currency)
     axes.plot(frontier["expected_loss"] / scale, frontier["profit"] / scale, "-", color=BLUE, label="best at each loss")

@@ -1,15 +1,15 @@
 """The granting step as records for notebooks and review: quarterly limits, terms, portfolio."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from credit_lab import aging, history
-from credit_lab.errors import CreditLabError, PeriodError
+from credit_lab.errors import CreditLabError, MoneyNotKnown, PeriodError
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import METHODS, authority, comparison, exposures, portfolio, quarterly, tail_risk, terms, trial
-from credit_lab.policy import Policy
+from credit_lab.policy import Policy, in_currency, need_amounts
 from credit_lab.report.text import money_text
 from credit_lab.transfer import Factoring, Insurance, factor, insure
 
@@ -53,17 +53,17 @@ def granting(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, other: Poli
     ------
     PeriodError
         No whole month of data by then.
+    MoneyNotKnown
+        The amounts of a policy are not known in the ledger's currency.
     """
+    policy = granted_by(policy, ledger)
+    other = granted_by(other, ledger) if other else None
     past = history.build(ledger, as_of)
     month = past["month"].max()
     if pd.isna(month):
         raise PeriodError(f"{ledger.source}: no month end up to {as_of.date()}")
     made = quarterly.review(past, policy, month, in_force=in_force(ledger, month))
     used = exposures.exposure(ledger, month, tax_rate=policy.economics.tax_rate)
-    heads = used.drop_duplicates("holder")
-    if used["credit_limit"].isna().all():
-        heads = heads.head(0)  # nobody is over a limit nobody has set, or that has ended for all
-    over = heads[(heads["headroom"] < 0) & (heads["holder_exposure"] > 0)].sort_values("headroom", ignore_index=True)
     names = {policy.meta.id: policy} | ({other.meta.id: other} if other else {})
     changed = made.decisions[made.decisions["change"] != "keep"]
     year_before = month - pd.offsets.MonthEnd(12)
@@ -71,9 +71,25 @@ def granting(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, other: Poli
     if (past["month"] == year_before).any() and past["month"].nunique() > 18:
         compared = comparison.bench(ledger, past, policy, year_before)
     return Granting(
-        month, made, used, over[["holder", "holder_exposure", "credit_limit", "utilisation", "headroom"]],
+        month, made, used, _over(used),
         authority.replay(changed, names), compared, _trial(policy, past),
     )  # fmt: skip
+
+
+def _over(used: pd.DataFrame) -> pd.DataFrame:
+    """Customers or groups over the limits the ledger says are in force, most first."""
+    heads = used.drop_duplicates("holder")
+    if used["credit_limit"].isna().all():
+        heads = heads.head(0)  # nobody is over a limit nobody has set, or that has ended for all
+    over = heads[(heads["headroom"] < 0) & (heads["holder_exposure"] > 0)].sort_values("headroom", ignore_index=True)
+    return over[["holder", "holder_exposure", "credit_limit", "utilisation", "headroom"]]
+
+
+def granted_by(policy: Policy, ledger: Ledger) -> Policy:
+    """The policy in the ledger's currency, refused where its amounts are not known: no limit follows from it."""
+    own = in_currency(policy, ledger.currency)
+    need_amounts(own, "limits cannot be set")
+    return own
 
 
 def in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame | None:
@@ -185,6 +201,7 @@ def together(
     CreditLabError
         No month end by then, or budgets that exclude one another.
     """
+    policy = granted_by(policy, ledger)
     past = history.build(ledger, as_of)
     month = past["month"].max()
     known = comparison.evidence(ledger, past[past["month"] == month], policy)
@@ -241,6 +258,42 @@ def together(
         sold,
         notes,
     )
+
+
+@dataclass(frozen=True)
+class Section:
+    """Granting in the quarterly review; `made` and the tables of limits are empty where no limit can be set.
+
+    Attributes
+    ----------
+    lines : what to know first, or why no limit can be set
+    summary, workload, over, made : as in `Granting`
+    frontier, losses : as in `Together`
+    """
+
+    lines: tuple[str, ...]
+    over: pd.DataFrame
+    summary: pd.DataFrame = field(default_factory=pd.DataFrame)
+    workload: pd.DataFrame = field(default_factory=pd.DataFrame)
+    frontier: pd.DataFrame = field(default_factory=pd.DataFrame)
+    losses: pd.DataFrame = field(default_factory=pd.DataFrame)
+    made: Granting | None = None
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return self.made.tables() if self.made else {"limits_over": self.over}
+
+
+def section(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, scenarios: int = 2000) -> Section:
+    """Limit review and portfolio for a review of a period that ends at `as_of`, a month end."""
+    try:
+        made = granting(ledger, policy, as_of)
+    except MoneyNotKnown as error:
+        used = exposures.exposure(ledger, as_of, tax_rate=policy.economics.tax_rate)
+        return Section((f"No limit review: {error}.",), _over(used))
+    whole = together(ledger, policy, as_of, scenarios=scenarios)
+    lines = tuple(headline(made, ledger.currency))
+    return Section(lines, made.over, made.review.summary, made.workload, whole.frontier, whole.losses, made)
 
 
 @dataclass(frozen=True)

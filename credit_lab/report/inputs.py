@@ -5,6 +5,7 @@ from importlib import metadata
 from pathlib import Path
 
 from credit_lab import ledger as ledgers
+from credit_lab import policy as policies
 from credit_lab.errors import LedgerError, ReportError
 from credit_lab.report import privacy
 
@@ -81,6 +82,20 @@ def rates_from(text: str) -> dict[str, float]:
         if not sign or not name:
             raise LedgerError(f"rate {part!r} is not understood; write CAD:0.75, several with a space between")
     return rates
+
+
+def open_policy(path: str, book: ledgers.Ledger, rates: str = "", *, granting: bool = False) -> policies.Policy:
+    """Read a policy and bring its amounts into the ledger's currency; see `policy.in_currency`.
+
+    Raises
+    ------
+    MoneyNotKnown
+        The run is `granting` limits, and the policy is in another currency without a rate.
+    """
+    made = policies.in_currency(policies.load(path), book.currency, rates_from(rates))
+    if granting:
+        policies.need_amounts(made, "limits cannot be set")
+    return made
 
 
 def open_ledger(path: str, mapping: str = "", currency: str = "", rates: str = "") -> ledgers.Ledger:

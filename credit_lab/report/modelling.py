@@ -55,8 +55,7 @@ def from_ledger(ledger: Ledger, *, months: int = 12, days: int = 90) -> Modellin
     CreditLabError
         Other months, too short a ledger, nobody or everybody in default.
     """
-    last = max(ledger.invoices["issue_date"].max(), ledger.payments["paid_date"].max())
-    table = history.build(ledger, last)
+    table = history.build(ledger, ledger.last_day)
     if months not in (3, 6, 12):
         raise CreditLabError(f"months {months}: the history knows outcomes of 3, 6 and 12 months")
     worst = table[f"next_{months}m_max_dpd"]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credit_lab import aging, history, kpi, limits, money
-from credit_lab.errors import PeriodError
+from credit_lab.errors import MoneyNotKnown, PeriodError
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import Period, parse_period
-from credit_lab.policy import Policy
+from credit_lab.policy import Policy, in_currency
 
 _START_UP = 4  # months in which books that begin empty fill; their DSO is not comparable
 
@@ -79,12 +79,15 @@ class Review:
 def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     """Compute the review of `period` ("2025Q4") for a one-currency ledger under `policy`.
 
+    Where the policy's amounts are not known in the ledger's currency there are no proposals, and no alerts on amounts.
+
     Raises
     ------
     PeriodError
         The period is malformed, or the ledger has no document in it or before it.
     """
     window = parse_period(period)
+    policy = in_currency(policy, ledger.currency)
     require_period(ledger, period)
     as_of, before = window.end, window.previous().end
     buckets = aging.Buckets(policy.aging.edges, by=policy.aging.by)
@@ -126,7 +129,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         overdue=kpi.overdue_items(items),
         changes=kpi.changes(kpi.by_customer(ledger, old), balances) if len(earlier) else pd.DataFrame(),
         alerts=alerts(latest, policy),
-        proposals=limits.propose(latest, policy),
+        proposals=_proposals(latest, policy),
         flows=flows.tail(25).reset_index(drop=True),
         marks=marks[(marks["start"] <= as_of) & (marks["end"] >= as_of - pd.DateOffset(months=13))],
         unwatched={
@@ -135,6 +138,13 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
             if not ledger.has(history.RESTS_ON.get(rule.indicator, "invoices"))
         },
     )
+
+
+def _proposals(latest: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    try:
+        return limits.propose(latest, policy)
+    except MoneyNotKnown:  # said by `policy.money_note`
+        return limits.propose(latest.head(0), policy.written)
 
 
 def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
@@ -191,7 +201,7 @@ def alerts(latest: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     Returns indicator, threshold, severity, action, customer_id, value, exposure; most severe and largest first.
     """
     parts = []
-    for rule in policy.monitoring.alerts:
+    for rule in (one for one in policy.monitoring.alerts if one.known):
         if rule.indicator not in latest:
             raise PeriodError(f"policy {policy.meta.id}: no indicator {rule.indicator!r} in the history table")
         value = latest[rule.indicator]

@@ -9,7 +9,7 @@ from credit_lab import money
 from credit_lab.backtest import Duel, claims_text
 from credit_lab.kpi.formulas import ratio
 from credit_lab.ledger import reconcile
-from credit_lab.policy import Policy
+from credit_lab.policy import money_note
 from credit_lab.report import data_quality, language
 from credit_lab.report.losses import Losses
 from credit_lab.report.review import Review
@@ -50,7 +50,7 @@ def headline(review: Review) -> list[str]:
         _concentrated(review),
     ]
     sentences += [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
-    return [*sentences, *unmeasured(review), *currency_note(review.policy, review.currency)]
+    return [*sentences, *unmeasured(review), *money_note(review.policy)]
 
 
 def _concentrated(review: Review) -> str:
@@ -137,16 +137,6 @@ def verdicts(review: Review) -> dict[str, str]:
         else ("not measured", "no customer owes anything on balance"),
     }
     return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
-
-
-def currency_note(policy: Policy, currency: str) -> list[str]:
-    """Said when the policy's absolute amounts are in another currency than the ledger; empty otherwise."""
-    if policy.meta.currency == currency:
-        return []
-    return [
-        f"The absolute amounts of policy {policy.meta.id} (trial limits, authority, smallest amounts) are written in "
-        f"{policy.meta.currency}; here they are taken as {currency} without conversion."
-    ]
 
 
 def replay_headline(run: Duel) -> list[str]:

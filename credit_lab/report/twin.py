@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from credit_lab.errors import MoneyNotKnown
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
 from credit_lab.progress import Progress, Whole
+from credit_lab.report.granting import granted_by
 from credit_lab.report.text import money_text
 from credit_lab.simulation import (
     Assumptions,
@@ -103,6 +105,7 @@ def twin(
     SimulationError
         Too little past to learn from, or two policies of one id.
     """
+    policies = [granted_by(policy, ledger) for policy in policies]
     if policies[0].meta.id == policies[1].meta.id:
         raise SimulationError(f"both policies have the id {policies[0].meta.id}: change it in one of the files")
     learned = calibrate(ledger, policies[0], as_of, assumptions=assumptions)
@@ -232,8 +235,9 @@ def outlook(
 ) -> Outlook:
     """Simulate the year after `as_of`; a ledger that is too young says so."""
     try:
+        policy = granted_by(policy, ledger)
         learned = calibrate(ledger, policy, as_of)
-    except SimulationError as error:
+    except (SimulationError, MoneyNotKnown) as error:
         return Outlook([f"No outlook: {error}."], pd.DataFrame(), pd.DataFrame())
     worlds, span = learned.draw(replicates, seed=seed + 1), Span(as_of + pd.Timedelta(days=1), 365, 0)
     written = of_policy(policy, learned.world.customers, capacity=capacity)

@@ -1,0 +1,47 @@
+"""The day or period a run is about: as given, else the last one the data cover, and a sentence that says so."""
+
+import pandas as pd
+
+from credit_lab import periods
+from credit_lab.ledger.extent import documents_by_day
+from credit_lab.ledger.model import Ledger
+
+
+def day(book: Ledger, as_of: str, *, whole_months: bool = False) -> tuple[pd.Timestamp, list[str]]:
+    """The day a run looks from, and what is to be said about it.
+
+    An empty text is the last day of the data (with `whole_months` the end of the last month they cover whole), and it
+    is said which one; a day that is given stays as it is, and it is said when it lies before the first document or more
+    than a month after the last day of the data.
+    """
+    last, documents = book.last_day, documents_by_day(book.tables)
+    if not as_of and whole_months:
+        end = periods.last_whole(last, 1).end
+        return end, [f"Up to {end.date()}, the last month the data cover whole (they end {last.date()})."]
+    if not as_of:
+        later = int(documents[documents.index > last].sum())
+        more = [f"{later:,} entries are dated later, up to {documents.index[-1].date()}."] if later else []
+        return last, [f"As of {last.date()}, the last day of the data.", *more]
+    given, first = periods.parse_date(as_of, "as_of"), documents.index[0]
+    if given > last + pd.DateOffset(months=1):
+        return given, [f"{given.date()} is {(given - last).days} days after the last day of the data, {last.date()}."]
+    if given < first:
+        return given, [f"{given.date()} is before the first document of the data, {first.date()}."]
+    return given, []
+
+
+def period(book: Ledger, label: str) -> tuple[str, list[str]]:
+    """The period a review is about, and what is to be said about it, as `day` does for a day.
+
+    An empty text is the last quarter that the data cover whole, of a younger ledger the last whole month.
+    """
+    last = book.last_day
+    month = periods.last_whole(last, 1)
+    if not label:
+        quarter = periods.last_whole(last, 3)
+        chosen = quarter if book.invoices["issue_date"].min() <= quarter.end else month
+        return chosen.label, [f"Period {chosen.label}, the last one the data cover whole (they end {last.date()})."]
+    window = periods.parse_period(label)
+    if window.end > month.end:
+        return window.label, [f"{window.label} is not covered whole: the data end {last.date()}."]
+    return window.label, []
