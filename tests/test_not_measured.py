@@ -16,7 +16,7 @@ from credit_lab.backtest.effects import DesignError
 from credit_lab.collection import cash_forecast
 from credit_lab.errors import PeriodError
 from credit_lab.kpi import formulas as f
-from credit_lab.report import deck, figures, granting, text
+from credit_lab.report import deck, figures, figures_granting, granting, text
 from tests.ledgers import allocation, invoice, payment
 
 baseline = policies.load("data/policies/2025-baseline.toml")
@@ -167,3 +167,16 @@ def test_return_on_mean_assets_needs_assets_of_both_years():
            "current_assets": [60.0], "current_liabilities": [40.0], "retained_earnings": [5.0]}  # fmt: skip
     found = financials.distress(pd.DataFrame(row)).set_index("score")
     assert np.isnan(found.loc["z_china", "value"]) and "roa_avg" in found.loc["z_china", "reason"]
+
+
+def test_charts_of_limits_without_signatures_and_with_medians_of_nothing():
+    """A median of nought gave "a factor of 50,000,000,000,000" (over 1e-9), no signatures "credit manager (0%)"."""
+    limits = pd.DataFrame(
+        {"customer_id": ["A", "B"] * 2, "method": ["m", "m", "n", "n"], "limit": [0.0, 0.0, 5e4, 5e4]}
+    )
+    drawn = figures_granting.methods_chart(limits, currency="CNY", source="x")
+    title = drawn.axes[0].get_title(loc="left")
+    assert title == "The median customer gets nothing by one method, 50 thousand CNY by another"
+    work = pd.DataFrame({"approver": ["manager"], "policy": ["p"], "cases": [0]})
+    drawn = figures_granting.workload_chart(work, source="x")
+    assert drawn.axes[0].get_title(loc="left") == "No limit changes: nothing is to be signed"

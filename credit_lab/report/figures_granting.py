@@ -32,8 +32,13 @@ def methods_chart(limits: pd.DataFrame, *, currency: str, source: str) -> "Figur
     axes.set_yticks(at, [f"{name} ({share:.0%})" for name, share in zip(spread.index, answered, strict=True)])
     axes.set_xlabel(f"limit, thousand {currency}, at least 1 (bar: 10 to 90 % of customers, dot: median)")
     axes.grid(axis="y", visible=False)
-    ratio = spread[0.5].iloc[-1] / max(spread[0.5].iloc[0], 1e-9)
-    canvas.title(axes, f"Methods differ by a factor of {ratio:,.0f} in the median")
+    least, most = spread[0.5].iloc[[0, -1]]
+    canvas.title(
+        axes,
+        f"Methods differ by a factor of {most / least:,.0f} in the median"
+        if least > 0
+        else f"The median customer gets nothing by one method, {most / scale:,.0f} thousand {currency} by another",
+    )
     return canvas.note(
         figure,
         f"In brackets: share of customers a method can answer; {source}; n = {limits['customer_id'].nunique():,}",
@@ -52,7 +57,12 @@ def workload_chart(workload: pd.DataFrame, *, source: str) -> "Figure":
     axes.set_xticks(range(len(wide)), wide.index)
     axes.set_ylabel("signatures")
     busiest = wide.iloc[:, 0]
-    canvas.title(axes, f"Most signatures: {busiest.idxmax()} ({busiest.max() / max(busiest.sum(), 1):.0%})")
+    canvas.title(
+        axes,
+        f"Most signatures: {busiest.idxmax()} ({busiest.max() / busiest.sum():.0%})"
+        if busiest.sum() > 0
+        else "No limit changes: nothing is to be signed",
+    )
     canvas.legend(axes)
     return canvas.note(
         figure, f"Changes of limits in this review; {source}; n = {int(wide.to_numpy().sum()):,} signatures"

@@ -203,11 +203,11 @@ def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
 def losses_headline(found: Losses, currency: str) -> list[str]:
     """What the loss tables say, in sentences; what they cannot say, too."""
     text = []
-    if len(found.allowance):
+    if len(found.allowance) and found.allowance["open"].sum() > 0:
         total, open_ = found.allowance["allowance"].sum(), found.allowance["open"].sum()
         text.append(
             f"Loss rates of the past applied to today's ages give an allowance of {money_text(total, currency)}, "
-            f"{total / open_ if open_ else 0:.1%} of open invoices."
+            f"{total / open_:.1%} of open invoices."
         )
     if len(found.backtest):
         expected, lost = found.backtest["allowance"].sum(), found.backtest["lost"].sum()
