@@ -180,7 +180,7 @@ def findings(seen: Monitoring) -> list[str]:
     sides = seen.swap.set_index("set") if len(seen.swap) else None
     if sides is not None and sides.loc["in", "rows"] > 0:
         found.append(
-            f"A card fitted again would swap {sides.loc['in', 'rows']:,} rows: those it takes in default at "
+            f"A card fitted again would swap {sides.loc['in', 'rows']:,.0f} rows: those it takes in default at "
             f"{sides.loc['in', 'event_rate']:.1%}, those it turns away at {sides.loc['out', 'event_rate']:.1%} "
             "(fitted on these very rows, so this flatters the new card)."
         )

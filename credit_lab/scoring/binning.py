@@ -261,7 +261,7 @@ class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _number(self, name: str, column: Array, target: Array, weights: Array, draw: Ids | None) -> FeatureBins:
         codes = [float(code) for code in self._specials(name) if isinstance(code, int | float)]
         fixed = sorted((self.fixed_splits or {}).get(name, ()))
-        sample = column if draw is None else column[draw]
+        sample = column if draw is None else np.sort(column)[draw]  # whatever order the rows came in
         sample = sample[~np.isnan(sample) & ~np.isin(sample, codes)]
         edges = np.unique([*_edges(sample, self.prebins, self.prebinning), *fixed])
         places = len(edges) + 1
@@ -286,7 +286,7 @@ class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _category(self, name: str, column: npt.NDArray[Any], target: Array, weights: Array) -> FeatureBins:
         if name in (self.fixed_splits or {}):
             raise CreditLabError(f"feature {name!r} holds categories and cannot have fixed splits; use edits.regroup")
-        codes, distinct = pd.factorize(column)
+        codes, distinct = pd.factorize(column, sort=True)  # level rates go by name, not by who came first
         codes[codes < 0] = len(distinct)
         counts = tally(codes, len(distinct) + 1, target, weights)
         names = [str(value) for value in distinct]

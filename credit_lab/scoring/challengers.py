@@ -43,7 +43,7 @@ def _coded(X: Any, new: Any) -> tuple[Array, Array]:
             sides[0].append(column)
             sides[1].append(test[name])
             continue
-        known = pd.Index(pd.unique(pd.Series(column).dropna()))
+        known = pd.Index(sorted(pd.unique(pd.Series(column).dropna()), key=str))
         for side, values in zip(sides, (column, test[name]), strict=True):
             codes = known.get_indexer(pd.Index(values)).astype(np.float64)
             side.append(np.where(codes < 0, np.nan, codes))

@@ -314,7 +314,7 @@ def _round(card: Scorecard, ids: Mapping[str, Ids], digits: int | None) -> Score
         sum((one.points[name][ids[name]] for name in one.points), start=np.full(1, one.base_points))
         for one in (card, rounded)
     )
-    order = np.argsort(exact, kind="stable")
+    order = np.lexsort((new, exact))  # those level before rounding are in no order that could turn
     loss = {
         "digits": digits,
         "largest_difference": float(np.abs(exact - new).max()),

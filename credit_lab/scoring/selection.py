@@ -201,8 +201,13 @@ def stepwise(
 
 
 def inclusion(woe: pd.DataFrame, y: Any, *, seed: int, repeats: int = 50, **how: Any) -> pd.Series:
-    """How often each feature is chosen by `stepwise` on bootstrap samples of the rows; share, largest first."""
+    """How often each feature is chosen by `stepwise` on bootstrap samples of the rows; share, largest first.
+
+    Rows are drawn from an order by their WOE and outcome: the order they came in does not matter.
+    """
     target, _ = target_of(y, len(woe))
+    order = np.lexsort((target, *woe.to_numpy().T))
+    woe, target = woe.iloc[order], target[order]
     generator, counts = np.random.default_rng(seed), pd.Series(0.0, index=woe.columns)
     for _ in range(repeats):
         rows = generator.integers(0, len(target), len(target))
