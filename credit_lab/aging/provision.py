@@ -132,7 +132,7 @@ def allowance(
         )
     factor = both["group"].map(dict(overlay)).fillna(1.0) if isinstance(overlay, Mapping) else overlay
     rate = both["rate"].fillna(0.0)
-    if ((rate < 0) | (rate > 1)).any() or np.any(np.asarray(factor) < 0):
+    if not rate.between(0, 1).all() or not np.all(np.asarray(factor) >= 0):
         raise PolicyError("loss rates must lie in 0..1 and overlays must not be below zero")
     both = both.assign(rate=np.minimum(rate * factor, 1.0))
     if individual is not None and len(individual):

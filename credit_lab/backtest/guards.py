@@ -66,7 +66,7 @@ def season(series: pd.Series, policy_date: pd.Timestamp, *, months: int = 6, tol
         }
     )
     why = f"the same calendar months changed by {usual:+.1%} a year earlier without the policy"
-    return Guard("season", naive, corrected, "change", abs(naive - corrected) > tolerance, why, detail)
+    return Guard("season", naive, corrected, "change", not abs(naive - corrected) <= tolerance, why, detail)
 
 
 def growth(
@@ -105,7 +105,7 @@ def growth(
     naive, corrected = (float(detail[c][1] / detail[c][0] - 1) for c in ("naive_rate", "vintage_rate"))
     why = f"sales changed by {detail['sales'][1] / detail['sales'][0] - 1:+.1%}, losses come {lag} months later"
     return Guard(
-        "growth against lagged losses", naive, corrected, "change", abs(naive - corrected) > tolerance, why, detail
+        "growth against lagged losses", naive, corrected, "change", not abs(naive - corrected) <= tolerance, why, detail
     )
 
 
@@ -144,7 +144,9 @@ def regression_to_mean(
         raise DesignError("guards.regression_to_mean: the signal's mean is not positive, no relative change exists")
     naive, corrected = (detail["after"] / detail["before"] - 1).tolist()
     why = f"the worst {share:.0%} were chosen on the same period they are compared with"
-    return Guard("regression to the mean", naive, corrected, "change", abs(naive - corrected) > tolerance, why, detail)
+    return Guard(
+        "regression to the mean", naive, corrected, "change", not abs(naive - corrected) <= tolerance, why, detail
+    )
 
 
 def few_large_losses(
@@ -230,7 +232,7 @@ def closed_only(issued: pd.Series, settled: pd.Series, as_of: pd.Timestamp, *, t
             "median_all": [corrected],
         }
     )
-    differ = bool(np.isnan(corrected) or abs(naive - corrected) > tolerance * corrected)
+    differ = not abs(naive - corrected) <= tolerance * corrected
     why = f"{(~done).mean():.0%} of the invoices are open and take longer than those already closed"
     return Guard("closed-only payment times", naive, corrected, "days", differ, why, detail)
 

@@ -4,6 +4,7 @@
 name = "public_registry"       # how the facts call the source
 encoding = "utf-8-sig"
 delimiter = ","
+quote = "none"                 # marks are part of the text; default: " encloses texts
 observed = "查询日期"           # column with the day of the look-up; or give observed_on when reading
 [columns]
 customer_id = "客户编号"
@@ -21,6 +22,7 @@ import pydantic
 
 from credit_lab import toml_file
 from credit_lab.errors import LedgerError
+from credit_lab.ledger import delimited
 
 
 class _Strict(pydantic.BaseModel):
@@ -31,6 +33,8 @@ class _Source(_Strict):
     name: str
     encoding: str = "utf-8-sig"
     delimiter: str = ","
+    quote: str = '"'
+    multiline: bool = False
     observed: str = ""
 
 
@@ -89,10 +93,9 @@ def read_register(path: str | Path, mapping: str | Path, *, observed_on: pd.Time
     """
     rules = load_mapping(mapping)
     source = rules.source
-    try:
-        raw = pd.read_csv(path, dtype="str", encoding=source.encoding, sep=source.delimiter, keep_default_na=False)
-    except (OSError, ValueError, LookupError) as error:
-        raise LedgerError(f"register export {path} cannot be read as {source.encoding}: {error}") from error
+    raw = delimited.read(
+        path, encoding=source.encoding, delimiter=source.delimiter, quote=source.quote, multiline=source.multiline
+    )
     needed = [rules.columns.customer_id, *(one.column for one in rules.attributes.values())]
     lacking = [column for column in [*needed, source.observed] if column and column not in raw]
     if lacking:

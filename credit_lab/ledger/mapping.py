@@ -5,6 +5,8 @@ A mapping names, per ledger table, where its rows come from and which source col
     [source]                      # one block for the whole export
     encoding = "utf-8-sig"        # any codec Python knows: gb18030, cp1252 ...
     delimiter = ";"
+    quote = "none"                # marks are part of the text; default: " encloses texts
+    multiline = true              # quoted texts run over several lines
     decimal = ","                 # 1.234,56
     grouping = "."
     date = "day-first"            # iso, month-first, day-first or a strptime form such as "%d.%m.%y"
@@ -38,6 +40,7 @@ import pydantic
 
 from credit_lab import schema, toml_file
 from credit_lab.errors import LedgerError, nearest
+from credit_lab.ledger.delimited import NO_QUOTES
 
 DATE_ORDERS = ("iso", "month-first", "day-first")
 
@@ -141,7 +144,6 @@ class TableMap(_Strict):
     filters: tuple[Filter, ...] = ()
     terms: Terms | None = None
     settled_on: FeedField | None = None
-    first_per_key: bool = False
 
 
 class Window(_Strict):
@@ -158,6 +160,8 @@ class Mapping(_Strict):
     description: str = ""
     encoding: str = "utf-8-sig"
     delimiter: str = ","
+    quote: str = '"'
+    multiline: bool = False
     formats: Formats = Formats()
     allow_prepayment: bool = False
     max_quarantine_share: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.01
@@ -168,6 +172,8 @@ class Mapping(_Strict):
     def _source_readable(self) -> "Mapping":
         if len(self.delimiter) != 1:
             raise ValueError(f"source.delimiter must be one sign, not {self.delimiter!r}")
+        if self.quote != NO_QUOTES and (len(self.quote) != 1 or self.quote == self.delimiter):
+            raise ValueError(f'source.quote must be one sign other than the delimiter, or "none", not {self.quote!r}')
         try:
             codecs.lookup(self.encoding)
         except LookupError as error:

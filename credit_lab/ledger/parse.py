@@ -25,7 +25,7 @@ def missing(raw: pd.Series, formats: Formats) -> Mask:
     """True where a cell holds no value: null, or one of the texts the export uses for it."""
     gone = raw.isna().to_numpy()
     if pd.api.types.is_string_dtype(raw.dtype) or raw.dtype == object:
-        gone = gone | _text(raw).isin(formats.missing).to_numpy()
+        gone = gone | text(raw).isin(formats.missing).to_numpy()
     return np.asarray(gone)
 
 
@@ -34,10 +34,10 @@ def column(raw: pd.Series, kind: Kind, formats: Formats) -> tuple[pd.Series, Mas
 
     Typed input (Parquet, a database, Excel) passes through the same door: a date stays a date, a number a number.
     """
-    raw = _text(raw) if isinstance(raw.dtype, pd.StringDtype) else raw
+    raw = text(raw) if isinstance(raw.dtype, pd.StringDtype) else raw
     gone = missing(raw, formats)
     if kind in ("id", "text"):
-        values = _without(_text(raw), gone).astype(DTYPES[kind])
+        values = _without(text(raw), gone).astype(DTYPES[kind])
         return values, np.zeros(len(raw), dtype=bool)
     filled = _without(raw, gone)
     if kind == "date":
@@ -59,14 +59,19 @@ def _without(cells: pd.Series, gone: Mask) -> pd.Series:
     return cells.mask(gone) if (gone & cells.notna().to_numpy()).any() else cells
 
 
-def _text(raw: pd.Series) -> pd.Series:
-    """Ids and texts, stripped (not copied, where there is nothing to strip); an id stored as a number loses the ".0"
-    a spreadsheet gave it."""
+def text(raw: pd.Series) -> pd.Series:
+    """Cells as text, stripped (not copied, where there is nothing to strip): ids, codes, parts of a joined id.
+
+    A whole number stored with a point loses the ".0" a spreadsheet or an empty cell beside it gave it; a day without
+    time is written 2025-01-31. An empty cell stays empty.
+    """
+    if pd.api.types.is_datetime64_any_dtype(raw.dtype) and (raw.dropna() == raw.dropna().dt.normalize()).all():
+        return raw.dt.strftime("%Y-%m-%d").astype("str")
     if pd.api.types.is_float_dtype(raw.dtype) and (raw.dropna() % 1 == 0).all() and not (raw.abs() >= 2**63).any():
         raw = raw.astype("Int64")
-    text = raw.astype("str")
-    stripped = text.str.strip()
-    return text if stripped.equals(text) else stripped
+    cells = raw.astype("str")
+    stripped = cells.str.strip()
+    return cells if stripped.equals(cells) else stripped
 
 
 def _numbers(raw: pd.Series, formats: Formats) -> pd.Series:
@@ -78,15 +83,16 @@ def _numbers(raw: pd.Series, formats: Formats) -> pd.Series:
     plain = rf"{whole}(?:{decimal}\d*)?|{decimal}\d+"
     scientific = rf"\d+(?:{decimal}\d+)?[eE][+-]?\d+"
     form = rf"[+-]?(?:{plain}|{scientific})|(?:{plain})-|\((?:{plain})\)"
-    text = raw.astype("str").str.strip()
-    readable = text.str.fullmatch(form).fillna(False).astype(bool)
-    text = text.where(readable)
+    cells = raw.astype("str").str.strip()
+    readable = cells.str.fullmatch(form).fillna(False).astype(bool)
+    cells = cells.where(readable)
     if formats.grouping:
-        text = text.str.replace(formats.grouping, "", regex=False)
+        cells = cells.str.replace(formats.grouping, "", regex=False)
     if formats.decimal != ".":
-        text = text.str.replace(formats.decimal, ".", regex=False)
-    behind = text.str.endswith("-", na=False) | text.str.startswith("(", na=False)
-    values = pd.to_numeric(text.str.strip("()").str.removesuffix("-"), errors="coerce").astype("float64")
+        cells = cells.str.replace(formats.decimal, ".", regex=False)
+    behind = cells.str.endswith("-", na=False) | cells.str.startswith("(", na=False)
+    values = pd.to_numeric(cells.str.strip("()").str.removesuffix("-"), errors="coerce").astype("float64")
+    values = _without(values, np.isinf(values.to_numpy()))  # 1e400 is beyond any number
     return values.mask(behind, -values)
 
 
@@ -96,15 +102,15 @@ def _dates(raw: pd.Series, form: str) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(raw.dtype):
         plain = raw.dt.tz_localize(None) if raw.dt.tz is not None else raw
         return plain.dt.normalize().astype(DTYPES["date"])
-    text = raw.astype("str").str.strip()
+    cells = text(raw)
     if form == "iso":
-        text = text.str.replace(_STAMP, r"\1", regex=True)
+        cells = cells.str.replace(_STAMP, r"\1", regex=True)
     found = pd.Series(pd.NaT, index=raw.index, dtype=DTYPES["date"])
     for pattern in _DATE_FORMS.get(form, (form,)):
-        rest = found.isna() & text.notna()
+        rest = found.isna() & cells.notna()
         if not rest.any():
             break
-        found[rest] = pd.to_datetime(text[rest], format=pattern, errors="coerce").astype(DTYPES["date"])
+        found[rest] = pd.to_datetime(cells[rest], format=pattern, errors="coerce").astype(DTYPES["date"])
     return found.dt.normalize()
 
 

@@ -25,6 +25,14 @@ RULES = {
     ),
     "unreadable_optional": ("an optional cell cannot be read and was left empty", "fix the export if it matters"),
     "finer_than_minor_unit": ("an amount has more decimals than its currency", "round it in the export"),
+    "date_means_none": (
+        "a date that stands for none (9999-12-31, 1900-01-01) was read as empty",
+        "nothing to do; it counts as no date",
+    ),
+    "unbelievable_date": (
+        "a date lies years away from all documents",
+        "correct the year, or name the text under missing in the mapping if it means no date",
+    ),
     "amount_too_large": ("an amount is beyond 2**53 minor units", "check the decimal sign in the mapping"),
     "bad_currency": ("a currency is no three-letter code", "fix the export, or set codes or a constant in the mapping"),
     "bad_kind": (
@@ -183,13 +191,13 @@ def enforce(entries: pd.DataFrame, kept: dict[str, pd.DataFrame], *, max_share: 
             continue
         whole = kept[table]
         rows_share = len(lost) / (len(lost) + whole["rows"].sum())
-        known = lost["amount"].notna()
+        known = np.isfinite(lost["amount"])
         money_share = 0.0
         if known.any():
             gone = lost.loc[known, "amount"].abs().sum()
             money_share = gone / max(gone + whole["size"].sum(), 1e-9)
         share = max(money_share, rows_share if not known.all() else 0.0)
-        if share > max_share:
+        if not share <= max_share:  # a share that is no number is no leave to go on
             raise LedgerError(
                 f"{table}: {len(lost)} row(s) cannot be used, {share:.1%} of the table (allowed {max_share:.1%}):\n"
                 + "\n".join(describe(lost))

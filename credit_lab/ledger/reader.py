@@ -15,6 +15,7 @@ from credit_lab.ledger import rules, sources
 from credit_lab.ledger.database import hide_password
 from credit_lab.ledger.mapping import Mapping, TableMap, load
 from credit_lab.ledger.model import Ledger
+from credit_lab.ledger.plausible import Span, believed, beyond, span
 from credit_lab.ledger.quarantine import Quarantine
 from credit_lab.ledger.shape import Shaped, own_names, shape
 
@@ -58,12 +59,15 @@ def read(
     shaped = {name: _shaped(name, maps, found, source, path, quarantine) for name in maps if name in DOCUMENTS}
     _unchanged(path, state)
     frames = {name: one.frame for name, one in shaped.items()}
+    _amounts_filled(frames, maps, shown)
+    days = span(frames)
+    frames = {name: believed(name, frame, days, quarantine) for name, frame in frames.items()}
     settled = shaped["invoices"].settled_on if "invoices" in shaped else None
     del shaped
     _need(frames, quarantine, shown)
     # Before anything is derived from them, so that a receipt of a refused invoice does not float around.
     frames["invoices"] = rules.alone("invoices", frames["invoices"], quarantine)
-    frames, derived = _derived(frames, settled, source, quarantine)
+    frames, derived = _derived(frames, settled, days, source, quarantine)
     frames = rules.apply(frames, quarantine, allow_prepayment=source.allow_prepayment)
     kept = {name: held.tally(name, frame) for name, frame in frames.items()}
     held.enforce(quarantine.entries(), kept, max_share=source.max_quarantine_share)
@@ -72,7 +76,8 @@ def read(
     known: Frames = {name: tables[name] for name in ("customers", "invoices") if name in kept}
     for name in maps:  # one after another, so that tables that are not wanted are never in memory together
         if name not in DOCUMENTS:
-            frame = rules.beside(name, _shaped(name, maps, found, source, path, quarantine).frame, known, quarantine)
+            frame = believed(name, _shaped(name, maps, found, source, path, quarantine).frame, days, quarantine)
+            frame = rules.beside(name, frame, known, quarantine)
             kept[name] = held.tally(name, frame)
             if chosen is None or name in chosen:
                 tables[name] = canonical(name, frame)
@@ -136,13 +141,29 @@ def _need(frames: Frames, quarantine: Quarantine, shown: str) -> None:
         raise LedgerError(f"ledger {shown}: table 'invoices' has a header but no rows; export it again")
 
 
+def _amounts_filled(frames: Frames, maps: dict[str, TableMap], shown: str) -> None:
+    """Refuse invoices or payments whose amounts are all zero: the mapping reads the wrong column."""
+    for name in ("invoices", "payments"):
+        amounts = frames[name]["amount"] if name in frames else pd.Series(dtype="float64")
+        if len(amounts) and not amounts.any():
+            feed = maps[name].columns.get("amount")
+            column = ", ".join(feed.sources) if feed else "amount"
+            raise LedgerError(
+                f"ledger {shown}: all {len(amounts):,} amounts of {name} are zero (column {column!r}); map the amount "
+                f"of the document, not what is left open of it, or correct the export"
+            )
+
+
 def _derived(
-    frames: Frames, settled: pd.Series | None, mapping: Mapping, quarantine: Quarantine
+    frames: Frames, settled: pd.Series | None, days: Span | None, mapping: Mapping, quarantine: Quarantine
 ) -> tuple[Frames, set[str]]:
     """Payments and allocations that a one-table ledger, or payments naming their invoice, carry implicitly."""
     invoices = frames["invoices"]
     if settled is not None:
         settled = settled.loc[invoices.index]
+        slip = beyond(settled, days)
+        quarantine.note("invoices", invoices[slip], "unbelievable_date", column="settled_on", value=settled[slip])
+        invoices, settled = invoices[~slip], settled[~slip]
         if not mapping.allow_prepayment:
             early = (settled < invoices["issue_date"]).to_numpy()
             quarantine.note(
@@ -206,7 +227,7 @@ def _room(frames: Frames, shown: str) -> None:
     """Refuse amounts whose sums might not fit: int64 would go round without a word."""
     for name in ("invoices", "payments", "allocations"):
         total = float((frames[name]["amount"].abs() * money.scale(frames[name].get("currency", ""))).sum())
-        if total >= money.LARGEST_SUM:
+        if not total < money.LARGEST_SUM:
             raise LedgerError(
                 f"ledger {shown}: amounts of {name} add up to {total:.3g} minor units, more than exact sums hold "
                 f"({money.LARGEST_SUM:.3g}); check the decimal sign in the mapping, or read parts of the ledger"

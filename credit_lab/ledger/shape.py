@@ -11,6 +11,7 @@ from credit_lab.errors import LedgerError, nearest
 from credit_lab.ids import repeated
 from credit_lab.ledger import parse
 from credit_lab.ledger.mapping import Feed, Mapping, TableMap
+from credit_lab.ledger.plausible import OPEN_ENDED, sentinels
 from credit_lab.ledger.quarantine import Quarantine
 
 
@@ -43,17 +44,24 @@ def shape(name: str, raw: pd.DataFrame, table_map: TableMap, mapping: Mapping, q
     _need_columns(name, raw, table_map, feeds)
     raw = raw.reset_index(drop=True)
     cells = {column: _fetch(raw, feed) for column, feed in feeds.items()}
-    typed, bad = {}, {}
+    typed, bad, meant_none = {}, {}, {}
     for column, values in cells.items():
         values, wrong = parse.column(values, _kind(table, column), feeds[column].formats(mapping.formats))
         typed[column] = -values if feeds[column].negate else values
         if wrong.any():
             bad[column] = wrong
+        if values.dtype.kind == "M" and column not in OPEN_ENDED and (none := sentinels(values)).any():
+            meant_none[column] = none
+            typed[column] = values.mask(none)
     typed["_row"] = pd.Series(np.arange(1, len(raw) + 1, dtype=np.int32), index=raw.index)
     frame = pd.DataFrame(typed, index=raw.index, copy=False)
     shown = frame  # what the quarantine shows of a row: its typed amount and currency
     frame = _filter(name, frame, raw, table_map, quarantine)
-    frame = _drop_copies(name, frame, cells, quarantine) if table.key else frame
+    frame = _drop_copies(name, frame, cells, feeds, raw, quarantine) if table.key else frame
+    for column, none in meant_none.items():
+        rows = frame[none[frame.index.to_numpy()]]
+        shown_days = cells[column].loc[rows.index]
+        quarantine.note(name, rows, "date_means_none", column=column.lstrip("_"), value=shown_days, disposition="cell")
     frame = _fill(name, frame, feeds, raw, table_map, mapping, quarantine)
     frame = _refuse_bad_cells(table, frame, cells, bad, shown, quarantine)
     settled = frame.pop("_settled_on") if "_settled_on" in frame else None
@@ -93,38 +101,61 @@ def _fetch(raw: pd.DataFrame, feed: Feed) -> pd.Series:
     if feed.number_rows is not None:
         return feed.number_rows + pd.Series(np.arange(1, len(raw) + 1), index=raw.index).astype("str")
     if feed.join:
-        parts = [_plain(raw[source]) for source in feed.join]
+        parts = [parse.text(raw[source]).fillna("") for source in feed.join]
         return parts[0].str.cat(parts[1:], sep=feed.separator)
     cells = raw[feed.column]
     if feed.codes:
-        plain = _plain(cells)
+        plain = parse.text(cells).fillna("")
         return plain.map(feed.codes).astype("str").where(plain.isin(list(feed.codes)), plain)
     return cells
-
-
-def _plain(cells: pd.Series) -> pd.Series:
-    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-        return cells.dt.strftime("%Y-%m-%d").fillna("").astype("str")
-    return cells.astype("str").fillna("").str.strip()
 
 
 def _filter(
     name: str, frame: pd.DataFrame, raw: pd.DataFrame, table_map: TableMap, quarantine: Quarantine
 ) -> pd.DataFrame:
+    """Rows that the filters of the mapping leave.
+
+    Raises
+    ------
+    LedgerError
+        A filter takes every row: it names a value that the export writes differently.
+    """
     for rule in table_map.filters:
-        values = _plain(raw.loc[frame.index, rule.column])
+        values = parse.text(raw.loc[frame.index, rule.column]).fillna("")
         out = ~values.isin(rule.keep) if rule.keep else values.isin(rule.drop)
+        if len(out) and out.all():
+            asked = f"keep = {list(rule.keep)}" if rule.keep else f"drop = {list(rule.drop)}"
+            seen = ", ".join(repr(value) for value in values.unique()[:5])
+            raise LedgerError(
+                f"{name}: the filter {rule.rule!r} ({rule.column}: {asked}) takes all {len(out):,} rows; the column "
+                f"holds {seen}. Correct the filter, or leave the table out of the mapping"
+            )
         quarantine.note(name, frame[out], rule.rule, column=rule.column, value=values[out], disposition="filtered")
         frame = frame[~out]
     return frame
 
 
-def _drop_copies(name: str, frame: pd.DataFrame, cells: dict[str, pd.Series], quarantine: Quarantine) -> pd.DataFrame:
-    """Rows equal in every mapped source cell count once (tables with a key only: two equal receipts need two ids)."""
+def _drop_copies(
+    name: str,
+    frame: pd.DataFrame,
+    cells: dict[str, pd.Series],
+    feeds: dict[str, Feed],
+    raw: pd.DataFrame,
+    quarantine: Quarantine,
+) -> pd.DataFrame:
+    """Rows equal in every mapped source cell count once (tables with a key only: two equal receipts need two ids).
+
+    Without an id nobody can say whether two equal rows are one document: such rows are no copies but lack a value.
+    Where the mapping numbers them, those count once that are equal in every cell of the source.
+    """
     key = [column for column in schema.table(name).key if column in frame]
     if key and not repeated(frame[key]).any():  # copies have the same key
         return frame
     copies = pd.DataFrame(cells).loc[frame.index].duplicated().to_numpy()
+    nameless = frame[key].isna().any(axis=1).to_numpy()
+    if (copies & nameless).any():
+        numbered = all(feeds[column].or_number_rows is not None for column in key if frame[column].isna().any())
+        copies = copies & (~nameless | (numbered & raw.loc[frame.index].duplicated().to_numpy()))
     quarantine.note(name, frame[copies], "exact_duplicate", disposition="duplicate")
     return frame[~copies]
 

@@ -3,22 +3,25 @@
 CSV comes as text, untouched; Parquet, Excel and databases keep their types. Nothing is interpreted here.
 """
 
-import warnings
-import zlib
 from collections.abc import Callable
 from datetime import date, datetime
-from numbers import Number
+from numbers import Integral, Number
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from credit_lab.errors import LedgerError, nearest
-from credit_lab.ledger import limits
+from credit_lab.ledger import delimited, limits
 from credit_lab.ledger.database import connected, hide_password
 from credit_lab.ledger.mapping import Mapping
 
+_INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())
 Loader = Callable[[], pd.DataFrame]
+# Arrow types of whole numbers with an empty cell among them
+_WHOLE = {kind: pd.UInt64Dtype() if kind == pa.uint64() else pd.Int64Dtype() for kind in _INTEGERS}
 _SUFFIXES = (".csv", ".csv.gz", ".txt", ".txt.gz", ".parquet")
 
 
@@ -77,44 +80,23 @@ def choose(found: dict[str, Loader], name: str, path: str | Path) -> Loader:
 def _file_loader(file: Path, mapping: Mapping) -> Loader:
     if file.suffix == ".parquet":
         return lambda: _parquet(file)
-    return lambda: _csv(file, mapping)
+    return lambda: delimited.read(
+        file,
+        encoding=mapping.encoding,
+        delimiter=mapping.delimiter,
+        quote=mapping.quote,
+        multiline=mapping.multiline,
+    )
 
 
 def _parquet(file: Path) -> pd.DataFrame:
     try:
         limits.parquet(file)
-        return _settle(pd.read_parquet(file))
+        return _settled(pq.read_table(file))
     except LedgerError:
         raise
     except (OSError, ValueError, KeyError, NotImplementedError, pa.ArrowException, AttributeError, TypeError) as error:
         raise LedgerError(f"{file}: no readable Parquet file ({error})") from error
-
-
-def _csv(file: Path, mapping: Mapping) -> pd.DataFrame:
-    try:
-        with warnings.catch_warnings():
-            # pandas only warns when it drops the surplus fields of a row; we do not lose data.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                limits.Gunzip(file) if file.suffix.lower() == ".gz" else file,
-                dtype="str",
-                keep_default_na=False,
-                encoding=mapping.encoding,
-                sep=mapping.delimiter,
-                index_col=False,
-            )
-    except pd.errors.EmptyDataError as error:
-        raise LedgerError(f"{file}: the file is empty; export it again with its header line") from error
-    except (UnicodeDecodeError, LookupError) as error:
-        raise LedgerError(
-            f"{file}: not readable as {mapping.encoding}; set source.encoding in a mapping (gb18030, cp1252 ...)"
-        ) from error
-    except LedgerError:
-        raise
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise LedgerError(f"{file}: rows of different length ({error}); check delimiter and quoting") from error
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise LedgerError(f"{file}: cannot be read ({error})") from error
 
 
 def _workbook(path: Path) -> dict[str, Loader]:
@@ -123,7 +105,7 @@ def _workbook(path: Path) -> dict[str, Loader]:
         sheets = pd.read_excel(path, sheet_name=None, dtype=object, keep_default_na=False, engine="openpyxl")
     except Exception as error:  # openpyxl raises zip, XML and key errors of many families
         raise LedgerError(f"{path}: no readable XLSX workbook ({error})") from error
-    return {str(name): (lambda sheet=sheet: _settle(sheet)) for name, sheet in sheets.items()}  # type: ignore[misc]
+    return {str(name): (lambda sheet=sheet: _sheet(sheet)) for name, sheet in sheets.items()}  # type: ignore[misc]
 
 
 def _database(url: str) -> dict[str, Loader]:
@@ -143,22 +125,65 @@ def _database(url: str) -> dict[str, Loader]:
 
 def _database_table(url: str, name: str) -> pd.DataFrame:
     with connected(url, f"does not give table {name!r}") as connection:
-        return _settle(connection.table(name).to_pandas())
+        return _settled(connection.table(name).to_pyarrow())
 
 
-def _settle(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give object columns one type: all dates, all numbers, or text; an Excel or database cell may be any of them.
-    Names are text: the head of a column may be a number or a date."""
+def _sheet(frame: pd.DataFrame) -> pd.DataFrame:
+    """A sheet with one type a column: its cells may be of any. Names are text: a head may be a number or a date."""
     frame = frame.rename(columns=str)
-    if frame.columns.has_duplicates:
-        raise LedgerError(f"two columns are both named {frame.columns[frame.columns.duplicated()][0]!r}; rename one")
-    for name in frame.select_dtypes(["datetime", "datetimetz"]):
-        if not frame[name].dt.year.dropna().between(1, 9999).all():  # Parquet holds years of nine digits
-            raise LedgerError(f"column {name!r} holds dates outside the years 1 to 9999; correct them in the export")
+    _distinct(list(frame.columns))
     return frame.assign(**{name: _one_type(frame[name]) for name in frame if frame[name].dtype == object})
 
 
+def _settled(table: pa.Table) -> pd.DataFrame:
+    """Columns of Parquet or a database in types that keep an empty cell apart and a whole number whole."""
+    names = [str(name) for name in table.column_names]
+    _distinct(names)
+    columns = {}
+    for name, cells in zip(names, table.columns, strict=True):
+        columns[name] = _column(cells)
+        if columns[name].dtype.kind == "M" and not columns[name].dt.year.dropna().between(1, 9999).all():
+            # Parquet holds years of nine digits
+            raise LedgerError(f"column {name!r} holds dates outside the years 1 to 9999; correct them in the export")
+    return pd.DataFrame(columns, copy=False)
+
+
+def _distinct(names: list[str]) -> None:
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise LedgerError(f"two columns are both named {twice!r}; rename one")
+
+
+def _column(cells: pa.ChunkedArray) -> pd.Series:
+    """One column of Arrow as pandas: pandas alone makes floats of whole numbers, objects of days and decimals."""
+    kind = cells.type
+    if pa.types.is_dictionary(kind):
+        return _column(cells.cast(kind.value_type))
+    if pa.types.is_decimal(kind):
+        return _decimal(cells)
+    if pa.types.is_date(kind):
+        cells = cells.cast(pa.timestamp("s")) if pa.types.is_date32(kind) else cells
+        return cells.cast(pa.timestamp("us")).to_pandas()
+    if pa.types.is_integer(kind) and cells.null_count:
+        return cells.to_pandas(types_mapper=_WHOLE.get)
+    if pa.types.is_boolean(kind):
+        return cells.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
+    found = cells.to_pandas()
+    return _one_type(found) if found.dtype == object else found
+
+
+def _decimal(cells: pa.ChunkedArray) -> pd.Series:
+    """Decimals that are all whole (ids, codes, dates as numbers) to the last digit, others as amounts."""
+    if pc.all(pc.equal(cells, pc.floor(cells))).as_py() is not False:
+        try:
+            return _column(cells.cast(pa.int64()))
+        except pa.ArrowInvalid:  # longer than 19 digits: an id
+            return cells.cast(pa.string()).to_pandas().str.replace(r"\.0*$", "", regex=True)
+    return cells.cast(pa.float64()).to_pandas()
+
+
 def _one_type(cells: pd.Series) -> pd.Series:
+    """All days, all numbers, or text."""
     empty = cells.isna() | (cells == "")
     filled = cells[~empty]
     if filled.empty:
@@ -166,5 +191,6 @@ def _one_type(cells: pd.Series) -> pd.Series:
     if filled.map(lambda cell: isinstance(cell, (date, datetime))).all():
         return pd.to_datetime(cells.mask(empty, None), errors="coerce")
     if filled.map(lambda cell: isinstance(cell, Number) and not isinstance(cell, bool)).all():
-        return cells.mask(empty, None).astype("float64")
+        whole = filled.map(lambda cell: isinstance(cell, Integral) and abs(int(cell)) < 2**63).all()
+        return cells.mask(empty, None).astype("Int64" if whole else "float64")
     return cells.mask(empty, "").map(str).astype("str")

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import money
+from credit_lab.errors import LedgerError
+from credit_lab.ledger import delimited
 from credit_lab.monitoring.alerts import MonitoringError
 
 LINE = ("kind", "method", "our_id", "their_id", "our_date", "their_date", "our_amount", "their_amount", "difference")
@@ -51,7 +53,14 @@ class Reconciliation:
 
 
 def read_statement(
-    path: str | Path, columns: Mapping[str, str], *, date_format: str = "%Y-%m-%d", decimal: str = "."
+    path: str | Path,
+    columns: Mapping[str, str],
+    *,
+    date_format: str = "%Y-%m-%d",
+    decimal: str = ".",
+    encoding: str = "utf-8-sig",
+    delimiter: str = ",",
+    quote: str = '"',
 ) -> pd.DataFrame:
     """A customer's statement from a CSV file: reference, date, amount (what they owe us is positive).
 
@@ -59,13 +68,18 @@ def read_statement(
     ----------
     columns : our name -> theirs, for reference, date and amount
     decimal : "." or ","; the other one, blanks and currency signs are taken for thousands separators
+    encoding, delimiter, quote : how the file is written, see `credit_lab.ledger.delimited.read`
 
     Raises
     ------
     MonitoringError
-        A column is missing, or a date or amount cannot be read (with its row).
+        The file cannot be read or a quotation mark is left open, a column is missing, or a date or amount cannot be
+        read (with its row).
     """
-    raw = pd.read_csv(path, dtype="str", keep_default_na=False)
+    try:
+        raw = delimited.read(path, encoding=encoding, delimiter=delimiter, quote=quote)
+    except LedgerError as error:
+        raise MonitoringError(f"statement {error}") from error
     lacking = [f"{ours} ({theirs!r})" for ours, theirs in columns.items() if theirs not in raw]
     missing = [name for name in ("reference", "date", "amount") if name not in columns]
     if lacking or missing:
