@@ -93,7 +93,7 @@ def _overrides(rows: Modelling, grades: tuple[str, str], order: list[str] | None
         if name not in rows.extra:
             raise CreditLabError(f"column {name!r} of grades is not among those left out: {', '.join(rows.extra)}")
     given, final = (rows.extra[name] for name in grades)
-    return stability.overrides(given, final, order or sorted(set(given) | set(final)), rows.y)
+    return stability.overrides(given, final, order or sorted({*given, *final} - {""}), rows.y)
 
 
 @dataclass(frozen=True)

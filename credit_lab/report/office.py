@@ -42,18 +42,23 @@ def whole(table: Table, folder: Path) -> list[tuple[Any, ...]]:
             with path.open(encoding="utf-8-sig") as file:
                 if file.readline().strip() != ",".join(names):
                     continue
-            frame = read(path)
+            frame = read(path, dtype="str")
             if len(frame) == table.total_rows:
                 typed = [_typed(frame[column.name], column.type) for column in table.columns]
                 return list(zip(*typed, strict=True))
     return list(table.rows)
 
 
-def read(path: Path) -> pd.DataFrame:
-    """A table saved beside a report, its texts as they were before they were quoted for spreadsheets."""
+def read(path: Path, dtype: str | None = None) -> pd.DataFrame:
+    """A table saved beside a report, its texts as they were before they were quoted for spreadsheets.
+
+    Ids stay as they are written; other columns become numbers where they hold nothing else, unless `dtype` says.
+    """
+    names = pd.read_csv(path, encoding="utf-8-sig", nrows=0).columns
     frame = pd.read_csv(
-        path, encoding="utf-8-sig", dtype_backend="numpy_nullable", keep_default_na=False, na_values=[""]
-    )
+        path, encoding="utf-8-sig", dtype_backend="numpy_nullable", keep_default_na=False, na_values=[""],
+        dtype=dtype or {name: "string" for name in names if str(name).endswith("_id")},
+    )  # fmt: skip
     texts = [name for name in frame if isinstance(frame[name].dtype, pd.StringDtype)]
     return frame.assign(**{name: frame[name].map(_unquoted, na_action="ignore") for name in texts})
 
@@ -65,8 +70,10 @@ def _unquoted(text: str) -> str:
 def _typed(column: pd.Series, kind: str) -> list[Any]:
     """Values as a record holds them."""
     makers: dict[str, Callable[[Any], Any]] = {
-        "integer": int, "number": float, "boolean": lambda value: str(value) == "True",
-    }  # fmt: skip
+        "integer": lambda value: int(value) if str(value).lstrip("-").isdigit() else int(float(value)),
+        "number": float,
+        "boolean": lambda value: str(value) == "True",
+    }
     make = makers.get(kind, str)
     return [None if pd.isna(value) else make(value) for value in column]
 

@@ -36,7 +36,9 @@ def joint_card(X: Any, y: Array, new: Any) -> Array:
 
 def _coded(X: Any, new: Any) -> tuple[Array, Array]:
     """Categories as codes of the training data (missing for the unknown), numbers as they are."""
-    train, test = columns_of(X), columns_of(new)
+    train = columns_of(X)
+    kinds = {name: "number" if column.dtype == np.float64 else "category" for name, column in train.items()}
+    test = columns_of(new, kinds)
     sides: tuple[list[Array], list[Array]] = ([], [])
     for name, column in train.items():
         if column.dtype == np.float64:

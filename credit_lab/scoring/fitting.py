@@ -20,7 +20,7 @@ from sklearn.base import clone
 
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
-from credit_lab.scoring.bins import Array, FeatureBins, Ids
+from credit_lab.scoring.bins import Array, FeatureBins, Ids, kinds_of
 from credit_lab.scoring.optimum import Limits
 from credit_lab.scoring.scorecard import COLUMNS, Scaling, Scorecard
 from credit_lab.scoring.table import columns_of, target_of, weights_of
@@ -68,6 +68,7 @@ def fit(
     binner = binner or Binner()
     if not hasattr(binner, "bins_"):
         binner = binner.fit(X, y, sample_weight)
+    columns = columns_of(X, kinds_of(binner.bins_.values()))
     chosen = list(features) if features is not None else [n for n, bins in binner.bins_.items() if bins.iv > 0]
     unknown = [name for name in chosen if name not in binner.bins_]
     if unknown:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
-from credit_lab.scoring.bins import Array, Ids
+from credit_lab.scoring.bins import Array, Ids, kinds_of
 from credit_lab.scoring.fitting import fit
 from credit_lab.scoring.scorecard import Scorecard
 from credit_lab.scoring.table import columns_of, target_of
@@ -112,7 +112,7 @@ def band(
 
 def _places(binner: Binner, X: Any) -> list[Ids]:
     """Bin of every row, feature by feature."""
-    columns = columns_of(X)
+    columns = columns_of(X, kinds_of(binner.bins_.values()))
     return [bins.ids(columns[name]) for name, bins in binner.bins_.items() if name in columns]
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
-from credit_lab.scoring.bins import Array, tally, weights_of_evidence
+from credit_lab.scoring.bins import Array, kinds_of, tally, weights_of_evidence
 from credit_lab.scoring.fitting import coefficients
 from credit_lab.scoring.table import columns_of, target_of, weights_of
 
@@ -58,7 +58,7 @@ def over_time(binner: Binner, X: Any, y: Any, periods: Any) -> pd.DataFrame:
 
     holds: no two neighbouring bins of values have changed the order of their event rates beyond noise (z of 1.96).
     """
-    columns = columns_of(X)
+    columns = columns_of(X, kinds_of(binner.bins_.values()))
     target, _ = target_of(y, len(next(iter(columns.values()))))
     labels, rows = pd.Series(np.asarray(periods)), []
     for name, bins in binner.bins_.items():

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import CreditLabError
-from credit_lab.scoring.bins import Array
+from credit_lab.scoring.bins import Array, kinds_of
 from credit_lab.scoring.scorecard import Scorecard
 from credit_lab.scoring.table import columns_of
 from credit_lab.scoring.validate import delong
@@ -80,7 +80,8 @@ def feature_shift(card: Scorecard, before: Any, after: Any) -> pd.DataFrame:
 
     The points of all features add up to the change of the mean score.
     """
-    old, new, rows = columns_of(before), columns_of(after), []
+    old, new = (columns_of(side, kinds_of(card.features), card.missing) for side in (before, after))
+    rows = []
     for bins in card.features:
         counts = [np.bincount(bins.ids(side[bins.name]), minlength=len(bins.counts)) for side in (old, new)]
         index = psi(*counts)

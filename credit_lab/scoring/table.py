@@ -20,6 +20,8 @@ from credit_lab.errors import CreditLabError
 
 Array = npt.NDArray[np.float64]
 NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf)")
+_CODE = re.compile(r"[+-]?0[0-9]")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T].*)?$")
 FLAGS = {"true": 1.0, "false": 0.0}
 _DATES = ("datetime64", "datetime", "date", "timedelta", "timedelta64", "period")
 
@@ -139,8 +141,36 @@ def texts(values: npt.NDArray[Any], missing: Collection[str] = ()) -> npt.NDArra
     return np.array([*named, None], dtype=object)[codes]
 
 
+def kinds_of_text(cells: pd.DataFrame, categories: Collection[str] = ()) -> pd.DataFrame:
+    """Kind of each column of text, from all of its cells: what a card is fitted on where no card says it yet.
+
+    A column is a number if every cell that is not empty is one (1234.5, no zeros before it, for "01" is a code), or if
+    every such cell is true or false. It is a category as soon as one cell is neither, or if it is named in
+    `categories`; it is a date if every such cell is a day like 2025-01-31.
+
+    Returns
+    -------
+    DataFrame
+        column, kind (number, category or date), row (from 1) and cell that made it a category, empty cells
+    """
+    found = []
+    for name in map(str, cells.columns):
+        codes, distinct = pd.factorize(cells[name].str.strip().to_numpy(dtype=object))
+        filled = np.array([text != "" for text in distinct], dtype=bool)
+        plain = np.array([bool(NUMBER.fullmatch(t)) and not _CODE.match(t) for t in distinct], dtype=bool)
+        flags = all(text.lower() in FLAGS for text in distinct[filled])
+        other = np.flatnonzero((filled & ~plain)[codes])
+        kind = "number" if flags or not len(other) else "category"
+        if kind == "category" and all(_DAY.match(text) for text in distinct[filled]):
+            kind = "date"
+        kind = "category" if name in categories else kind
+        row, cell = (other[0] + 1, cells[name].iloc[other[0]]) if kind == "category" and len(other) else (0, "")
+        found.append((name, kind, int(row), cell, int((~filled)[codes].sum())))
+    return pd.DataFrame(found, columns=["column", "kind", "row", "cell", "empty"])
+
+
 def _distinct(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], Any]:
-    """Number of each cell among the different ones, -1 for null. 1, 1.0 and True stay apart in columns that mix them."""
+    """Number of each cell among the different ones, -1 for null. 1, 1.0 and True stay apart where mixed."""
     cells = np.asarray(values)
     if cells.dtype == object and pd.api.types.infer_dtype(cells, skipna=True) not in ("string", "empty"):
         if not any(isinstance(cell, Number) for cell in cells):
