@@ -57,7 +57,8 @@ def fit_(
     parameters = {
         "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "months": months,
         "days": days, "table": table, "target": target, "event": event, "date": date, "customer": customer,
-        "leave_out": leave_out, "category": category, "missing": missing, "kind": kind, "boundary": boundary, "refused": refused, "seed": seed,
+        "leave_out": leave_out, "category": category, "missing": missing,
+        "kind": kind, "boundary": boundary, "refused": refused, "seed": seed,
     }  # fmt: skip
     kinds = _refuse_early(parameters)
     if not as_json:
