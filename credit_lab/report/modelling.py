@@ -163,7 +163,7 @@ def from_table(
     if cells.shape[1] == 0:
         raise CreditLabError(f"{file}: no column is left to learn from")
     y = _event(rows[target], event, f"{file}: target {target!r}")
-    nobody = np.flatnonzero(rows[customer] == "") if customer else []
+    nobody = np.flatnonzero(rows[customer] == "") if customer else np.empty(0, dtype=np.int64)
     if len(nobody):
         raise CreditLabError(f"{file}: {len(nobody)} rows have no {customer} (first: row {nobody[0] + 1} with outcome)")
     table = kinds_of_text(cells, category)

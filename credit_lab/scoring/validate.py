@@ -62,6 +62,9 @@ def risk_groups(risk: Any, groups: int) -> Ids:
     lowest risk, lies in the k-th of `groups` equal parts. Without ties the groups are of equal size;
     with them there are as many as have rows.
 
+    >>> risk_groups([0.2, 0.1, 0.1, 0.1, 0.1, 0.3], 3).tolist()
+    [1, 0, 0, 0, 0, 2]
+
     Parameters
     ----------
     risk : number per row, none missing
@@ -71,9 +74,6 @@ def risk_groups(risk: Any, groups: int) -> Ids:
     ----------
     Bertolini, G. et al. (2000). One model, several results: the paradox of the Hosmer-Lemeshow
     goodness-of-fit test. J. Epidemiology and Biostatistics 5, 251-253 (what splitting ties does).
-
-    >>> risk_groups([0.2, 0.1, 0.1, 0.1, 0.1, 0.3], 3).tolist()
-    [1, 0, 0, 0, 0, 2]
     """
     values = np.asarray(risk, dtype=np.float64)
     part = (2 * _ranks(values) - 1) * groups // (2 * len(values))
