@@ -67,14 +67,23 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     safe.to_csv(path, index=False, encoding=_ENCODING, date_format="%Y-%m-%d", lineterminator="\n")
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read what `write_csv` wrote: texts as they were, whole numbers as such, empty cells as missing."""
+def read_csv(path: Path, dtype: str | None = None) -> pd.DataFrame:
+    """Read what `write_csv` wrote: texts as they were, empty cells as missing.
+
+    Parameters
+    ----------
+    path : table written by `write_csv`
+    dtype : of all columns; by default ids stay as they are written, other columns become numbers where they hold
+        nothing else
+    """
+    names = pd.read_csv(path, encoding=_ENCODING, nrows=0).columns
     frame = pd.read_csv(
         path,
         encoding=_ENCODING,
         dtype_backend="numpy_nullable",
         keep_default_na=False,
         na_values=[""],
+        dtype=dtype or {name: "string" for name in names if str(name).endswith("_id")},
     )
     texts = [name for name in frame if isinstance(frame[name].dtype, pd.StringDtype)]
     return frame.assign(**{name: frame[name].map(unquoted, na_action="ignore") for name in texts})

@@ -315,7 +315,7 @@ def test_refuses_settings(table, settings, message):
 def test_text_where_a_number_was(table):
     X, y = table
     binner = Binner().fit(X, y)
-    with pytest.raises(CreditLabError, match="now holds text"):
+    with pytest.raises(CreditLabError, match="is a number, but row"):
         binner.transform(X.assign(ratio="high"))
 
 

@@ -169,7 +169,7 @@ def test_bad_input():
     card = fit(X, y)
     with pytest.raises(CreditLabError, match="'ratio' of the card is not in the table"):
         card.score(X.drop(columns="ratio"))
-    with pytest.raises(CreditLabError, match="now holds text"):
+    with pytest.raises(CreditLabError, match="row 1 holds 'high'"):
         card.score(X.assign(ratio="high"))
     with pytest.raises(CreditLabError, match="'ratoi' has no bins"):
         fit(X, y, features=["ratoi"])

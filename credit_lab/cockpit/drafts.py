@@ -3,6 +3,7 @@
 Steps are the pure functions of `scoring.edits`; the editor keeps the drafts they give and answers with tables.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from credit_lab.errors import CreditLabError, nearest
 from credit_lab.report import scorecards
 from credit_lab.report.modelling import Modelling, divide
 from credit_lab.scoring import Binner, Scorecard, edits, fit, selection, stability, validate
-from credit_lab.scoring.bins import FeatureBins, tally
+from credit_lab.scoring.bins import FeatureBins, kinds_of, tally
+from credit_lab.scoring.table import columns_of
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Sample:
     later_weights: Any
     later_who: pd.Series | None
     split: str = ""
+    missing: tuple[str, ...] = ()
 
 
 def begin(rows: Modelling, *, bins: str = "", boundary: str = "", seed: int = 0) -> "Editor":
@@ -70,7 +73,9 @@ def begin(rows: Modelling, *, bins: str = "", boundary: str = "", seed: int = 0)
     if lacking:
         raise CreditLabError(f"{bins}: feature {lacking[0]!r} is not in the rows; {nearest(lacking[0], X.columns)}")
     features = _selected(binner, X[list(binner.bins_)], y, weights)
-    return Editor(Sample(X, y, weights, later_X, later_y, later_weights, who, split), Draft(binner, features))
+    return Editor(
+        Sample(X, y, weights, later_X, later_y, later_weights, who, split, rows.missing), Draft(binner, features)
+    )
 
 
 def _selected(binner: Binner, X: pd.DataFrame, y: pd.Series, weights: Any) -> tuple[str, ...]:
@@ -204,7 +209,7 @@ class Editor:
         bins = self.bins(feature)
         if bins.kind != "number" or bin_ not in bins.intervals:
             return None
-        values = pd.Series(np.asarray(self.sample.X[feature], dtype=float))
+        values = pd.Series(columns_of(self.sample.X[[feature]], kinds_of([bins]))[feature])
         inside = values[bins.ids(values) == bin_].dropna()
         middle = float(f"{inside.median():.4g}") if len(inside) else np.nan
         return middle if np.isfinite(middle) and middle not in bins.splits and inside.min() < middle else None
@@ -226,6 +231,8 @@ class Editor:
                 sample.X, sample.y, binner=self.draft.binner, features=list(self.draft.features),
                 sample_weight=sample.weights, signs="keep",
             )  # fmt: skip
+            if sample.missing:
+                made = dataclasses.replace(made, facts={**made.facts, "missing": list(sample.missing)})
             self._cards[at] = (self.draft, made)
         return self._cards[at][1]
 
@@ -272,8 +279,7 @@ class Editor:
         return folder / "bins.json", folder / "card.json" if card is not None else None
 
     def _later(self, bins: FeatureBins) -> np.ndarray:
-        column = self.sample.later_X[bins.name]
-        values = np.asarray(column, dtype=float if bins.kind == "number" else object)
+        values = columns_of(self.sample.later_X[[bins.name]], kinds_of([bins]))[bins.name]
         target = self.sample.later_y.to_numpy(dtype=float)
         weights = np.ones(len(target)) if self.sample.later_weights is None else self.sample.later_weights
         return tally(bins.ids(values), len(bins.counts), target, weights)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from credit_lab.commands import options, tables
@@ -13,7 +14,7 @@ app = typer.Typer(help="Scorecards: fit one, apply it, validate it.", no_args_is
 
 Months = Annotated[int, typer.Option(help="Of a ledger: default within 3, 6 or 12 months ...")]
 Days = Annotated[int, typer.Option(help="... is an invoice more than so many days past due.")]
-Table = Annotated[str, typer.Option(help="CSV or Parquet file of rows with a target, instead of a ledger.")]
+Table = Annotated[str, typer.Option(help="CSV, Parquet or XLSX file of rows with a target, instead of a ledger.")]
 Target = Annotated[str, typer.Option(help="Column of the table with the outcome, two values.")]
 Event = Annotated[str, typer.Option(help="The value that is a default; default: 1, true, yes, bad or default.")]
 Date = Annotated[str, typer.Option(help="Column of the table with the day of the decision.")]
@@ -38,6 +39,8 @@ def fit_(
     date: Date = "",
     customer: Customer = "",
     leave_out: LeaveOut = "",
+    category: Annotated[str, typer.Option(help="Columns of codes, though all their cells are numbers.")] = "",
+    missing: Annotated[str, typer.Option(help="Texts that stand for a missing value, as in 'n/a -'.")] = "",
     kind: Annotated[str, typer.Option(help="woe or joint.")] = "woe",
     boundary: Boundary = "",
     refused: Annotated[str, typer.Option(help="Table of refused customers, for reject inference.")] = "",
@@ -55,9 +58,14 @@ def fit_(
     parameters = {
         "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "months": months,
         "days": days, "table": table, "target": target, "event": event, "date": date, "customer": customer,
-        "leave_out": leave_out, "kind": kind, "boundary": boundary, "refused": refused, "seed": seed,
+        "leave_out": leave_out, "category": category, "missing": missing,
+        "kind": kind, "boundary": boundary, "refused": refused, "seed": seed,
     }  # fmt: skip
-    _refuse_early(parameters)
+    kinds = _refuse_early(parameters)
+    if not as_json:
+        for row in kinds[kinds["kind"] == "category"].itertuples():
+            because = f"row {row.row} holds {row.cell!r}" if row.row else "named as one"
+            options.say(f"  {row.column}: a category ({because})")
     options.registry(out)
     if not table:
         options.one_state(context, ledger, mapping, out)
@@ -71,7 +79,7 @@ def fit_(
 @app.command()
 def apply(
     card: Annotated[Path, typer.Option(help="card.json of `score fit`.")],
-    table: Annotated[str, typer.Option(help="CSV or Parquet file with the features of the card.")],
+    table: Annotated[str, typer.Option(help="CSV, Parquet or XLSX file with the features of the card.")],
     out: Annotated[Path, typer.Option(help="File for the scores, .csv or .parquet.", callback=tables.place)] = Path(
         "scores.csv"
     ),
@@ -85,7 +93,8 @@ def apply(
     from credit_lab.report import modelling
     from credit_lab.scoring import Scorecard
 
-    model, rows = Scorecard.load(card), modelling.read(table)
+    model = Scorecard.load(card)
+    rows = modelling.read(table, model.missing)
     scored = rows.drop(columns=[name for name in rows if name in model.names])
     scored = scored.assign(score=model.score(rows), pd=model.probability(rows))
     if reasons:
@@ -150,12 +159,14 @@ def validate(
     options.finish(made, as_json, "score validate")
 
 
-def _refuse_early(parameters: dict[str, object]) -> None:
-    """What can be seen before a notebook starts is said in one line."""
+def _refuse_early(parameters: dict[str, object]) -> pd.DataFrame:
+    """What can be seen before a notebook starts is said in one line; gives what columns of a table were taken for."""
     from credit_lab.report import modelling
 
     if parameters.get("kind", "woe") not in ("woe", "joint"):
         raise CreditLabError(f"kind {parameters['kind']!r}: need woe or joint")
     if parameters["table"]:
         names = ("target", "event", "date", "customer", "leave_out")
-        modelling.gather("", "", "", "", 12, 90, str(parameters["table"]), *(str(parameters[name]) for name in names))
+        texts = {name: str(parameters.get(name, "")) for name in (*names, "card", "category", "missing")}
+        return modelling.gather("", "", "", "", 12, 90, str(parameters["table"]), **texts).kinds
+    return modelling.NO_KINDS

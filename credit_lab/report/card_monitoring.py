@@ -93,7 +93,7 @@ def _overrides(rows: Modelling, grades: tuple[str, str], order: list[str] | None
         if name not in rows.extra:
             raise CreditLabError(f"column {name!r} of grades is not among those left out: {', '.join(rows.extra)}")
     given, final = (rows.extra[name] for name in grades)
-    return stability.overrides(given, final, order or sorted(set(given) | set(final)), rows.y)
+    return stability.overrides(given, final, order or sorted({*given, *final} - {""}), rows.y)
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def findings(seen: Monitoring) -> list[str]:
     sides = seen.swap.set_index("set") if len(seen.swap) else None
     if sides is not None and sides.loc["in", "rows"] > 0:
         found.append(
-            f"A card fitted again would swap {sides.loc['in', 'rows']:,} rows: those it takes in default at "
+            f"A card fitted again would swap {sides.loc['in', 'rows']:,.0f} rows: those it takes in default at "
             f"{sides.loc['in', 'event_rate']:.1%}, those it turns away at {sides.loc['out', 'event_rate']:.1%} "
             "(fitted on these very rows, so this flatters the new card)."
         )

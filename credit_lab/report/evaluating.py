@@ -80,7 +80,7 @@ def evaluating(
     old = at(ledger, policy, past, before, rules, model).customers if (past["month"] == before).any() else None
     grades = now.customers.assign(model_grade=now.customers["grade"])
     if overrides:
-        given = modelling.read(overrides).astype("str").replace("nan", "")
+        given = modelling.read(overrides)
         grades = evaluation.override(now.customers, given, policy)
     index = evaluation.industry_index(past, evaluation.industries(ledger))
     scores = latest_scores(ledger.tables["assessments"], rules, month) if ledger.has("assessments") else pd.DataFrame()

@@ -1,6 +1,7 @@
 """Rows to learn a scorecard from: customer-months of a ledger, or a table of one's own."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,17 @@ import pandas as pd
 
 from credit_lab import history
 from credit_lab.errors import CreditLabError, nearest
+from credit_lab.ledger import parse, table_file
+from credit_lab.ledger.mapping import Formats
 from credit_lab.ledger.model import Ledger
 from credit_lab.report.inputs import open_ledger
-from credit_lab.scoring import features, splits
+from credit_lab.scoring import Binner, Scorecard, features, splits
+from credit_lab.scoring.table import columns_of, kinds_of_text
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
+
+
+NO_KINDS = pd.DataFrame(columns=["column", "kind", "row", "cell", "empty"])
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Modelling:
     outcome_days : length of the outcome window, so that training stops that long before the test
     source : where the rows come from
     extra : columns of the table that are neither features nor target, such as grades given
+    kinds : of a table without a card: what each column was taken for and why, see `table.kinds_of_text`
+    missing : texts that stand for a missing value
     """
 
     X: pd.DataFrame
@@ -38,6 +47,8 @@ class Modelling:
     outcome_days: int
     source: str
     extra: pd.DataFrame
+    kinds: pd.DataFrame = field(default_factory=lambda: NO_KINDS)
+    missing: tuple[str, ...] = ()
 
 
 def from_ledger(ledger: Ledger, *, months: int = 12, days: int = 90) -> Modelling:
@@ -88,22 +99,24 @@ def from_ledger(ledger: Ledger, *, months: int = 12, days: int = 90) -> Modellin
     return Modelling(X, y, keys["month"], keys["customer_id"], excluded, round(30.4 * months), ledger.source, extra)
 
 
-def read(path: str | Path) -> pd.DataFrame:
-    """A CSV or Parquet file as it is.
+def read(path: str | Path, missing: Collection[str] = ()) -> pd.DataFrame:
+    """A CSV, Parquet or XLSX file as texts, see `ledger.table_file`; texts in `missing` become empty cells.
 
     Raises
     ------
     CreditLabError
         It cannot be read, or has no rows.
     """
-    file = Path(path)
-    try:
-        frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
-    except (OSError, ValueError) as error:
-        raise CreditLabError(f"{file}: cannot be read as a table ({error})") from None
+    frame = table_file.read(path)
     if frame.empty:
-        raise CreditLabError(f"{file}: the table has no rows")
-    return frame
+        raise CreditLabError(f"{path}: the table has no rows")
+    return frame.mask(frame.isin(list(missing)), "") if missing else frame
+
+
+def typed(cells: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """The columns named in `kinds` (number or category), as far as they are there, as numbers and texts."""
+    there = [name for name in cells if name in kinds]
+    return pd.DataFrame(columns_of(cells[there], kinds), index=cells.index) if there else cells[there]
 
 
 def from_table(
@@ -114,8 +127,11 @@ def from_table(
     date: str = "",
     customer: str = "",
     leave_out: list[str] | None = None,
+    known: Scorecard | Binner | None = None,
+    category: Collection[str] = (),
+    missing: Collection[str] = (),
 ) -> Modelling:
-    """Rows of a CSV or Parquet file with a binary target.
+    """Rows of a CSV, Parquet or XLSX file with a binary target.
 
     Parameters
     ----------
@@ -123,28 +139,53 @@ def from_table(
     event : the value that is the event (default of the customer); without it one of 1, true, yes, bad, default
     date, customer : columns with the date of the decision and the customer, for splits; empty if there are none
     leave_out : columns that are no features (ids, outcomes)
+    known : card or bins the rows are for: its features are read as it has them, other columns are left alone. Without
+        it the whole column says what it is (`table.kinds_of_text`)
+    category : columns that hold codes, though every cell is a number
+    missing : texts that stand for a missing value, beside the empty cell
 
     Raises
     ------
     CreditLabError
-        A file that cannot be read, columns that are not there, no feature left, no saying which value is the event.
+        A file that cannot be read, columns that are not there, no feature left, no saying which value is the event, a
+        date among the features, a row without customer, a cell that is no date or number where one must be.
     """
-    file, frame = Path(path), read(path)
-    named = [target, *(name for name in (date, customer) if name), *(leave_out or [])]
+    missing = tuple(dict.fromkeys([*missing, *getattr(known, "missing", ())]))
+    file, frame = Path(path), read(path, missing)
+    named = [target, *(name for name in (date, customer) if name), *(leave_out or []), *category]
     for name in named:
         if name not in frame:
             raise CreditLabError(f"{file}: no column {name!r}; {nearest(name, map(str, frame.columns))}")
-    known = frame[frame[target].notna()].reset_index(drop=True)
-    excluded = pd.DataFrame([("no outcome", len(frame) - len(known))], columns=["reason", "rows"])
-    X = known.drop(columns=list(dict.fromkeys(named)))
-    if X.shape[1] == 0:
+    rows = frame[frame[target].str.strip() != ""].reset_index(drop=True)
+    excluded = pd.DataFrame([("no outcome", len(frame) - len(rows))], columns=["reason", "rows"])
+    cells = rows.drop(columns=[name for name in dict.fromkeys(named) if name not in category])
+    if cells.shape[1] == 0:
         raise CreditLabError(f"{file}: no column is left to learn from")
-    y = _event(known[target], event, f"{file}: target {target!r}")
-    when = pd.to_datetime(known[date]) if date else None
+    y = _event(rows[target], event, f"{file}: target {target!r}")
+    nobody = np.flatnonzero(rows[customer] == "") if customer else np.empty(0, dtype=np.int64)
+    if len(nobody):
+        raise CreditLabError(f"{file}: {len(nobody)} rows have no {customer} (first: row {nobody[0] + 1} with outcome)")
+    table = kinds_of_text(cells, category)
+    dates = table.loc[table["kind"] == "date", "column"]
+    if len(dates) and known is None:
+        raise CreditLabError(
+            f"{file}: column {dates.iloc[0]!r} holds dates; turn it into a number, such as days before the decision, "
+            "or leave it out (leave_out)"
+        )
+    kinds = known.kinds if known is not None else dict(zip(table["column"], table["kind"], strict=True))
     return Modelling(
-        X, y, when, known[customer] if customer else None, excluded, 0,
-        str(file), known[list(leave_out or [])],
+        typed(cells, kinds), y, _days(rows[date], f"{file}: {date}") if date else None,
+        rows[customer] if customer else None, excluded, 0, str(file), rows[list(leave_out or [])],
+        table if known is None else NO_KINDS, missing,
     )  # fmt: skip
+
+
+def _days(cells: pd.Series, where: str) -> pd.Series:
+    days, unread = parse.column(cells, "date", Formats())
+    if unread.any():
+        row = int(unread.argmax())
+        raise CreditLabError(f"{where}: row {row + 1} holds {cells.iloc[row]!r}; write days like 2025-01-31")
+    return days
 
 
 EVENTS = ("1", "1.0", "true", "yes", "y", "bad", "default", "defaulted", "违约", "是")
@@ -176,6 +217,11 @@ def gather(
     date: str = "",
     customer: str = "",
     leave_out: str = "",
+    *,
+    card: str = "",
+    bins: str = "",
+    category: str = "",
+    missing: str = "",
 ) -> Modelling:
     """`from_table` where a table is named, otherwise `from_ledger`; texts as a notebook or command line gives them.
 
@@ -188,8 +234,12 @@ def gather(
         return from_ledger(open_ledger(ledger, mapping, currency, rates), months=months, days=days)
     if not target:
         raise CreditLabError(f"{table}: name the column with the outcome (target)")
-    left = leave_out.replace(",", " ").split()
-    return from_table(table, target, event=event, date=date, customer=customer, leave_out=left)
+    left, codes = (names.replace(",", " ").split() for names in (leave_out, category))
+    known = Scorecard.load(Path(card)) if card else Binner.load(Path(bins)) if bins else None
+    return from_table(
+        table, target, event=event, date=date, customer=customer, leave_out=left, known=known, category=codes,
+        missing=missing.split(),
+    )  # fmt: skip
 
 
 def divide(rows: Modelling, boundary: str = "", *, seed: int = 0) -> tuple[Rows, Rows, str]:

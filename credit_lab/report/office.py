@@ -41,7 +41,7 @@ def whole(table: Table, folder: Path) -> list[tuple[Any, ...]]:
             with path.open(encoding="utf-8-sig") as file:
                 if file.readline().strip() != ",".join(names):
                     continue
-            frame = spreadsheet.read_csv(path)
+            frame = spreadsheet.read_csv(path, dtype="str")
             if len(frame) == table.total_rows:
                 typed = [_typed(frame[column.name], column.type) for column in table.columns]
                 return list(zip(*typed, strict=True))
@@ -51,8 +51,10 @@ def whole(table: Table, folder: Path) -> list[tuple[Any, ...]]:
 def _typed(column: pd.Series, kind: str) -> list[Any]:
     """Values as a record holds them."""
     makers: dict[str, Callable[[Any], Any]] = {
-        "integer": int, "number": float, "boolean": lambda value: str(value) == "True",
-    }  # fmt: skip
+        "integer": lambda value: int(value) if str(value).lstrip("-").isdigit() else int(float(value)),
+        "number": float,
+        "boolean": lambda value: str(value) == "True",
+    }
     make = makers.get(kind, str)
     return [None if pd.isna(value) else make(value) for value in column]
 

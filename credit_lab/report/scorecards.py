@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import CreditLabError
-from credit_lab.report.modelling import Modelling, Rows, divide, read
+from credit_lab.report.modelling import Modelling, Rows, divide, read, typed
 from credit_lab.scoring import (
     Binner,
     Scorecard,
@@ -174,6 +174,8 @@ def _made(
         card = fit(X, y, binner=binner, features=list(path["features"].iloc[-1]), sample_weight=weights)
     else:
         card = fit_joint(X, y, binner=Binner(special=special), sample_weight=weights)
+    if rows.missing:
+        card = dataclasses.replace(card, facts={**card.facts, "missing": list(rows.missing)})
     return _Made(_levelled(card, X, y), binner, train, test, split, iv, clusters, path)
 
 
@@ -267,6 +269,10 @@ def _notes(rows: Modelling, split: str, card: Scorecard, events: float, others: 
     worth = low_default.carries(round(events), round(events + others), len(card.names))
     size = f"{events:.0f} events and {others:.0f} others for {len(card.names)} features"
     found = [f"Training rows worth {size}: {CARRIES[worth]}."]
+    codes = rows.kinds[rows.kinds["row"] > 0]
+    if len(codes):
+        listed = ", ".join(f"{one.column} (row {one.row}: {one.cell})" for one in codes.itertuples())
+        found.append(f"Columns read as categories, with the first cell that is not a number: {listed}.")
     if not split.startswith("by time"):
         short = "" if rows.when is None else " (the data do not reach far enough for a split by time)"
         found.append(f"Training and test rows are of the same time{short}: what drift does to the card is not seen.")
@@ -375,5 +381,6 @@ def refused_band(rows: Modelling, made: Design, refused: str, *, boundary: str =
         return pd.DataFrame()
     train, _, _ = divide(rows, boundary, seed=seed)
     X, y = rows.X.iloc[train].reset_index(drop=True), rows.y.iloc[train].reset_index(drop=True)
-    table, _ = reject.band(X, y, read(refused), binner=made.binner, features=made.card.names, seed=seed)
+    others = typed(read(refused, rows.missing), made.binner.kinds)
+    table, _ = reject.band(X, y, others, binner=made.binner, features=made.card.names, seed=seed)
     return table

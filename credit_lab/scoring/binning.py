@@ -25,7 +25,19 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from credit_lab.errors import CreditLabError
-from credit_lab.scoring.bins import UNSEEN, Array, FeatureBins, Ids, assemble, one_of, slots, tally, weights_of_evidence
+from credit_lab.scoring.bins import (
+    UNSEEN,
+    Array,
+    FeatureBins,
+    Ids,
+    assemble,
+    kinds_of,
+    one_of,
+    slots,
+    spellings,
+    tally,
+    weights_of_evidence,
+)
 from credit_lab.scoring.optimum import Limits, best
 from credit_lab.scoring.table import columns_of, target_of, weights_of
 
@@ -130,10 +142,15 @@ class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         }
         return self
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Kind (number or category) of each feature."""
+        return kinds_of(self.bins_.values())
+
     def transform(self, X: Any) -> Array:
         """WOE (or bin number) of every value, columns as in `fit`."""
         check_is_fitted(self)
-        columns = columns_of(X)
+        columns = columns_of(X, kinds_of(self.bins_.values()))
         validate_data(self, X, reset=False, skip_check_array=True)
         out = np.empty((len(next(iter(columns.values()))), len(self.bins_)))
         for j, (name, column) in enumerate(columns.items()):
@@ -144,10 +161,6 @@ class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def bin_ids(self, bins: FeatureBins, column: npt.NDArray[Any]) -> Ids:
         """Bins of a column, refusing those without training rows if `unseen` says so."""
-        if bins.kind == "number" and column.dtype != np.float64:
-            raise CreditLabError(
-                f"column {bins.name!r} was a number when the bins were made and now holds text; convert it"
-            )
         ids = bins.ids(column)
         if self.unseen == "error":
             unknown = bins.counts.sum(axis=1)[ids] == 0
@@ -261,7 +274,7 @@ class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _number(self, name: str, column: Array, target: Array, weights: Array, draw: Ids | None) -> FeatureBins:
         codes = [float(code) for code in self._specials(name) if isinstance(code, int | float)]
         fixed = sorted((self.fixed_splits or {}).get(name, ()))
-        sample = column if draw is None else column[draw]
+        sample = column if draw is None else np.sort(column)[draw]  # whatever order the rows came in
         sample = sample[~np.isnan(sample) & ~np.isin(sample, codes)]
         edges = np.unique([*_edges(sample, self.prebins, self.prebinning), *fixed])
         places = len(edges) + 1
@@ -286,11 +299,11 @@ class Binner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _category(self, name: str, column: npt.NDArray[Any], target: Array, weights: Array) -> FeatureBins:
         if name in (self.fixed_splits or {}):
             raise CreditLabError(f"feature {name!r} holds categories and cannot have fixed splits; use edits.regroup")
-        codes, distinct = pd.factorize(column)
+        codes, distinct = pd.factorize(column, sort=True)  # level rates go by name, not by who came first
         codes[codes < 0] = len(distinct)
         counts = tally(codes, len(distinct) + 1, target, weights)
         names = [str(value) for value in distinct]
-        special = [str(code) for code in self._specials(name) if str(code) in set(names)]
+        special = [way for code in self._specials(name) for way in spellings(str(code)) if way in set(names)]
         rows = counts.sum(axis=1)
         apart = np.array([*(text in special for text in names), True])
         rare = ~apart & (rows < max(self.rare_share * rows[:-1].sum(), np.finfo(float).tiny))
@@ -370,7 +383,7 @@ def evaluate(binner: Binner, X: Any, y: Any) -> pd.DataFrame:
         feature, bin, share and event_rate then (training) and now, woe then and now, holds: whether the order of the
         event rates of neighbouring bins is the same in both samples, as far as the new one has rows in them.
     """
-    columns = columns_of(X)
+    columns = columns_of(X, kinds_of(binner.bins_.values()))
     target, _ = target_of(y, len(next(iter(columns.values()))))
     frames = []
     for name, bins in binner.bins_.items():

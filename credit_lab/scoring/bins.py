@@ -8,7 +8,8 @@ outer intervals.
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import pandas as pd
 
 from credit_lab.compiled import njit
 from credit_lab.errors import CreditLabError, nearest
+from credit_lab.scoring.table import FLAGS
 
 Array = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
@@ -95,15 +97,21 @@ class FeatureBins:
     note: str = ""
 
     def ids(self, values: pd.Series | npt.NDArray[Any]) -> Ids:
-        """Bin of every value."""
+        """Bin of every value, as `table.columns_of` gives them: numbers, or texts and None."""
         if self.kind == "number":
             codes = np.array([float(code) for code in self.specials])
             lookup = np.array([*self.intervals, *self.specials.values(), self.missing])
             return lookup[slots(np.asarray(values, dtype=np.float64), np.array(self.splits), codes)]
         codes_of, distinct = pd.factorize(np.asarray(values, dtype=object))
-        known = {**self.categories, **{str(code): bin_ for code, bin_ in self.specials.items()}}
+        known = self.by_text
         lookup = np.array([*(known.get(str(value), self.rest) for value in distinct), self.missing])
         return lookup[codes_of]
+
+    @property
+    def by_text(self) -> dict[str, int]:
+        """Bin of every text of a category or special code, other spellings of it included."""
+        own = {**self.categories, **{str(code): bin_ for code, bin_ in self.specials.items()}}
+        return {text: bin_ for name, bin_ in own.items() for text in spellings(name)} | own
 
     @property
     def labels(self) -> list[str]:
@@ -186,6 +194,24 @@ class FeatureBins:
         )
         _consistent(bins)
         return bins
+
+
+def kinds_of(known: Iterable[FeatureBins]) -> dict[str, str]:
+    """Kind (number or category) by feature, for `table.columns_of`."""
+    return {bins.name: bins.kind for bins in known}
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """How a table may write one category: a whole number also with a point, a flag in any case.
+
+    >>> spellings("1"), spellings("01"), spellings("True")
+    (('1', '1.0'), ('01', '01.0'), ('True', 'true', 'TRUE'))
+    """
+    if text.lower() in FLAGS:
+        return (text, *(way for way in (text.lower(), text.upper(), text.capitalize()) if way != text))
+    if re.fullmatch(r"-?[0-9]+\.0", text):
+        return text, text[:-2]
+    return (text, f"{text}.0") if re.fullmatch(r"-?[0-9]+", text) else (text,)
 
 
 def _consistent(bins: FeatureBins) -> None:

@@ -7,6 +7,7 @@ AISTATS (the three curves).
 European Central Bank (2019). Instructions for reporting the validation results of internal models, 2.5.3.1 (Jeffreys
 test of a PD).
 Hosmer, D. W. & Lemeshow, S. (1980). Communications in Statistics A9, 1043-1069.
+Hosmer, D. W., Lemeshow, S. & Sturdivant, R. X. (2013). Applied logistic regression, 3rd ed., 5.2.2.
 Spiegelhalter, D. J. (1986). Statistics in Medicine 5, 421-433.
 """
 
@@ -20,7 +21,7 @@ import pandas as pd
 
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.bins import Array
-from credit_lab.scoring.validate import checked
+from credit_lab.scoring.validate import checked, risk_groups
 
 EDGE = 1e-9
 
@@ -219,17 +220,29 @@ def by_grade(grade: Any, probability: Any, target: Any) -> pd.DataFrame:
 
 
 def hosmer_lemeshow(target: Any, probability: Any, *, groups: int = 10, fitted_here: bool = False) -> pd.Series:
-    """Hosmer-Lemeshow test over groups of equal size: statistic, degrees (groups, less 2 where fitted), p_value."""
+    """Hosmer-Lemeshow test: statistic, degrees, p_value of chi-square.
+
+    statistic = sum over groups of (events - n p)^2 / (n p (1 - p)), p the mean probability of the
+    group's n rows. Groups are `validate.risk_groups`: rows of one probability are never divided.
+
+    Parameters
+    ----------
+    target, probability : outcome (two values) and default probability of each row
+    groups : most groups; with few different probabilities there are fewer
+    fitted_here : the probabilities were fitted on these rows. Degrees of freedom are the groups that
+        were made, less 2 where fitted (Hosmer, Lemeshow & Sturdivant 2013, 5.2.2); without any left
+        the p_value is missing
+    """
     from scipy import stats
 
     binary, p = checked(target, probability)
-    parts = np.array_split(np.argsort(p, kind="stable"), min(groups, len(p)))
-    statistic = 0.0
-    for rows in parts:
-        expected = p[rows].sum()
-        statistic += (binary[rows].sum() - expected) ** 2 / max(expected * (1 - expected / len(rows)), 1e-300)
-    degrees = len(parts) - (2 if fitted_here else 0)
-    return pd.Series({"statistic": statistic, "degrees": degrees, "p_value": stats.chi2.sf(statistic, degrees)})
+    place = risk_groups(p, groups)
+    rows, expected, events = (np.bincount(place, weights=w) for w in (np.ones(len(p)), p, binary))
+    variance = np.maximum(expected * (1 - expected / rows), 1e-300)
+    statistic = float(((events - expected) ** 2 / variance).sum())
+    degrees = len(rows) - (2 if fitted_here else 0)
+    p_value = float(stats.chi2.sf(statistic, degrees)) if degrees > 0 else math.nan
+    return pd.Series({"statistic": statistic, "degrees": degrees, "p_value": p_value})
 
 
 def spiegelhalter(target: Any, probability: Any) -> pd.Series:

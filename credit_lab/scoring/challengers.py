@@ -36,14 +36,16 @@ def joint_card(X: Any, y: Array, new: Any) -> Array:
 
 def _coded(X: Any, new: Any) -> tuple[Array, Array]:
     """Categories as codes of the training data (missing for the unknown), numbers as they are."""
-    train, test = columns_of(X), columns_of(new)
+    train = columns_of(X)
+    kinds = {name: "number" if column.dtype == np.float64 else "category" for name, column in train.items()}
+    test = columns_of(new, kinds)
     sides: tuple[list[Array], list[Array]] = ([], [])
     for name, column in train.items():
         if column.dtype == np.float64:
             sides[0].append(column)
             sides[1].append(test[name])
             continue
-        known = pd.Index(pd.unique(pd.Series(column).dropna()))
+        known = pd.Index(sorted(pd.unique(pd.Series(column).dropna()), key=str))
         for side, values in zip(sides, (column, test[name]), strict=True):
             codes = known.get_indexer(pd.Index(values)).astype(np.float64)
             side.append(np.where(codes < 0, np.nan, codes))

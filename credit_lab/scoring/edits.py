@@ -15,7 +15,7 @@ import numpy as np
 
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.scoring.binning import Binner
-from credit_lab.scoring.bins import FeatureBins, assemble, one_of, tally, weights_of_evidence
+from credit_lab.scoring.bins import FeatureBins, assemble, kinds_of, one_of, tally, weights_of_evidence
 from credit_lab.scoring.table import columns_of, target_of, weights_of
 
 
@@ -131,7 +131,7 @@ def regroup(
 
 
 def _counted(binner: Binner, cut: FeatureBins, bins: int, X: Any, y: Any, sample_weight: Any) -> Binner:
-    columns = columns_of(X)
+    columns = columns_of(X, kinds_of(binner.bins_.values()))
     one_of(cut.name, columns)  # type: ignore[arg-type]
     target, _ = target_of(y, len(columns[cut.name]))
     counts = tally(binner.bin_ids(cut, columns[cut.name]), bins, target, weights_of(sample_weight, target))

@@ -1,7 +1,7 @@
 """A scorecard outside Python's reach: an Ibis expression, SQL in any dialect, or one plain Python function.
 
 All three add the same points in the same order, so they give the score of `Scorecard.score` on every row, missing,
-special and unseen values included.
+special and unseen values included. They read a value as `table` does: empty text is missing, numbers may be text.
 """
 
 import math
@@ -29,7 +29,7 @@ def expression(card: Scorecard, table: "ibis.Table") -> "ibis.Table":
     for bins in card.features:
         if bins.name not in table.columns:
             raise CreditLabError(f"feature {bins.name!r} is not in the table; {nearest(bins.name, table.columns)}")
-        score = score + _cases(bins, card.points[bins.name], table[bins.name])
+        score = score + _cases(bins, card.points[bins.name], table[bins.name], ["", *card.missing])
     scored = table.mutate(score=score.cast("float64"))
     logit = (scored["score"] - card.scaling.offset) / card.scaling.factor
     return scored.mutate(pd=1 / (1 + logit.exp()))
@@ -40,7 +40,7 @@ def to_sql(
 ) -> str:
     """SELECT statement with id, score and pd in a dialect of SQL (any that Ibis writes: duckdb, postgres, spark ...).
 
-    Numbers are read as double precision and categories as text.
+    The table must hold numbers as double precision and categories as text (codes with their zeros).
 
     Raises
     ------
@@ -58,40 +58,67 @@ def to_sql(
 
 
 def to_python(card: Scorecard, name: str = "score") -> str:
-    """Source of a function without imports: a mapping of feature to value in, the score out; None, NaN are missing."""
-    lines = [f"def {name}(row):", f"    total = {card.base_points!r}"]
+    """Source of a function without imports: a mapping of feature to value in, the score out.
+
+    None, NaN and empty text are missing; the function raises ValueError for a text that is no number where the card
+    has one.
+    """
+    lines = [_HEAD.format(name=name, missing=("", *card.missing), base=card.base_points)]
     for bins in card.features:
         points = card.points[bins.name]
-        lines.append(f"    value = row.get({bins.name!r})")
-        lines.append(f"    if value is None or value != value:\n        total += {float(points[bins.missing])!r}")
-        for code, bin_ in bins.specials.items():
-            same = "value" if bins.kind == "number" else "str(value)"
-            lines.append(f"    elif {same} == {code!r}:\n        total += {float(points[bin_])!r}")
+        lines.append(f"    value = {'number' if bins.kind == 'number' else 'text'}({bins.name!r})")
+        lines.append(f"    if value is None:\n        total += {float(points[bins.missing])!r}")
         if bins.kind == "number":
+            for code, bin_ in bins.specials.items():
+                lines.append(f"    elif value == {code!r}:\n        total += {float(points[bin_])!r}")
             for split, bin_ in zip(bins.splits, bins.intervals, strict=False):
                 lines.append(f"    elif value < {split!r}:\n        total += {float(points[bin_])!r}")
             last = points[bins.intervals[-1]]
         else:
             for bin_, names in _groups(bins).items():
-                lines.append(f"    elif str(value) in {tuple(names)!r}:\n        total += {float(points[bin_])!r}")
+                lines.append(f"    elif value in {tuple(names)!r}:\n        total += {float(points[bin_])!r}")
             last = points[bins.rest]
         lines.append(f"    else:\n        total += {float(last)!r}")
     return "\n".join([*lines, "    return total", ""])
 
 
+_HEAD = """def {name}(row):
+    def text(feature):
+        value = row.get(feature)
+        value = "" if value is None or value != value else str(value)
+        return None if value.strip() == "" or value in {missing!r} else value
+
+    def number(feature):
+        value = (text(feature) or "").strip()
+        value = {{"": None, "true": "1", "false": "0"}}.get(value.lower(), value)
+        if value is None or value in {missing!r}:
+            return None
+        if set(value) - set("+-.0123456789eEinf"):
+            raise ValueError(f"{{feature}}: {{value!r}} is not a number")
+        return float(value)
+
+    total = {base!r}"""
+
+
 def _groups(bins: FeatureBins) -> dict[int, list[str]]:
     groups: dict[int, list[str]] = {}
-    for category, bin_ in bins.categories.items():
+    for category, bin_ in bins.by_text.items():
         groups.setdefault(bin_, []).append(category)
     return groups
 
 
-def _cases(bins: FeatureBins, points: Any, column: Any) -> Any:
+def _cases(bins: FeatureBins, points: Any, column: Any, missing: list[str]) -> Any:
     """CASE over one column; special codes and missing first, since a database may sort NaN above every number."""
     import ibis
 
     if bins.kind == "number":
-        column = column.cast("int8").cast("float64") if column.type().is_boolean() else column.cast("float64")
+        if column.type().is_boolean():
+            column = column.cast("int8")
+        elif column.type().is_float32():  # 0.7 as it is written, not 0.699999988
+            column = column.cast("string")
+        elif column.type().is_string():
+            column = ibis.ifelse(column.strip().isin(missing), None, column)
+        column = column.cast("float64")
         branches = [(column.isnull() | column.isnan(), points[bins.missing])]
         branches += [(column == code, points[bin_]) for code, bin_ in bins.specials.items()]
         branches += [
@@ -100,8 +127,8 @@ def _cases(bins: FeatureBins, points: Any, column: Any) -> Any:
         last = points[bins.intervals[-1]]
     else:
         column = column.cast("string")
-        branches = [(column.isnull(), points[bins.missing])]
-        branches += [(column == str(code), points[bin_]) for code, bin_ in bins.specials.items()]
+        empty = column.isnull() | (column.strip() == "") | column.isin(missing)
+        branches = [(empty, points[bins.missing])]
         branches += [(column.isin(names), points[bin_]) for bin_, names in _groups(bins).items()]
         last = points[bins.rest]
     return ibis.cases(*((test, _number(value)) for test, value in branches), else_=_number(last))

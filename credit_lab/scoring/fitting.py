@@ -20,7 +20,7 @@ from sklearn.base import clone
 
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
-from credit_lab.scoring.bins import Array, FeatureBins, Ids
+from credit_lab.scoring.bins import Array, FeatureBins, Ids, kinds_of
 from credit_lab.scoring.optimum import Limits
 from credit_lab.scoring.scorecard import COLUMNS, Scaling, Scorecard
 from credit_lab.scoring.table import columns_of, target_of, weights_of
@@ -68,6 +68,7 @@ def fit(
     binner = binner or Binner()
     if not hasattr(binner, "bins_"):
         binner = binner.fit(X, y, sample_weight)
+    columns = columns_of(X, kinds_of(binner.bins_.values()))
     chosen = list(features) if features is not None else [n for n, bins in binner.bins_.items() if bins.iv > 0]
     unknown = [name for name in chosen if name not in binner.bins_]
     if unknown:
@@ -314,7 +315,7 @@ def _round(card: Scorecard, ids: Mapping[str, Ids], digits: int | None) -> Score
         sum((one.points[name][ids[name]] for name in one.points), start=np.full(1, one.base_points))
         for one in (card, rounded)
     )
-    order = np.argsort(exact, kind="stable")
+    order = np.lexsort((new, exact))  # those level before rounding are in no order that could turn
     loss = {
         "digits": digits,
         "largest_difference": float(np.abs(exact - new).max()),

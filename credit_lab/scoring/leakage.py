@@ -91,7 +91,8 @@ def _too_good(X: Any, target: Any, suspicious: float, pure: float) -> list[tuple
         if min(target.sum(), (1 - target).sum()) >= 2:
             area = delong(target, -bins.woe[ids]).iloc[0]
             # half of the rows teach what the other half is judged by, so that many small bins do not look clever
-            half = np.random.default_rng(0).random(len(target)) < 0.5
+            half = np.empty(len(target), dtype=bool)
+            half[np.lexsort((target, ids))] = np.random.default_rng(0).random(len(target)) < 0.5
             held_out = _held_out(target, ids, half, len(bins.counts))
             if area["low"] > suspicious and held_out > suspicious:
                 text = f"AUC {held_out:.3f} alone, on rows not used to order its bins"

@@ -18,10 +18,11 @@ import pandas as pd
 
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
-from credit_lab.scoring.bins import Array
+from credit_lab.scoring.bins import Array, Ids, kinds_of
 from credit_lab.scoring.fitting import fit
 from credit_lab.scoring.scorecard import Scorecard
-from credit_lab.scoring.table import target_of
+from credit_lab.scoring.table import columns_of, target_of
+from credit_lab.scoring.validate import risk_groups
 
 WARNING = (
     "Reject inference rests on an assumption the data cannot test: how much worse the refused are than granted "
@@ -104,17 +105,27 @@ def band(
             weights = np.concatenate([np.ones(len(target)), p, 1 - p])
             cards[factor] = fit(thrice, labels, sample_weight=weights, **how)
         else:
-            drawn = _parcelled(base.score(refused).to_numpy(), p, generator)
+            drawn = _parcelled(base.score(refused).to_numpy(), p, _places(binner, refused), generator)
             cards[factor] = fit(both, np.append(target, drawn), **how)
     return _compared(cards, both, len(target), target, odds), cards
 
 
-def _parcelled(score: Array, p: Array, generator: np.random.Generator) -> Array:
-    """Outcomes per tenth of the score: the expected number of events in each, which rows at random."""
-    place = np.minimum((pd.Series(score).rank(method="first").to_numpy() - 1) * 10 // len(score), 9)
-    drawn = np.zeros(len(score))
+def _places(binner: Binner, X: Any) -> list[Ids]:
+    """Bin of every row, feature by feature."""
+    columns = columns_of(X, kinds_of(binner.bins_.values()))
+    return [bins.ids(columns[name]) for name, bins in binner.bins_.items() if name in columns]
+
+
+def _parcelled(score: Array, p: Array, places: list[Ids], generator: np.random.Generator) -> Array:
+    """Outcomes per tenth of the score: the expected number of events in each, which rows at random.
+
+    Rows are drawn from an order by their bins, so that the order they came in does not matter.
+    """
+    place = risk_groups(score, 10)
+    order = np.lexsort(places)
+    drawn = np.zeros(len(p))
     for parcel in np.unique(place):
-        rows = np.flatnonzero(place == parcel)
+        rows = order[place[order] == parcel]
         drawn[generator.permutation(rows)[: round(p[rows].sum())]] = 1
     return drawn
 

@@ -25,7 +25,7 @@ import pandas as pd
 
 from credit_lab import summary
 from credit_lab.errors import CreditLabError, nearest
-from credit_lab.scoring.bins import Array, FeatureBins
+from credit_lab.scoring.bins import Array, FeatureBins, kinds_of
 from credit_lab.scoring.table import columns_of
 
 FORMAT = "credit_lab scorecard 1"
@@ -95,13 +95,24 @@ class Scorecard:
         """Features on the card."""
         return [bins.name for bins in self.features]
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Kind (number or category) of each feature."""
+        return kinds_of(self.features)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Texts that stood for a missing value where the card was fitted, and do so wherever it is applied."""
+        return tuple(self.facts.get("missing", ()))
+
     def parts(self, X: Any) -> pd.DataFrame:
         """Points of every row by feature.
 
         Raises
         ------
         CreditLabError
-            A feature of the card is not a column of the table.
+            A feature of the card is not a column of the table, or holds something that is no number
+            where the card has one (with row and value).
         """
         columns = self._columns(X)
         index = X.index if isinstance(X, pd.DataFrame) else None
@@ -168,15 +179,11 @@ class Scorecard:
         )
 
     def _columns(self, X: Any) -> dict[str, npt.NDArray[Any]]:
-        columns = columns_of(X)
+        columns = columns_of(X, kinds_of(self.features), self.missing)
         for bins in self.features:
             if bins.name not in columns:
                 raise CreditLabError(
                     f"feature {bins.name!r} of the card is not in the table; {nearest(bins.name, columns)}"
-                )
-            if bins.kind == "number" and columns[bins.name].dtype != np.float64:
-                raise CreditLabError(
-                    f"column {bins.name!r} was a number when the card was fitted and now holds text; convert it"
                 )
         return columns
 
@@ -228,6 +235,8 @@ class Scorecard:
                 plain["kind"],
                 plain["facts"],
             )
+            if not all(isinstance(text, str) for text in [*card.missing]) or isinstance(card.facts.get("missing"), str):
+                raise ValueError("facts: missing must be a list of texts")
             sizes = {bins.name: len(bins.woe) for bins in card.features}
             if (
                 sizes != {name: values.size for name, values in card.points.items()}

@@ -14,7 +14,7 @@ import pandas as pd
 
 from credit_lab.errors import CreditLabError
 from credit_lab.scoring.binning import Binner
-from credit_lab.scoring.bins import Array, tally, weights_of_evidence
+from credit_lab.scoring.bins import Array, kinds_of, tally, weights_of_evidence
 from credit_lab.scoring.fitting import coefficients
 from credit_lab.scoring.table import columns_of, target_of, weights_of
 
@@ -58,7 +58,7 @@ def over_time(binner: Binner, X: Any, y: Any, periods: Any) -> pd.DataFrame:
 
     holds: no two neighbouring bins of values have changed the order of their event rates beyond noise (z of 1.96).
     """
-    columns = columns_of(X)
+    columns = columns_of(X, kinds_of(binner.bins_.values()))
     target, _ = target_of(y, len(next(iter(columns.values()))))
     labels, rows = pd.Series(np.asarray(periods)), []
     for name, bins in binner.bins_.items():
@@ -201,8 +201,13 @@ def stepwise(
 
 
 def inclusion(woe: pd.DataFrame, y: Any, *, seed: int, repeats: int = 50, **how: Any) -> pd.Series:
-    """How often each feature is chosen by `stepwise` on bootstrap samples of the rows; share, largest first."""
+    """How often each feature is chosen by `stepwise` on bootstrap samples of the rows; share, largest first.
+
+    Rows are drawn from an order by their WOE and outcome: the order they came in does not matter.
+    """
     target, _ = target_of(y, len(woe))
+    order = np.lexsort((target, *woe.to_numpy().T))
+    woe, target = woe.iloc[order], target[order]
     generator, counts = np.random.default_rng(seed), pd.Series(0.0, index=woe.columns)
     for _ in range(repeats):
         rows = generator.integers(0, len(target), len(target))

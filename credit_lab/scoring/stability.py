@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import CreditLabError
+from credit_lab.scoring.bins import Array, kinds_of
 from credit_lab.scoring.scorecard import Scorecard
 from credit_lab.scoring.table import columns_of
 from credit_lab.scoring.validate import delong
@@ -79,7 +80,8 @@ def feature_shift(card: Scorecard, before: Any, after: Any) -> pd.DataFrame:
 
     The points of all features add up to the change of the mean score.
     """
-    old, new, rows = columns_of(before), columns_of(after), []
+    old, new = (columns_of(side, kinds_of(card.features), card.missing) for side in (before, after))
+    rows = []
     for bins in card.features:
         counts = [np.bincount(bins.ids(side[bins.name]), minlength=len(bins.counts)) for side in (old, new)]
         index = psi(*counts)
@@ -160,26 +162,39 @@ def overrides(model_grade: Any, final_grade: Any, order: list[str], target: Any 
 def swap_set(old_risk: Any, new_risk: Any, *, approve: float, target: Any = None) -> pd.DataFrame:
     """Who changes sides when a new card approves the same share: both, in, out, neither, with rows and event_rate.
 
-    A better card swaps in customers that default less than those it swaps out.
+    A better card swaps in customers that default less than those it swaps out. Rows that share the
+    risk at a card's cut-off are approved in part, each by the same fraction, so that both cards
+    approve the same share and the order of the rows does not matter; `rows` may be fractions then.
+    A row approved in part by both cards changes sides only by the difference of the two parts.
 
     Parameters
     ----------
-    approve : share of the rows that each card approves, the least risky first (ties by position)
+    old_risk, new_risk : risk of each row by the two cards
+    approve : share of the rows that each card approves, the least risky first
+    target : outcome of each row, where it is known
+
+    Raises
+    ------
+    CreditLabError
+        A share that is not between 0 and 1.
     """
     if not 0 < approve < 1:
         raise CreditLabError(f"approve {approve}: a share between 0 and 1")
-    sides = []
-    for risk in (old_risk, new_risk):
-        values = np.asarray(risk, dtype=np.float64)
-        yes = np.zeros(len(values), dtype=bool)
-        yes[np.argsort(values, kind="stable")[: round(approve * len(values))]] = True
-        sides.append(yes)
-    names = np.select(
-        [sides[0] & sides[1], ~sides[0] & sides[1], sides[0] & ~sides[1]], ["both", "in", "out"], "neither"
-    )
-    frame = pd.DataFrame({"set": names, "y": np.nan if target is None else np.asarray(target, dtype=np.float64)})
-    table = frame.groupby("set").agg(rows=("y", "size"), event_rate=("y", "mean"))
-    table = table.reindex(["both", "in", "out", "neither"])
-    table["rows"] = table["rows"].fillna(0).astype(int)
-    table.insert(1, "share", table["rows"] / len(frame))
-    return table.reset_index()
+    old, new = (_approved(np.asarray(risk, dtype=np.float64), approve) for risk in (old_risk, new_risk))
+    y = np.full(len(old), np.nan) if target is None else np.asarray(target, dtype=np.float64)
+    parts = {
+        "both": np.minimum(old, new),
+        "in": np.maximum(new - old, 0),
+        "out": np.maximum(old - new, 0),
+        "neither": 1 - np.maximum(old, new),
+    }
+    rows = [(name, part.sum(), part.mean(), part @ y / (part.sum() or np.nan)) for name, part in parts.items()]
+    return pd.DataFrame(rows, columns=["set", "rows", "share", "event_rate"])
+
+
+def _approved(risk: Array, share: float) -> Array:
+    """Part of each row that is approved: 1 below the cut-off, the same fraction of every row at it, 0 above."""
+    wanted = round(share * len(risk))
+    _, level, sizes = np.unique(risk, return_inverse=True, return_counts=True)
+    before = np.cumsum(sizes) - sizes
+    return np.clip((wanted - before) / sizes, 0, 1)[level]

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import CreditLabError
-from credit_lab.scoring.bins import Array
+from credit_lab.scoring.bins import Array, Ids
 from credit_lab.scoring.table import target_of
 
 
@@ -52,6 +52,32 @@ def _placements(target: Array, risk: Array) -> tuple[Array, Array]:
     ranks = _ranks(np.append(events, others))
     m, n = len(events), len(others)
     return (ranks[:m] - _ranks(events)) / n, 1 - (ranks[m:] - _ranks(others)) / m
+
+
+def risk_groups(risk: Any, groups: int) -> Ids:
+    """Group of each row, counted from 0, when rows are cut by risk into at most `groups` groups.
+
+    Cuts lie between different risks only: rows of one risk share a group, so the order of the rows
+    does not matter. A risk belongs to the k-th group where the middle of its rows, counted from the
+    lowest risk, lies in the k-th of `groups` equal parts. Without ties the groups are of equal size;
+    with them there are as many as have rows.
+
+    >>> risk_groups([0.2, 0.1, 0.1, 0.1, 0.1, 0.3], 3).tolist()
+    [1, 0, 0, 0, 0, 2]
+
+    Parameters
+    ----------
+    risk : number per row, none missing
+    groups : most groups
+
+    References
+    ----------
+    Bertolini, G. et al. (2000). One model, several results: the paradox of the Hosmer-Lemeshow
+    goodness-of-fit test. J. Epidemiology and Biostatistics 5, 251-253 (what splitting ties does).
+    """
+    values = np.asarray(risk, dtype=np.float64)
+    part = (2 * _ranks(values) - 1) * groups // (2 * len(values))
+    return np.unique(part, return_inverse=True)[1].astype(np.int64)
 
 
 def auc(target: Any, risk: Any) -> float:
@@ -145,7 +171,7 @@ def brier_parts(target: Any, probability: Any, *, groups: int = 10) -> pd.Series
     probability.
     """
     binary, values = checked(target, probability)
-    place = pd.qcut(_ranks(values), min(groups, len(np.unique(values))), labels=False, duplicates="drop")
+    place = risk_groups(values, groups)
     frame = (
         pd.DataFrame({"p": values, "y": binary}).groupby(place).agg(p=("p", "mean"), y=("y", "mean"), n=("y", "size"))
     )
@@ -204,11 +230,11 @@ def _hull(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def calibration_curve(target: Any, probability: Any, *, groups: int = 10) -> pd.DataFrame:
-    """By groups of equal size: rows, mean probability, event_rate with its 95 % Jeffreys interval (low, high)."""
+    """By `risk_groups`: rows, mean probability, event_rate with its 95 % Jeffreys interval (low, high)."""
     from scipy import stats
 
     binary, values = checked(target, probability)
-    place = pd.qcut(_ranks(values), min(groups, len(np.unique(values))), labels=False, duplicates="drop")
+    place = risk_groups(values, groups)
     table = (
         pd.DataFrame({"p": values, "y": binary})
         .groupby(place)
@@ -233,10 +259,15 @@ def bootstrap(
     level: float = 0.95,
     groups: Any = None,
 ) -> tuple[float, float]:
-    """Percentile interval of a metric; `groups` (customers) are drawn whole, so that repeated rows count once."""
+    """Percentile interval of a metric; `groups` (customers) are drawn whole, so that repeated rows count once.
+
+    Rows are drawn from an order of their own (by customer, else by risk and outcome), so that the
+    order they came in does not matter.
+    """
     binary, values = checked(target, risk)
-    codes = np.arange(len(values)) if groups is None else pd.factorize(np.asarray(groups))[0]
-    order = np.argsort(codes, kind="stable")
+    codes = np.zeros(len(values)) if groups is None else pd.factorize(np.asarray(groups), sort=True)[0]
+    order = np.lexsort((binary, values, codes))
+    codes = np.arange(len(values)) if groups is None else codes
     starts = np.append(0, np.cumsum(np.bincount(codes)))
     generator, found = np.random.default_rng(seed), []
     for _ in range(repeats):
