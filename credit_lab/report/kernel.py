@@ -12,9 +12,7 @@ from typing import Any
 # asked to by prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
 END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
 # A matplotlibrc beside the data does not concern the report, nor whether code had to be compiled for it.
-_QUIET = (
-    "[__import__('logging').getLogger(name).setLevel('ERROR') for name in ('matplotlib', 'credit_lab')] and None"
-)
+_QUIET = "[__import__('logging').getLogger(name).setLevel('ERROR') for name in ('matplotlib', 'credit_lab')] and None"
 ARGUMENTS = (
     "--IPKernelApp.log_level=ERROR",  # its note on unencrypted TCP is for shared machines
     "--IPKernelApp.exec_PYTHONSTARTUP=False",
