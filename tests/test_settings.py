@@ -164,3 +164,7 @@ def test_a_name_that_is_no_text_ends_no_command(tmp_path):
         done = command("check", "--ledger", book, *more)
         assert done.returncode == 0, done.stderr
         assert rb"led\udcff" in done.stdout
+    reviewed = command("review", "--ledger", book, "--period", "2024-01", "--out", str(tmp_path / "r"), "--quiet")
+    assert reviewed.returncode == 1
+    assert rb"led\udcff': a report cannot hold a name that is not UTF-8; rename it" in reviewed.stderr
+    assert not list((tmp_path / "r").rglob("*.html"))

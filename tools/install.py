@@ -20,8 +20,8 @@ _SEEN = re.compile(
     r"(?:Collecting |Requirement already satisfied: |Processing (?:\S*/)?)"
     r"([A-Za-z0-9._-]+?)(?:-\d|[ =<>~!;\[,]|$)"
 )
-# Measured on two cores: 0.6 s a package from pip's cache, 2 s with slow downloads.
-FAST, SLOW = 0.6, 2.0
+# Measured on two cores: 0.6 s a package from pip's cache, 2.5 s where the machine is busy.
+FAST, SLOW = 0.6, 2.5
 
 
 def wanted(words: list[str]) -> int:
@@ -75,7 +75,7 @@ def duration(packages: int) -> str:
     """About how long so many packages take.
 
     >>> duration(1), duration(200)
-    ('a few seconds', '2 to 7 minutes')
+    ('a few seconds', '2 to 8 minutes')
     """
     if packages * SLOW < 60:
         return "a few seconds"

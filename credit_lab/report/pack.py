@@ -202,6 +202,7 @@ def make(
     known_formats(formats)
     started, clock = time.time(), time.monotonic()
     parameters, aside = without_passwords(parameters), unfinished(target)
+    without_passwords({"out": str(target)})
     with alone(target):
         before = states(parameters)
         if not resume:

@@ -130,6 +130,7 @@ def run(
     source, target = Path(notebook), Path(out)
     known_parameters(source, parameters)
     parameters = without_passwords(parameters)
+    without_passwords({"out": str(target)})
     aside = unfinished(target)
     with alone(target):
         shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
@@ -152,7 +153,18 @@ def run(
 
 
 def without_passwords(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as they may be written down: *** for passwords, which the kernel has from its environment."""
+    """Parameters as they may be written down: *** for passwords, which the kernel has from its environment.
+
+    Raises
+    ------
+    ReportError
+        A text that is no text: Linux allows names of files that are not UTF-8, reports are UTF-8.
+    """
+    for name, value in parameters.items():
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise ReportError(f"{name} {value!r}: a report cannot hold a name that is not UTF-8; rename it") from None
     return {name: concealed(value) if isinstance(value, str) else value for name, value in parameters.items()}
 
 
