@@ -12,7 +12,7 @@ import pandas as pd
 import typer
 
 from credit_lab import ledger as ledgers
-from credit_lab import periods, verdict
+from credit_lab import periods, summary
 from credit_lab.commands import collect, evaluate, grant, lab, models, options, runs, score, twin
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
@@ -140,7 +140,7 @@ def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -
         options.say(options.as_text(table.assign(share=(table["share"] * 100))))
         options.say("\n".join(f"  {name:<22} {value:,.4g}" for name, value in figures.items()))
     light, reason = reconcile.light(control)
-    said = {verdict.OK: "agrees to the cent", verdict.STOP: reason.replace("difference", "differs by up to")}
+    said = {summary.OK: "agrees to the cent", summary.STOP: reason.replace("difference", "differs by up to")}
     dates = f"{len(control)} dates, " if len(control) else ""
     options.say(f"\nControl account: {dates}{said.get(light, f'{light}: {reason}')}")
 
