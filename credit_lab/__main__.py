@@ -12,7 +12,7 @@ import pandas as pd
 import typer
 
 from credit_lab import ledger as ledgers
-from credit_lab import periods, spreadsheet, verdict
+from credit_lab import periods, spreadsheet, summary
 from credit_lab.commands import collect, evaluate, grant, lab, models, options, runs, score, twin
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
@@ -151,7 +151,7 @@ def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -
             )
         )
     light, reason = reconcile.light(control)
-    said = {verdict.OK: "agrees to the cent", verdict.STOP: reason.replace("difference", "differs by up to")}
+    said = {summary.OK: "agrees to the cent", summary.STOP: reason.replace("difference", "differs by up to")}
     dates = f"{len(control)} dates, " if len(control) else ""
     options.say(f"\nControl account: {dates}{said.get(light, f'{light}: {reason}')}")
 

@@ -1,7 +1,15 @@
-"""Row 0: what a record shows of itself in a notebook: a few lines of escaped HTML. Tables and charts are `report`'s."""
+"""Row 0: what a record shows of itself in a notebook: a few lines of escaped HTML. Tables and charts are `report`'s.
+
+And the lights of a verdict, the words before the colon of "light: reason" in every page, deck and run.json.
+"""
 
 import html
 from collections.abc import Mapping
+
+
+OK, ACT, STOP, NOT_KNOWN, NOT_MEASURED = "ok", "act", "stop", "not known", "not measured"
+LIGHTS = (OK, ACT, STOP, NOT_KNOWN, NOT_MEASURED)
+UNKNOWN = (NOT_KNOWN, NOT_MEASURED)  # there is nothing to judge by: neither good nor bad
 
 
 def card(title: str, lines: Mapping[str, object]) -> str:

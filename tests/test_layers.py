@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "credit_lab"
 ROWS = {
     "errors": 0, "money": 0, "periods": 0, "schema": 0, "summary": 0, "progress": 0, "toml_file": 0, "ids": 0,
-    "file_names": 0, "compiled": 0, "spreadsheet": 0, "verdict": 0,
+    "file_names": 0, "compiled": 0, "spreadsheet": 0,
     "ledger": 1, "policy": 1, "synthetic": 1,
     "aging": 2, "kpi": 2, "payment_behaviour": 2, "history": 2, "investigation": 2, "financials": 2,
     "scoring": 3, "limits": 3, "collection": 3, "monitoring": 3, "transfer": 3, "simulation": 3, "evaluation": 3,

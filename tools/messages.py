@@ -23,8 +23,7 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).parents[1]
 PO = ROOT / "credit_lab" / "report" / "locale" / "zh.po"
 # Modules whose sentences reach a reader of a report.
-MODULES = ("credit_lab/report/*.py", "credit_lab/ledger/quarantine.py", "credit_lab/ledger/reconcile.py",
-           "credit_lab/verdict.py")  # fmt: skip
+MODULES = ("credit_lab/report/*.py", "credit_lab/ledger/quarantine.py", "credit_lab/ledger/reconcile.py")
 # Not for readers of a report: errors, plumbing.
 SILENT = {"run.py", "workers.py", "registry.py", "artefacts.py", "pdf.py", "inputs.py", "language.py", "modelling.py",
           "time_left.py"}  # fmt: skip

@@ -9,7 +9,7 @@ import typer
 
 from credit_lab.commands import options
 from credit_lab.report import registry, show
-from credit_lab.verdict import LIGHTS
+from credit_lab.summary import LIGHTS
 
 app = typer.Typer()
 

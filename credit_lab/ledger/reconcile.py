@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from credit_lab import money, verdict
+from credit_lab import money, summary
 from credit_lab.ids import positions
 from credit_lab.ledger.model import Ledger
 
@@ -84,7 +84,7 @@ def against_control(ledger: Ledger) -> pd.DataFrame:
 def light(
     control: pd.DataFrame, currency: str = "", *, own: float = 0.0, since: pd.Timestamp | None = None
 ) -> tuple[str, str]:
-    """Whether a ledger reconciles: a light of `credit_lab.verdict` and its reason.
+    """Whether a ledger reconciles: a light of `credit_lab.summary` and its reason.
 
     Parameters
     ----------
@@ -96,10 +96,10 @@ def light(
     apart = [(abs(own), currency), *zip(control["difference"].abs(), control["currency"], strict=True)]
     worst, code = max(apart, key=lambda one: one[0])
     if worst:
-        return verdict.STOP, f"difference {money.text(worst, code)}"
+        return summary.STOP, f"difference {money.text(worst, code)}"
     if control.empty:
-        return verdict.NOT_KNOWN, "nothing to reconcile with; give a control table"
+        return summary.NOT_KNOWN, "nothing to reconcile with; give a control table"
     last = control["as_of"].max()
     if since is not None and last < since:
-        return verdict.NOT_KNOWN, f"the control account ends on {last.date()}; give its balance for the period"
-    return verdict.OK, f"difference {money.text(0.0, code)}"
+        return summary.NOT_KNOWN, f"the control account ends on {last.date()}; give its balance for the period"
+    return summary.OK, f"difference {money.text(0.0, code)}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from credit_lab import spreadsheet, verdict
+from credit_lab import spreadsheet, summary
 from credit_lab.report import canvas, language, show, slides
 from credit_lab.report.artefacts import Artefact, Figure, Heading, Sentences
 from credit_lab.report.slides import Chart, Grid, Series, Slide
@@ -89,7 +89,7 @@ def _facts(story: Story) -> str:
 def _verdicts(story: Story, verdicts: dict[str, str]) -> Slide:
     parts = [(name, *text.partition(": ")[::2]) for name, text in verdicts.items()]
     bad = [f"{name} ({reason})" for name, light, reason in parts if light in ("act", "stop")]
-    open_ = [f"{name} ({reason})" for name, light, reason in parts if light in verdict.UNKNOWN]
+    open_ = [f"{name} ({reason})" for name, light, reason in parts if light in summary.UNKNOWN]
     said = (
         f"{len(bad)} of {len(parts)} checks ask for action: {'; '.join(bad)}"
         if bad

@@ -22,7 +22,7 @@ from credit_lab.report.artefacts import Artefact, Heading, Table, artefacts, fir
 from credit_lab.report.page import Front, page
 from credit_lab.report.run import alone, parameters_of, same, states, swap, unfinished, without_passwords
 from credit_lab.report.workers import Job, execute
-from credit_lab.verdict import LIGHTS
+from credit_lab.summary import LIGHTS
 
 # Longest first, so that no processor waits for a late one.
 LONGEST = ("60", "30", "80", "52", "51")
