@@ -62,8 +62,8 @@ def risk_groups(risk: Any, groups: int) -> Ids:
     lowest risk, lies in the k-th of `groups` equal parts. Without ties the groups are of equal size;
     with them there are as many as have rows.
 
-    >>> risk_groups([0.2, 0.1, 0.1, 0.1, 0.1, 0.3], 3).tolist()
-    [1, 0, 0, 0, 0, 2]
+    >>> risk_groups([0.2, 0.1, 0.1, 0.3], 3).tolist()
+    [1, 0, 0, 2]
 
     Parameters
     ----------
