@@ -17,7 +17,7 @@ from credit_lab import aging, money, periods
 from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.aging.series import aged
 from credit_lab.errors import PeriodError
-from credit_lab.ids import positions
+from credit_lab.ids import looked_up, positions
 from credit_lab.ledger.model import Ledger
 from credit_lab.payment_behaviour import payment_index, settlements
 
@@ -142,7 +142,7 @@ def _flows(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[
             grids[name] = np.zeros((len(customers), len(ends)))
             continue
         rows = ledger.tables[source]
-        who = rows["customer_id"] if "customer_id" in rows else rows["invoice_id"].map(owner)
+        who = rows["customer_id"] if "customer_id" in rows else looked_up(rows["invoice_id"], owner)
         minor = money.to_minor(rows["amount"], code).astype("float64")
         grids[name] = money.from_minor(_monthly(customers, ends, who, rows[day], minor), code)
     for name, window in (("sales", 12), ("receipts", 12), ("written_off", 12), ("disputed", 12)):

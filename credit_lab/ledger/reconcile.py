@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from credit_lab import money
+from credit_lab import money, schema
 from credit_lab.ids import positions
 from credit_lab.ledger.model import Ledger
 
@@ -62,7 +62,7 @@ def against_control(ledger: Ledger) -> pd.DataFrame:
     """
     columns = ["as_of", "currency", "control", "ledger", "difference"]
     if not ledger.has("control") or ledger.tables["control"].empty:
-        return pd.DataFrame({name: [] for name in columns})
+        return schema.no_rows({"as_of": "date", "currency": "text"} | dict.fromkeys(columns[2:], "money"))
     control = ledger.tables["control"]
     found = _balances(ledger, control["as_of"]).set_index(["as_of", "currency"])["balance"]
     rows = []
