@@ -54,9 +54,11 @@ def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = No
     Raises
     ------
     PeriodError
-        No whole month of data up to `last`.
+        No document, or no whole month of data, up to `last`.
     """
-    begin = min(ledger.invoices["issue_date"].min(), ledger.payments["paid_date"].fillna(last).min(), last)
+    begin = pd.concat([ledger.invoices["issue_date"], ledger.payments["paid_date"]]).min()
+    if not begin <= last:  # no document at all has no first day
+        raise PeriodError(f"{ledger.source}: no customer has a document by {last.date()}")
     ends = periods.month_ends(begin, last)
     if len(ends) == 0:
         raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")

@@ -104,7 +104,7 @@ def profile(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     whole = rows["amount"].groupby(by).sum()
     weight = whole.where(whole > 0)
     mean = (rows["amount"] * late).groupby(by).sum() / weight
-    spread = (rows["amount"] * (late - by.map(mean)) ** 2).groupby(by).sum() / weight
+    spread = (rows["amount"] * (late - looked_up(by, mean)) ** 2).groupby(by).sum() / weight
     issued = ledger.invoices[(ledger.invoices["issue_date"] <= as_of) & (ledger.invoices["issue_date"] > since)]
     billed = issued["amount"].clip(lower=0).groupby(issued["customer_id"]).sum()
     table = pd.DataFrame(

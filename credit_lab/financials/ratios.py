@@ -57,6 +57,7 @@ RATIOS: dict[str, Ratio] = {
     "income_growth": Ratio("growth", "fin.income_growth", "net_income - net_income_before", "net_income_before", 1,
                            "net income / net income of the year before − 1, where that was above zero"),
 }  # fmt: skip
+_BETTER = pd.Series({name: ratio.better for name, ratio in RATIOS.items()}, dtype="float64")
 
 
 def latest(statements: pd.DataFrame, as_of: pd.Timestamp, *, months: int = 120) -> pd.DataFrame:
@@ -117,7 +118,7 @@ def percentiles(values: pd.DataFrame, industry: pd.Series, *, least: int = 8) ->
         name = sorted(unknown)[0]
         raise CreditLabError(f"no ratio {name!r}; {nearest(name, RATIOS)}")
     table = values.assign(industry=looked_up(values["customer_id"], industry))
-    good = table["value"] * table["ratio"].map({name: ratio.better for name, ratio in RATIOS.items()})
+    good = table["value"] * looked_up(table["ratio"], _BETTER)
     table = table.assign(good=good)
     own = table.groupby(["ratio", "industry"], dropna=False)["good"]
     whole = table.groupby("ratio")["good"]
@@ -150,7 +151,7 @@ def trends(statements: pd.DataFrame, as_of: pd.Timestamp, *, years: int = 3) -> 
     by = table.groupby(["customer_id", "ratio"])["value"]
     made = pd.DataFrame({"first": by.first(), "last": by.last(), "slope": slope, "statements": by.size()})
     made = made[made["statements"] >= 2].reset_index()
-    way = made["slope"] * made["ratio"].map({name: ratio.better for name, ratio in RATIOS.items()}).astype("float64")
+    way = made["slope"] * looked_up(made["ratio"], _BETTER)
     level = (made["first"].abs() + made["last"].abs()) / 2
     flat = made["slope"].abs() * (made["statements"] - 1) < 0.1 * level
     return made.assign(direction=np.select([flat, way > 0], ["flat", "better"], "worse"))

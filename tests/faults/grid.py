@@ -104,6 +104,9 @@ def _changed(table: str, state: str, day: pd.Timestamp) -> dict[str, pd.DataFram
     frame = tables.pop(table)
     if state == "header only":
         tables[table] = frame[:0]
+    elif state == "one row" and table == "instalments":  # one that makes up its invoice
+        whole = tables["invoices"].set_index("invoice_id")["amount"]
+        tables[table] = frame[:1].assign(amount=whole[frame["invoice_id"].iloc[0]])
     elif state == "one row":
         tables[table] = frame[:1]
     elif state == "rows only later":
