@@ -7,7 +7,7 @@ import pytest
 
 from credit_lab import report
 from credit_lab.errors import ReportError
-from credit_lab.report import artefacts, pack, sections
+from credit_lab.report import artefacts, language, pack, sections
 from tests.test_report import PARAMETERS, notebook
 
 HEAD = "from credit_lab.report import show\nfrom credit_lab.errors import LedgerError\nshow.heading('Title', 'line')"
@@ -120,3 +120,14 @@ def test_names_a_cell_takes_and_gives():
     taken, given = sections._names("size = 2\nkept = [size * one for one in rows if (lambda x: x > least)(one)]")
     assert taken == {"rows", "least"}
     assert given == {"size", "kept"}
+
+
+def test_gaps_are_spoken_of_in_the_language_of_the_report():
+    """A heading is translated wherever it is named; "## 12 The year ahead" is a message of notebook 80."""
+    gap = sections.Gap("12 The year ahead", 3, "failed", "KeyError", "of a fault in the program (KeyError: 'x')", "")
+    language.use("zh")
+    try:
+        assert language.say(gap.line) == "12 未来一年：无法提供，原因：程序出错（KeyError：'x'）"
+        assert language.left([language.say("not available: 12 The year ahead; 10 Limits")]) == []
+    finally:
+        language.use("en")

@@ -167,14 +167,16 @@ def judge(assessments: pd.DataFrame, template: Template, as_of: pd.Timestamp) ->
     """
     rows = latest_scores(assessments, template, as_of)
     who = rows["assessor"].fillna("?") if "assessor" in rows else pd.Series("assessor not named", index=rows.index)
-    said = who + " " + rows["score"].map("{:g}".format).astype("str") + " on " + rows["assessed_on"].dt.strftime("%Y-%m-%d")
+    score = rows["score"].map("{:g}".format).astype("str")
+    said = who + " " + score + " on " + rows["assessed_on"].dt.strftime("%Y-%m-%d")
     by = rows.assign(said=said).groupby(["customer_id", "factor"])
     made = by.agg(value=("score", "mean"), said=("said", ", ".join)).reset_index()
     facts = template.factors.set_index("factor")
+    part, weight = (looked_up(made["factor"], facts[name]) for name in ("part", "weight"))
     return pd.DataFrame(
         {
-            "customer_id": made["customer_id"], "item": made["factor"], "part": looked_up(made["factor"], facts["part"]),
-            "weight": looked_up(made["factor"], facts["weight"]), "value": made["value"],
+            "customer_id": made["customer_id"], "item": made["factor"], "part": part, "weight": weight,
+            "value": made["value"],
             "score": 100 * (made["value"] - template.low) / (template.high - template.low),
             "source": "assessments: " + made["said"].astype("str"),
         }

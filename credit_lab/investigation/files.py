@@ -10,7 +10,6 @@ from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
 
 
-
 @dataclass(frozen=True)
 class Files:
     """Credit files as of a day.

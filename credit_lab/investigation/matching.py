@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from rapidfuzz import fuzz, process
 
+from credit_lab import schema
+
 # Legal forms and what else says nothing about who is meant. Longest first, so that 有限责任公司 goes before 公司.
 _WORDS = {
     "inc", "incorporated", "llc", "llp", "lp", "ltd", "limited", "co", "company", "corp", "corporation", "plc", "gmbh",

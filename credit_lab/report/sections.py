@@ -26,6 +26,7 @@ REFUSALS = (
 # What ends a run wherever it happens: the cells after it would meet it again.
 _STOPS = ("MemoryError", "KeyboardInterrupt")
 VERDICT = "report complete"
+BEGINNING = "The beginning"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -35,7 +36,7 @@ class Gap:
 
     Attributes
     ----------
-    section : heading it stands under; "" before the first one
+    section : heading it stands under, `BEGINNING` before the first one
     cell : number of the failed cell among the notebook's cells of code, 1 for its parameters
     state : refused (the data do not allow it) or failed (a defect)
     error, reason : name of the exception, and what the report says
@@ -52,7 +53,7 @@ class Gap:
     @property
     def line(self) -> str:
         """What a pack says about it."""
-        return f"{self.section or 'the beginning'}: not available, because {self.reason}"
+        return f"{self.section}: not available, because {self.reason}"
 
 
 class Sections:
@@ -116,8 +117,9 @@ class Sections:
         gaps."""
         if not self.gaps:
             return {}
-        names = "; ".join(dict.fromkeys(gap.section or "the beginning" for gap in self.gaps))
-        return {VERDICT: f"{'stop' if failed(self.record({})) else 'act'}: not available: {names}"}
+        names = "; ".join(dict.fromkeys(gap.section for gap in self.gaps))
+        light, reason = "stop" if failed(self.record({})) else "act", f"not available: {names}"
+        return {VERDICT: f"{light}: {reason}"}
 
     def record(self, private: Mapping[str, str]) -> list[dict[str, Any]]:
         """The gaps as run.json holds them, without paths and connections (`privacy.labels`)."""
@@ -135,14 +137,13 @@ def lines(gaps: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _gap(cell: "NotebookNode", error: str, message: str, section: str, number: int) -> Gap:
-    sharing = bool(privacy.current().facts())
-    if privacy.current().min_cell:  # only the kernel knows whom a message names
-        message = "its message is not shared"
+    quiet = bool(privacy.current().min_cell)  # only the kernel knows which customers a message names
     if error in REFUSALS:
-        return Gap(section, number, "refused", error, message, "")
+        return Gap(section, number, "refused", error, "the data do not allow it" if quiet else message, "")
+    reason = f"of a fault in the program ({error}: {'message not shared' if quiet else message})"
     raw = next((one.traceback for one in cell.outputs if one.output_type == "error"), [])
-    where = "" if sharing else _COLOURS.sub("", "\n".join(raw))
-    return Gap(section, number, "failed", error, f"of a fault in the program ({error}: {message})", where)
+    where = "" if privacy.current().facts() else _COLOURS.sub("", "\n".join(raw))
+    return Gap(section, number, "failed", error, reason, where)
 
 
 def _output(shown: show.Shown) -> "NotebookNode":
@@ -159,7 +160,7 @@ def _number(cells: list["NotebookNode"], at: int) -> int:
 
 def _section(cells: list["NotebookNode"], at: int) -> str:
     heads = [cell.source.partition("\n")[0] for cell in cells[:at] if cell.cell_type == "markdown"]
-    return next((head.removeprefix("## ").strip() for head in reversed(heads) if head.startswith("## ")), "")
+    return next((head.removeprefix("## ").strip() for head in reversed(heads) if head.startswith("## ")), BEGINNING)
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:

@@ -8,6 +8,7 @@ execute a notebook are run as this notebook, whose cells are executed here witho
 import ast
 import contextlib
 import functools
+import inspect
 import itertools
 import json
 import traceback
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from typer.testing import CliRunner
 
@@ -62,6 +64,9 @@ SHARED = (
     (evaluating, "evaluating"),
     (granting, "granting"),
 )
+SLOW = (
+    "alerts", "simulate", "52_early_warning", "60_policy_simulation", "71_claim_test", "80_quarterly_review",
+)  # fmt: skip
 COMMANDS = ("check", "files", "evaluate", "evidence", "limits", "alerts", "worklist", "simulate")
 
 
@@ -122,7 +127,7 @@ def attempt(cell: Cell, folder: Path) -> str:
     try:
         with _quick():
             if cell.run in COMMANDS:
-                _command(_words(cell, path, folder))
+                _command(words(cell, path, folder))
             else:
                 execute(cell.run, {**SHORT, "ledger": str(path), **_days(cell), "out": str(folder / "out")})
     except CreditLabError as error:
@@ -155,7 +160,9 @@ _answers: dict[Any, Any] = {}
 
 def _once(module: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def asked(book: cl.ledger.Ledger, *others: Any, **named: Any) -> Any:
-        key = (module, name, id(book), repr(others), repr(named))
+        asked_for = inspect.signature(function).bind(book, *others, **named)
+        asked_for.apply_defaults()
+        key = (module, name, id(book), repr(list(asked_for.arguments.items())[1:]))
         if key not in _answers:
             if len(_answers) > 100:
                 _answers.clear()
@@ -176,7 +183,7 @@ def _days(cell: Cell) -> dict[str, str]:
     return {"as_of": day, "end": day, "period": PERIODS[cell.day], "policy_date": "2024-01-01"}
 
 
-def _words(cell: Cell, path: Path, folder: Path) -> list[str]:
+def words(cell: Cell, path: Path, folder: Path) -> list[str]:
     words = [cell.run, "--ledger", str(path), "--as-of", DAYS[cell.day]]
     if cell.run == "evidence":
         who = str(_whole()["invoices"]["customer_id"].iloc[0])
@@ -214,9 +221,17 @@ def execute(notebook: str, parameters: dict[str, Any]) -> None:
             space |= {name: value for name, value in parameters.items() if name in space}
 
 
-def chosen(count: int, seed: int) -> list[Cell]:
-    """Some cells in which every table in every state and every run appear, the same for the same seed."""
-    raise NotImplementedError
+def chosen(seed: int) -> list[Cell]:
+    """Some cells: every table in every state on a day of the middle, every run on every day, drawn by a seed.
 
-
-Run = Callable[[Cell, Path], str]
+    The runs are dealt out in turn, so that each meets many tables; the slow ones (`SLOW`) come once a day only.
+    """
+    random = np.random.default_rng(seed)
+    states = [(table, state) for table in TABLES for state in STATES]
+    quick = [run for run in (*COMMANDS, *notebooks()) if run not in SLOW]
+    runs = [*random.permutation(quick)] * (len(states) // len(quick) + 1)
+    cells = [Cell(*state, "within", str(run)) for state, run in zip(states, runs, strict=False)]
+    for day in DAYS:
+        for run in (*COMMANDS, *notebooks()):
+            cells.append(Cell(*states[random.integers(len(states))], day, run))
+    return sorted(set(cells), key=lambda cell: (cell.table, cell.state, cell.day))
