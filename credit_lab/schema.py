@@ -321,7 +321,7 @@ def empty(name: str) -> pd.DataFrame:
     return no_rows({column.name: column.kind for column in table(name).columns if column.name != "known_on"})
 
 
-def no_rows(kinds: Mapping[str, Kind]) -> pd.DataFrame:
+def no_rows(kinds: Mapping[str, str]) -> pd.DataFrame:
     """A table without rows whose columns have the types of their kinds.
 
     A frame of bare names would have columns of objects: such a frame breaks where dates are compared, texts are joined
@@ -330,7 +330,8 @@ def no_rows(kinds: Mapping[str, Kind]) -> pd.DataFrame:
     >>> no_rows({"customer_id": "id", "day": "date"}).dtypes.astype(str).to_dict()
     {'customer_id': 'str', 'day': 'datetime64[us]'}
     """
-    return pd.DataFrame({name: pd.Series(dtype=DTYPES[kind]) for name, kind in kinds.items()})
+    types = {str(kind): dtype for kind, dtype in DTYPES.items()}
+    return pd.DataFrame({name: pd.Series(dtype=types[kind]) for name, kind in kinds.items()})
 
 
 def contract(name: str) -> "pa.DataFrameSchema":

@@ -21,7 +21,7 @@ from credit_lab.errors import CreditLabError
 NOT_NEGATIVE = ("sales", "total_assets", "current_assets", "inventory", "receivables", "cash", "total_liabilities",
                 "current_liabilities")  # fmt: skip
 _KEY = ["customer_id", "period_end", "source"]
-_FINDING: dict[str, schema.Kind] = {
+_FINDING = {
     "customer_id": "id", "period_end": "date", "source": "text", "check": "text", "value": "number",
     "expected": "number", "detail": "text",
 }  # fmt: skip

@@ -6,7 +6,6 @@ module that knows papermill.
 
 import contextlib
 import ctypes
-import functools
 import json
 import os
 import platform
@@ -294,13 +293,20 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: li
 
 def _register_engine(usual: list[float] | None, name: str, made: Sections) -> None:
     """Make papermill show our bar over cells (none if `usual` is None) and give each cell to its section."""
+    from nbclient.exceptions import CellExecutionError
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
 
     class Client(PapermillNotebookClient):
         def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
-            run = functools.partial(super().execute_cell, cell, cell_index, **options)
-            made.execute(self.nb.cells, cell_index, run)
+            made.execute(self.nb.cells, cell_index, lambda: self._error(cell, cell_index, **options))
+
+        def _error(self, *cell: Any, **options: Any) -> CellExecutionError | None:
+            try:
+                super().execute_cell(*cell, **options)
+            except CellExecutionError as error:
+                return error
+            return None
 
         def papermill_execute_cells(self) -> None:
             super().papermill_execute_cells()

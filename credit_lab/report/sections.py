@@ -65,16 +65,18 @@ class Sections:
         self._heading: NotebookNode | None = None
         self._said: set[tuple[str, str]] = set()
 
-    def execute(self, cells: list["NotebookNode"], at: int, run: Callable[[], None]) -> None:
+    def execute(self, cells: list["NotebookNode"], at: int, run: Callable[[], Any]) -> None:
         """Run the cell at a position, unless what it rests on is lost; a section's error becomes a note in its place.
+
+        Parameters
+        ----------
+        run : executes the cell; returns None, or nbclient's error with its ename and evalue
 
         Raises
         ------
         CellExecutionError
             The cell failed and is no section's.
         """
-        from nbclient.exceptions import CellExecutionError
-
         cell = cells[at]
         if cell.cell_type != "code":
             return
@@ -85,11 +87,10 @@ class Sections:
             if "out" not in uses:
                 self._note(cell, _section(cells, at), why)
             return
-        try:
-            run()
-        except CellExecutionError as error:
+        error = run()
+        if error is not None:
             if self._heading is None or "out" in uses or error.ename in _STOPS:
-                raise
+                raise error
             gap = _gap(cell, error.ename, error.evalue, _section(cells, at), _number(cells, at))
             self.gaps.append(gap)
             self._lost |= dict.fromkeys(gives, gap.reason)
@@ -141,7 +142,7 @@ def _gap(cell: "NotebookNode", error: str, message: str, section: str, number: i
     if error in REFUSALS:
         return Gap(section, number, "refused", error, "the data do not allow it" if quiet else message, "")
     reason = f"of a fault in the program ({error}: {'message not shared' if quiet else message})"
-    raw = next((one.traceback for one in cell.outputs if one.output_type == "error"), [])
+    raw: list[str] = next((one.traceback for one in cell.outputs if one.output_type == "error"), [])
     where = "" if privacy.current().facts() else _COLOURS.sub("", "\n".join(raw))
     return Gap(section, number, "failed", error, reason, where)
 
