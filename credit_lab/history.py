@@ -17,7 +17,7 @@ from credit_lab import aging, money, periods
 from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.aging.series import aged
 from credit_lab.errors import PeriodError
-from credit_lab.ids import positions
+from credit_lab.ids import looked_up, positions
 from credit_lab.ledger.model import Ledger
 from credit_lab.payment_behaviour import payment_index, settlements
 
@@ -56,9 +56,11 @@ def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = No
     Raises
     ------
     PeriodError
-        No whole month of data up to `last`.
+        No document, or no whole month of data, up to `last`.
     """
-    begin = min(ledger.invoices["issue_date"].min(), ledger.payments["paid_date"].fillna(last).min(), last)
+    begin = pd.concat([ledger.invoices["issue_date"], ledger.payments["paid_date"]]).min()
+    if not begin <= last:  # no document at all has no first day
+        raise PeriodError(f"{ledger.source}: no customer has a document by {last.date()}")
     ends = periods.month_ends(begin, last)
     if len(ends) == 0:
         raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")
@@ -144,7 +146,7 @@ def _flows(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[
             grids[name] = grids[f"{name}_12m"] = np.zeros((len(customers), len(ends)))
             continue
         rows = ledger.tables[source]
-        who = rows["customer_id"] if "customer_id" in rows else rows["invoice_id"].map(owner)
+        who = rows["customer_id"] if "customer_id" in rows else looked_up(rows["invoice_id"], owner)
         minor = money.to_minor(rows["amount"], code).astype("float64")
         sums = _monthly(customers, ends, who, rows[day], minor)
         grids[name] = money.from_minor(sums, code)

@@ -24,6 +24,15 @@ def among(ids: pd.Series, known: pd.Series | pd.Index) -> pd.Series:
     return pd.Series(found.to_numpy(zero_copy_only=False), index=ids.index)
 
 
+def looked_up(keys: pd.Series, by: pd.Series) -> pd.Series:
+    """Value of each key in a series whose index is unique, missing where it has none.
+
+    Unlike `Series.map` it keeps the type of the values when there is nothing to look up, or nothing to look in: dates
+    stay dates, texts stay texts.
+    """
+    return by.reindex(keys.array).set_axis(keys.index).rename(keys.name)
+
+
 def repeated(keys: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """True for every row whose key stands on another row too; missing cells are equal to each other."""
     if keys.shape[1] == 1 and isinstance(keys.dtypes.iloc[0], pd.StringDtype):

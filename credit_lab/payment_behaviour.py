@@ -9,7 +9,7 @@ import pandas as pd
 
 from credit_lab import money
 from credit_lab.aging.open_items import open_items
-from credit_lab.ids import positions
+from credit_lab.ids import looked_up, positions
 from credit_lab.ledger.model import Ledger
 
 # Days beyond terms at which the index takes the values beside them; in between it is linear.
@@ -104,7 +104,7 @@ def profile(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     whole = rows["amount"].groupby(by).sum()
     weight = whole.where(whole > 0)
     mean = (rows["amount"] * late).groupby(by).sum() / weight
-    spread = (rows["amount"] * (late - by.map(mean)) ** 2).groupby(by).sum() / weight
+    spread = (rows["amount"] * (late - looked_up(by, mean)) ** 2).groupby(by).sum() / weight
     issued = ledger.invoices[(ledger.invoices["issue_date"] <= as_of) & (ledger.invoices["issue_date"] > since)]
     billed = issued["amount"].clip(lower=0).groupby(issued["customer_id"]).sum()
     table = pd.DataFrame(
@@ -143,7 +143,7 @@ def _disputes(
         return {"disputed": pd.Series(np.nan, index=index), "dispute_rate": pd.Series(np.nan, index=index)}
     rows = ledger.tables["disputes"]
     rows = rows[(rows["opened_on"] <= as_of) & (rows["opened_on"] > since)]
-    owner = rows["invoice_id"].map(ledger.invoices.set_index("invoice_id")["customer_id"])
+    owner = looked_up(rows["invoice_id"], ledger.invoices.set_index("invoice_id")["customer_id"])
     disputed = rows["amount"].groupby(owner).sum().reindex(index).fillna(0.0)
     return {"disputed": disputed, "dispute_rate": disputed / billed.reindex(index).where(lambda sales: sales > 0)}
 

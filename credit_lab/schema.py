@@ -8,8 +8,11 @@ carry `known_on`, the day its row was recorded, which makes it bitemporal.
 that says whether a parsed table keeps it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
 
 from credit_lab.errors import LedgerError, nearest
 
@@ -311,6 +314,24 @@ def table(name: str) -> Table:
     if name not in TABLES:
         raise LedgerError(f"no table {name!r} in the schema; {nearest(name, TABLES)}")
     return TABLES[name]
+
+
+def empty(name: str) -> pd.DataFrame:
+    """The table of that name without rows, its columns typed (`known_on` left out, as in most ledgers)."""
+    return no_rows({column.name: column.kind for column in table(name).columns if column.name != "known_on"})
+
+
+def no_rows(kinds: Mapping[str, str]) -> pd.DataFrame:
+    """A table without rows whose columns have the types of their kinds.
+
+    A frame of bare names would have columns of objects: such a frame breaks where dates are compared, texts are joined
+    or tables merged, and only on the day on which there is nothing to show.
+
+    >>> no_rows({"customer_id": "id", "day": "date"}).dtypes.astype(str).to_dict()
+    {'customer_id': 'str', 'day': 'datetime64[us]'}
+    """
+    types = {str(kind): dtype for kind, dtype in DTYPES.items()}
+    return pd.DataFrame({name: pd.Series(dtype=types[kind]) for name, kind in kinds.items()})
 
 
 def contract(name: str) -> "pa.DataFrameSchema":

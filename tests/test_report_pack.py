@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 from credit_lab.errors import ReportError
-from credit_lab.report import pack
+from credit_lab.report import pack, sections
 from tests.test_report import PARAMETERS, notebook
 
 SHOW = "from credit_lab.report import show\nshow.heading('Part {0}', 'line')"
@@ -22,7 +22,7 @@ FINDING = "show.sentences(['Finding {0}: ' + str(amount)])"
 RUNNER = """
 import sys
 from pathlib import Path
-from credit_lab.report import pack
+from credit_lab.report import pack, sections
 folder = Path(sys.argv[1])
 pack.make(sorted(folder.glob("*.ipynb")), {"amount": 2.0}, folder / "out", title="T", facts={}, inputs="i",
           resume=len(sys.argv) > 2, workers=1, say=lambda line: print(line, flush=True))
@@ -72,7 +72,7 @@ def test_refusals_are_the_family_of_errors():
                 found[node.name] = {base.id for base in node.bases if isinstance(base, ast.Name)}
     for _ in range(3):
         family |= {name for name, bases in found.items() if bases & family}
-    assert set(pack.REFUSALS) == family - {"Stopped"}
+    assert set(sections.REFUSALS) == family - {"Stopped"}
 
 
 def processes(folder):

@@ -17,6 +17,7 @@ from credit_lab.backtest.effects import DesignError, Effect, before_after
 from credit_lab.backtest.metrics import METRICS
 from credit_lab.backtest.placebo import Placebo
 from credit_lab.errors import PeriodError, nearest
+from credit_lab.ids import looked_up
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
 
@@ -192,7 +193,7 @@ def _losses(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, seed: 
         )
         if gone is not None:
             rows = gone[gone["written_off_on"].between(begin, until)]
-            lost = money.added(rows["amount"], rows["invoice_id"].map(owner), ledger.currency).clip(lower=0)
+            lost = money.added(rows["amount"], looked_up(rows["invoice_id"], owner), ledger.currency).clip(lower=0)
             part = part.join(lost.rename("loss"), how="outer").fillna(0.0)
         parts.append(part if "loss" in part else part.assign(loss=0.0))
     return guards.few_large_losses(*parts, rng=np.random.default_rng(seed))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import history, limits, money
+from credit_lab import history, limits, money, schema
 from credit_lab.aging import Buckets
 from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.aging.series import aged
@@ -184,7 +184,7 @@ def _monthly(ledger: Ledger, documents: pd.DataFrame, months: pd.DatetimeIndex, 
     rows = rows[(rows["kind"] == INVOICE) & rows["document_id"].isin(share.index)]
     scaled = np.rint(rows["minor"] * rows["document_id"].map(share)).astype("int64")
     cells = aged(rows.assign(minor=scaled), np.zeros(len(rows), dtype=np.int64), 1, months, Buckets())[0]
-    lost = pd.DataFrame({"document_id": [], "day": [], "minor": []})
+    lost = schema.no_rows({"day": "date", "minor": "number"})
     if ledger.has("write_offs"):
         table = ledger.tables["write_offs"]
         minor = money.to_minor(table["amount"], code) * table["invoice_id"].map(share).fillna(0)

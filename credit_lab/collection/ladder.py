@@ -13,6 +13,7 @@ import pandas as pd
 
 from credit_lab import money
 from credit_lab.collection.cells import CollectionError
+from credit_lab.ids import looked_up
 from credit_lab.policy import Policy, in_currency
 from credit_lab.policy.sections import Stage
 
@@ -188,11 +189,11 @@ def check_actions(log: pd.DataFrame, items: pd.DataFrame, settled: pd.DataFrame 
                 f"promised for {row.promised_on:%Y-%m-%d}, before the day of the promise; ignored",
             )
         )
-    owner = log["invoice_id"].map(items.drop_duplicates("document_id").set_index("document_id")["customer_id"])
+    owner = looked_up(log["invoice_id"], items.drop_duplicates("document_id").set_index("document_id")["customer_id"])
     for row in log[owner.notna() & (owner != log["customer_id"])].itertuples():
         rows.append(("actions", row.action_id, f"invoice {row.invoice_id} belongs to another customer"))
     if settled is not None:
-        paid = pd.to_datetime(log["invoice_id"].map(settled.set_index("invoice_id")["settled_on"]))
+        paid = looked_up(log["invoice_id"], settled.set_index("invoice_id")["settled_on"])
         for row in log.assign(paid=paid)[paid < log["taken_on"]].itertuples():
             rows.append(("actions", row.action_id, f"taken on {row.invoice_id}, paid on {row.paid:%Y-%m-%d}"))
     return pd.DataFrame(rows, columns=["table", "id", "text"], dtype="str")
@@ -208,7 +209,7 @@ def _levels(
     days = rows["days"].to_numpy()
     reached = np.searchsorted([stage.from_days for stage in stages], days, side="right")
     notice = (days <= 0) & (days >= -pre_due) & (pre_due > 0)
-    last = rows["document_id"].map(by_item).fillna(0).astype(int).to_numpy()
+    last = looked_up(rows["document_id"], by_item).fillna(0).astype(int).to_numpy()
     # An action on the whole account lifts every item that was overdue then.
     for row in taken[taken["invoice_id"].isna()].itertuples():
         mine = (rows["customer_id"] == row.customer_id) & (rows["due_date"] < row.taken_on)
@@ -236,9 +237,8 @@ def _limitation(rows: pd.DataFrame, log: pd.DataFrame, as_of: pd.Timestamp, opti
     on_account = stops[stops["invoice_id"].isna()].groupby("customer_id")["taken_on"].max()
     start = rows["due_date"].astype("datetime64[us]")
     for key, latest in (("document_id", by_item), ("customer_id", on_account)):
-        if len(latest):
-            again = rows[key].map(latest).astype("datetime64[us]")
-            start = start.where(again.isna() | (again < start), again)
+        again = looked_up(rows[key], latest)
+        start = start.where(again.isna() | (again < start), again)
     until = start + pd.DateOffset(years=options.limitation_years)
     return {"limitation_on": until, "limitation_days": (until - as_of).dt.days}
 
@@ -277,20 +277,15 @@ def _reasons(
     again = (reason == "stage not due again") & rows["customer_id"].isin(writes) & (rows["days"] > 0)
     reason[again] = ""
     recent = log[log["action"] != "none"].groupby("customer_id")["taken_on"].max()
-    since = (as_of - _latest(rows["customer_id"], recent)).dt.days
+    since = (as_of - looked_up(rows["customer_id"], recent)).dt.days
     reason[(reason == "") & (since < options.pause_days)] = "too soon"
     return _below_minimum(rows, items, reason, policy, currency)
-
-
-def _latest(keys: pd.Series, days: pd.Series) -> pd.Series:
-    """Day by key; an empty log has no days to look up, and pandas no type for them."""
-    return pd.to_datetime(keys.map(days)) if len(days) else pd.Series(pd.NaT, index=keys.index, dtype="datetime64[us]")
 
 
 def _due_again(rows: pd.DataFrame, stages: tuple[Stage, ...], log: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
     """A stage taken before comes again only after its repeat_days; a new stage is due at once."""
     taken = log[log["invoice_id"].notna() & (log["action"] != "none")]
-    latest = _latest(rows["document_id"], taken.groupby("invoice_id")["taken_on"].max())
+    latest = looked_up(rows["document_id"], taken.groupby("invoice_id")["taken_on"].max())
     repeat = rows["level"].map({k + 1: stage.repeat_days for k, stage in enumerate(stages)}).fillna(0)
     again = latest.isna() | ((as_of - latest).dt.days >= repeat)
     notice_sent = (rows["level"] == -1) & latest.notna()

@@ -14,6 +14,7 @@ import pandas as pd
 from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.collection.cells import CollectionError, Floats, Ints, day_number
 from credit_lab.compiled import njit
+from credit_lab.ids import looked_up
 from credit_lab.ledger.model import Ledger
 from credit_lab.money import minor_digits
 
@@ -120,8 +121,8 @@ def _cut(known: pd.DataFrame, disputes: pd.DataFrame, as_of: pd.Timestamp) -> pd
     last = closed.fillna(as_of + pd.Timedelta(days=1)).groupby(seen["invoice_id"]).max()
     argued = known["invoice_id"].isin(first.index)
     part = known[argued]
-    begin = part["invoice_id"].map(first)
-    end = part["invoice_id"].map(last)
+    begin = looked_up(part["invoice_id"], first)
+    end = looked_up(part["invoice_id"], last)
     day = pd.Timedelta(days=1)
     stretches = (
         part.assign(stop=np.minimum(part["stop"], begin - day)),

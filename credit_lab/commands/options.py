@@ -98,15 +98,21 @@ def registry(out: Path) -> Path:
 def finish(
     made: Any, as_json: bool, command: str, *, book: Book | None = None, as_of: str = "", notes: Sequence[str] = ()
 ) -> None:
-    """Enter a report in the registry beside it; say where it is, what it found, and `notes` on its day or period."""
+    """Enter a report in the registry beside it; say where it is, what it found, and `notes` on its day or period; exit
+    code 1 when a section of it failed."""
     from credit_lab.report import registry as registries
+    from credit_lab.report import sections
 
     number = registries.enter(made.folder.parent / registries.NAME, command, made.folder, made.run, book, as_of)
     if as_json:
         dump({"html": str(made.html), "run": number, "notes": list(notes), **made.run})
-        return
-    for note in notes:
-        say(note)
-    for name, verdict in made.run["verdicts"].items():
-        say(f"{name}: {verdict}")
-    say(f"report: {made.html} ({made.run['seconds']:.0f} s, run {number})")
+    else:
+        for note in notes:
+            say(note)
+        for name, verdict in made.run["verdicts"].items():
+            say(f"{name}: {verdict}")
+        for line in sections.lines(made.run["missing"]):
+            say(line)
+        say(f"report: {made.html} ({made.run['seconds']:.0f} s, run {number})")
+    if sections.failed(made.run["missing"]):
+        raise typer.Exit(1)

@@ -21,7 +21,7 @@ def full(
     book: ledgers.Ledger, rules: policies.Policy, parameters: dict[str, Any], out: Path, *,
     formats: str, resume: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Make the pack of a period in OUT/PERIOD-pack; exit code 1 when a part failed."""
+    """Make the pack of a period in OUT/PERIOD-pack; exit code 1 when a part or a section of one failed."""
     period = parameters["period"]
     end = periods.parse_period(period).end
     private = privacy.labels({**parameters, "out": out.absolute()})
@@ -54,7 +54,7 @@ def full(
             options.say(f"{name}: {verdict}")
         for line in (*made.missing, *(f"report: {file}" for file in files)):
             options.say(line)
-    if any(part.state == "failed" for part in made.parts):
+    if made.failed:
         raise typer.Exit(1)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from credit_lab import schema
+
 
 def weighted_kappa(first: Any, second: Any, *, low: int = 1, high: int = 10) -> float:
     """Cohen's kappa with quadratic weights: 1 − Σ w·observed / Σ w·expected, w = (i − j)².
@@ -71,7 +73,7 @@ def agreement(scores: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["factor", "first", "second", "both", "kappa", "icc2", "difference"]
     if "assessor" not in scores:
-        return pd.DataFrame(columns=columns)
+        return schema.no_rows(dict.fromkeys(columns[:3], "text") | dict.fromkeys(columns[3:], "number"))
     rows = []
     for factor, part in scores.groupby("factor", sort=True):
         wide = part.pivot_table(index="customer_id", columns="assessor", values="score")

@@ -184,7 +184,8 @@ def _graded(made: pd.DataFrame, policy: Policy, model: Nested | None) -> pd.Data
     above = dict(zip(names, [one.pd_upper for one in policy.grades.scale], strict=True))
     below = dict(zip(names, [0.0, *list(above.values())[:-1]], strict=True))
     grade = pd.Series(np.where(little, "", grade), index=made.index, dtype="str")
-    say = made["evidence"].map("only {:.0%} of the evidence".format) + f", {rule.min_evidence:.0%} are needed"
+    share = made["evidence"].map("{:.0%}".format).astype("str")
+    say = "only " + share + f" of the evidence, {rule.min_evidence:.0%} are needed"
     return made.assign(
         grade=grade, pd_low=grade.map(below).astype("float64"), pd_high=grade.map(above).astype("float64"),
         pd=np.where(little, np.nan, pd_), reason=reason.where(~little, say),

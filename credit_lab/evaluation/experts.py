@@ -30,6 +30,7 @@ import pydantic
 from credit_lab import toml_file
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.evaluation.ahp import weights_from_pairs
+from credit_lab.ids import looked_up
 from credit_lab.policy.evidence import Part
 
 
@@ -166,14 +167,16 @@ def judge(assessments: pd.DataFrame, template: Template, as_of: pd.Timestamp) ->
     """
     rows = latest_scores(assessments, template, as_of)
     who = rows["assessor"].fillna("?") if "assessor" in rows else pd.Series("assessor not named", index=rows.index)
-    said = who + " " + rows["score"].map("{:g}".format) + " on " + rows["assessed_on"].dt.strftime("%Y-%m-%d")
+    score = rows["score"].map("{:g}".format).astype("str")
+    said = who + " " + score + " on " + rows["assessed_on"].dt.strftime("%Y-%m-%d")
     by = rows.assign(said=said).groupby(["customer_id", "factor"])
     made = by.agg(value=("score", "mean"), said=("said", ", ".join)).reset_index()
     facts = template.factors.set_index("factor")
+    part, weight = (looked_up(made["factor"], facts[name]) for name in ("part", "weight"))
     return pd.DataFrame(
         {
-            "customer_id": made["customer_id"], "item": made["factor"], "part": made["factor"].map(facts["part"]),
-            "weight": made["factor"].map(facts["weight"]).astype("float64"), "value": made["value"],
+            "customer_id": made["customer_id"], "item": made["factor"], "part": part, "weight": weight,
+            "value": made["value"],
             "score": 100 * (made["value"] - template.low) / (template.high - template.low),
             "source": "assessments: " + made["said"].astype("str"),
         }

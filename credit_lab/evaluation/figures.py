@@ -17,10 +17,7 @@ _COLUMNS = ["customer_id", "item", "value", "source"]
 
 def statement_ratios(ledger: Ledger, policy: Policy, as_of: pd.Timestamp) -> pd.DataFrame:
     """Ratios of the latest statements published by `as_of` with percentiles within the industry; empty without."""
-    if not ledger.has("financials"):
-        return pd.DataFrame(columns=["customer_id", "period_end", "group", "ratio", "formula_id", "value", "reason",
-                                     "percentile", "peers", "against"])  # fmt: skip
-    known = known_statements(ledger.tables["financials"], as_of)
+    known = known_statements(ledger.rows("financials"), as_of)
     rows = financials.latest(known, as_of, months=policy.investigation.statement_months)
     return financials.percentiles(financials.ratios(rows), industries(ledger))
 
@@ -42,7 +39,7 @@ def figures(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, history: pd.Dat
     parts = [_long(profile(ledger, as_of), BEHAVIOUR, f"ledger, 12 months to {day}: documents and matchings")]
     ratios = statement_ratios(ledger, policy, as_of)
     if len(ratios):
-        end, value = ratios["period_end"].dt.strftime("%Y-%m-%d"), ratios["value"].map("{:.4g}".format)
+        end, value = ratios["period_end"].dt.strftime("%Y-%m-%d"), ratios["value"].map("{:.4g}".format).astype("str")
         said = "financials " + end + ", " + ratios["formula_id"] + " " + value + " against " + ratios["against"]
         why = ratios["reason"].where(ratios["reason"] != "", said)
         for name, value in (("percentile.", ratios["percentile"]), ("", ratios["value"])):

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from credit_lab.ids import looked_up
+
 PARTS = ("overdue", "delay", "loss")
 
 
@@ -24,7 +26,7 @@ def industry_index(history: pd.DataFrame, industry: pd.Series, *, prior: float =
         month, industry, customers, overdue, delay, loss (ratios to the portfolio, shrunk; NaN where the portfolio has
         none), industry_index.
     """
-    rows = history.assign(industry=history["customer_id"].map(industry))
+    rows = history.assign(industry=looked_up(history["customer_id"], industry))
     rows = rows[rows["industry"].notna() & (rows["sales_12m"] > 0)]
     weight = rows["sales_12m"].where(rows["days_beyond_terms_12m"].notna(), 0.0)
     late = rows["days_beyond_terms_12m"].clip(lower=0).fillna(0.0) * weight

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import CreditLabError, nearest
+from credit_lab.ids import looked_up
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ RATIOS: dict[str, Ratio] = {
     "income_growth": Ratio("growth", "fin.income_growth", "net_income - net_income_before", "net_income_before", 1,
                            "net income / net income of the year before − 1, where that was above zero"),
 }  # fmt: skip
+_BETTER = pd.Series({name: ratio.better for name, ratio in RATIOS.items()}, dtype="float64")
 
 
 def latest(statements: pd.DataFrame, as_of: pd.Timestamp, *, months: int = 120) -> pd.DataFrame:
@@ -68,8 +70,6 @@ def latest(statements: pd.DataFrame, as_of: pd.Timestamp, *, months: int = 120) 
     items = [name for name in rows if name in ("sales", "total_assets", "net_income")]
     past = rows[["customer_id", "period_end", *items]].assign(
         period_end=rows["period_end"].map(lambda day: day + pd.DateOffset(years=1)).astype("datetime64[us]")
-        if len(rows)
-        else rows["period_end"]
     )
     rows = rows.merge(past, on=["customer_id", "period_end"], how="left", suffixes=("", "_before"))
     rows = rows[rows["period_end"] >= as_of - pd.DateOffset(months=months)]
@@ -117,8 +117,8 @@ def percentiles(values: pd.DataFrame, industry: pd.Series, *, least: int = 8) ->
     if unknown:
         name = sorted(unknown)[0]
         raise CreditLabError(f"no ratio {name!r}; {nearest(name, RATIOS)}")
-    table = values.assign(industry=values["customer_id"].map(industry))
-    good = table["value"] * table["ratio"].map({name: ratio.better for name, ratio in RATIOS.items()})
+    table = values.assign(industry=looked_up(values["customer_id"], industry))
+    good = table["value"] * looked_up(table["ratio"], _BETTER)
     table = table.assign(good=good)
     own = table.groupby(["ratio", "industry"], dropna=False)["good"]
     whole = table.groupby("ratio")["good"]
@@ -142,7 +142,7 @@ def trends(statements: pd.DataFrame, as_of: pd.Timestamp, *, years: int = 3) -> 
     rows = statements[statements["published_on"] <= as_of].sort_values(["customer_id", "period_end"])
     rows = rows.groupby("customer_id").tail(years)
     table = ratios(rows.reset_index(drop=True)).dropna(subset=["value"])
-    table = table[table["ratio"].map(lambda name: RATIOS[name].group != "growth")]
+    table = table[table["ratio"].map(lambda name: RATIOS[name].group != "growth").astype(bool)]
     x = table["period_end"].dt.year.astype("float64")
     keys = [table["customer_id"], table["ratio"]]
     dx, dy = x - x.groupby(keys).transform("mean"), table["value"] - table.groupby(keys)["value"].transform("mean")
@@ -151,7 +151,7 @@ def trends(statements: pd.DataFrame, as_of: pd.Timestamp, *, years: int = 3) -> 
     by = table.groupby(["customer_id", "ratio"])["value"]
     made = pd.DataFrame({"first": by.first(), "last": by.last(), "slope": slope, "statements": by.size()})
     made = made[made["statements"] >= 2].reset_index()
-    way = made["slope"] * made["ratio"].map({name: ratio.better for name, ratio in RATIOS.items()}).astype("float64")
+    way = made["slope"] * looked_up(made["ratio"], _BETTER)
     level = (made["first"].abs() + made["last"].abs()) / 2
     flat = made["slope"].abs() * (made["statements"] - 1) < 0.1 * level
     return made.assign(direction=np.select([flat, way > 0], ["flat", "better"], "worse"))

@@ -9,8 +9,6 @@ from credit_lab.investigation.verification import Verification, latest_claims, v
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
 
-_FACTS = ["customer_id", "attribute", "value", "source", "observed_on"]
-
 
 @dataclass(frozen=True)
 class Files:
@@ -35,9 +33,7 @@ class Files:
 
 def facts_of(ledger: Ledger) -> pd.DataFrame:
     """The facts of a ledger, or an empty table with their columns."""
-    return ledger.tables["facts"] if ledger.has("facts") else pd.DataFrame(
-        {**{name: pd.Series(dtype="str") for name in _FACTS[:4]}, "observed_on": pd.Series(dtype="datetime64[us]")}
-    )  # fmt: skip
+    return ledger.rows("facts")
 
 
 def tiers(stakes: pd.DataFrame, policy: Policy) -> pd.Series:
@@ -143,9 +139,7 @@ def _listed(rows: pd.DataFrame, index: pd.Index) -> pd.Series:
 
 def _statement(ledger: Ledger, as_of: pd.Timestamp) -> pd.Series:
     """End of the latest period whose statement was out by `as_of`."""
-    if not ledger.has("financials"):
-        return pd.Series(dtype="datetime64[us]")
-    rows = ledger.tables["financials"]
+    rows = ledger.rows("financials")
     return rows[rows["published_on"] <= as_of].groupby("customer_id")["period_end"].max()
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from rapidfuzz import fuzz, process
 
+from credit_lab import schema
+
 # Legal forms and what else says nothing about who is meant. Longest first, so that 有限责任公司 goes before 公司.
 _WORDS = {
     "inc", "incorporated", "llc", "llp", "lp", "ltd", "limited", "co", "company", "corp", "corporation", "plc", "gmbh",
@@ -121,7 +123,7 @@ def duplicates(customers: pd.DataFrame, *, similarity: float = 0.92) -> pd.DataF
     """
     columns = ["customer_id", "other_id", "name", "other_name", "similarity"]
     if "name" not in customers or customers["name"].isna().all():
-        return pd.DataFrame(columns=columns)
+        return schema.no_rows({**dict.fromkeys(columns[:-1], "text"), "similarity": "number"})
     known = customers.dropna(subset=["name"]).sort_values("customer_id")
     by_name = known.assign(cleaned=[clean_name(name) for name in known["name"]]).groupby("cleaned")
     groups = {key: part[["customer_id", "name"]].to_numpy().tolist() for key, part in by_name}

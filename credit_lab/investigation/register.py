@@ -120,7 +120,7 @@ def read_register(path: str | Path, mapping: str | Path, *, observed_on: pd.Time
             if (number.isna() & there).any():
                 row = int((number.isna() & there).argmax())
                 raise LedgerError(f"register export {path}: {one.column} in row {row + 2} is no number: {cells[row]!r}")
-            value = (number * one.factor).map("{:.12g}".format)
+            value = (number * one.factor).map("{:.12g}".format).astype("str")
         parts.append(
             pd.DataFrame({"customer_id": raw[rules.columns.customer_id], "attribute": attribute, "value": value,
                           "source": source.name, "observed_on": day})[there]

@@ -15,12 +15,17 @@ tax_invoices       sales by tax invoices (fact tax_invoiced_sales) differ from s
 import numpy as np
 import pandas as pd
 
+from credit_lab import schema
 from credit_lab.errors import CreditLabError
 
 NOT_NEGATIVE = ("sales", "total_assets", "current_assets", "inventory", "receivables", "cash", "total_liabilities",
                 "current_liabilities")  # fmt: skip
 _KEY = ["customer_id", "period_end", "source"]
-_COLUMNS = [*_KEY, "check", "value", "expected", "detail"]
+_FINDING = {
+    "customer_id": "id", "period_end": "date", "source": "text", "check": "text", "value": "number",
+    "expected": "number", "detail": "text",
+}  # fmt: skip
+_COLUMNS = list(_FINDING)
 
 
 def known_statements(financials: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -77,7 +82,7 @@ def check_statements(
         both = rows.merge(tax_sales.rename(columns={"sales": "tax_sales"}), on=["customer_id", "period_end"])
         off = (both["tax_sales"] / both["sales"].where(both["sales"] > 0) - 1).abs() > 10 * tolerance
         found.append(_say(both[off], "tax_invoices", "sales", both["tax_sales"], "sales by tax invoices"))
-    whole = pd.concat([part for part in found if len(part)] or [pd.DataFrame(columns=_COLUMNS)], ignore_index=True)
+    whole = pd.concat([part for part in found if len(part)] or [schema.no_rows(_FINDING)], ignore_index=True)
     return whole.sort_values(["customer_id", "period_end", "check"], ignore_index=True)
 
 
@@ -107,7 +112,7 @@ def _inside(rows: pd.DataFrame, tolerance: float) -> pd.DataFrame:
     for name in NOT_NEGATIVE:
         if name in rows:
             parts.append(_say(rows[rows[name] < 0], "sign", name, 0.0, f"{name} below zero"))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+    return pd.concat(parts, ignore_index=True) if parts else schema.no_rows(_FINDING)
 
 
 def _units(rows: pd.DataFrame) -> pd.DataFrame:
@@ -122,12 +127,12 @@ def _units(rows: pd.DataFrame) -> pd.DataFrame:
         ratio = np.log10(own / others)
         off = enough & (ratio.abs() > 2.5)
         parts.append(_say(rows[off], "unit", name, others, f"{name} in another unit (thousand, 万)?"))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+    return pd.concat(parts, ignore_index=True) if parts else schema.no_rows(_FINDING)
 
 
 def _twice(rows: pd.DataFrame, tolerance: float) -> pd.DataFrame:
     if "total_assets" not in rows:
-        return pd.DataFrame(columns=_COLUMNS)
+        return schema.no_rows(_FINDING)
     middle = rows.groupby(["customer_id", "period_end"])["total_assets"].transform("median")
     off = (rows["total_assets"] - middle).abs() > tolerance * middle.abs()
     return _say(rows[off], "two_statements", "total_assets", middle, "sources give different figures for one period")
@@ -136,7 +141,7 @@ def _twice(rows: pd.DataFrame, tolerance: float) -> pd.DataFrame:
 def _our_sales(rows: pd.DataFrame, billed: pd.DataFrame) -> pd.DataFrame:
     """Nobody buys more from one supplier within a year than all it spends on goods."""
     if "cost_of_sales" not in rows or rows.empty:
-        return pd.DataFrame(columns=_COLUMNS)
+        return schema.no_rows(_FINDING)
     pairs = rows.assign(row=rows.index)[["row", "customer_id", "period_end"]].merge(
         billed[["customer_id", "issue_date", "amount"]], on="customer_id"
     )

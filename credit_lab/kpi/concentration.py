@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from credit_lab import aging, money
+from credit_lab import aging, money, schema
 from credit_lab.kpi.formulas import ratio
 from credit_lab.ledger.model import Ledger
 
@@ -65,7 +65,7 @@ def by_group(ledger: Ledger, balances: pd.DataFrame, column: str) -> pd.DataFram
     """
     names = [column, "customers", "exposure", "open", "overdue", "share"]
     if column not in ledger.customers:
-        return pd.DataFrame({name: [] for name in names})
+        return schema.no_rows({column: "text"} | dict.fromkeys(names[1:], "number"))
     label = balances["customer_id"].map(ledger.customers.set_index("customer_id")[column]).fillna("(none)")
     sums = balances.groupby(label.rename(column)).agg(
         customers=("customer_id", "size"),

@@ -86,6 +86,10 @@ class Ledger:
             raise LedgerError(f"{needed_for} needs the table {name!r} (columns {columns}); {self.source} has none")
         return self.tables[name]
 
+    def rows(self, name: str) -> pd.DataFrame:
+        """A table, or one without rows where the source had none: for what is right whenever nothing is recorded."""
+        return self.tables[name] if self.has(name) else schema.empty(name)
+
     @cached_property
     def currencies(self) -> dict[str, int]:
         """Number of invoices and payments per currency, most used first."""

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from credit_lab import money, summary
+from credit_lab import money, schema, summary
 from credit_lab.ids import positions
 from credit_lab.ledger.model import Ledger
 
@@ -70,7 +70,7 @@ def against_control(ledger: Ledger) -> pd.DataFrame:
     columns = ["as_of", "currency", "control", "ledger", "difference"]
     control = ledger.tables["control"].dropna(subset="currency") if ledger.has("control") else pd.DataFrame()
     if control.empty:
-        return pd.DataFrame({name: [] for name in columns})
+        return schema.no_rows({"as_of": "date", "currency": "text"} | dict.fromkeys(columns[2:], "money"))
     own = _balances(ledger, control["as_of"]).set_index(["as_of", "currency"])["balance"]
     own = own.reindex(pd.MultiIndex.from_frame(control[["as_of", "currency"]]), fill_value=0).to_numpy()
     scale, stated = money.scale(control["currency"]), money.to_minor(control["balance"], control["currency"])

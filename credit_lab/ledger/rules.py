@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import money, schema
-from credit_lab.ids import among, positions, repeated
+from credit_lab.ids import among, looked_up, positions, repeated
 from credit_lab.ledger.quarantine import Quarantine
 
 Frames = dict[str, pd.DataFrame]
@@ -86,14 +86,14 @@ def _invoice_known(name: str, frame: pd.DataFrame, invoices: pd.DataFrame, quara
 def _instalments_fit(parts: pd.DataFrame, invoices: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
     """Instalments that make up their invoice, none below zero, none due before it; else all of the invoice's go."""
     document = invoices.set_index("invoice_id")
-    early = parts["due_date"] < parts["invoice_id"].map(document["issue_date"])
+    early = parts["due_date"] < looked_up(parts["invoice_id"], document["issue_date"])
     parts = _whole_plans(parts, early, "due_before_issue", "due_date", quarantine)
-    below = (parts["amount"] < 0) | (parts["invoice_id"].map(document["amount"]) < 0)
+    below = (parts["amount"] < 0) | (looked_up(parts["invoice_id"], document["amount"]) < 0)
     parts = _whole_plans(parts, below, "instalments_against_sign", "amount", quarantine)
-    currency = parts["invoice_id"].map(document["currency"])
+    currency = looked_up(parts["invoice_id"], document["currency"])
     minor = pd.Series(money.to_minor(parts["amount"], currency), index=parts.index)
     whole = pd.Series(money.to_minor(document["amount"], document["currency"]), index=document.index)
-    same = minor.groupby(parts["invoice_id"]).transform("sum") == parts["invoice_id"].map(whole)
+    same = minor.groupby(parts["invoice_id"]).transform("sum") == looked_up(parts["invoice_id"], whole)
     return quarantine.take("instalments", parts, ~same, "instalments_differ", column="amount")
 
 

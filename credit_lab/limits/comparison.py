@@ -48,27 +48,21 @@ def evidence(ledger: Ledger, month: pd.DataFrame, policy: Policy) -> pd.DataFram
 
 
 def _latest(ledger: Ledger, name: str, on: str, as_of: pd.Timestamp) -> pd.DataFrame:
-    """The last row per customer known by a day; empty where the ledger lacks the table."""
-    if not ledger.has(name):
-        return pd.DataFrame()
-    rows = ledger.tables[name]
+    """The last row per customer known by a day."""
+    rows = ledger.rows(name)
     rows = rows[rows[on] <= as_of].sort_values([on, "period_end"], kind="stable")
     return rows.drop_duplicates("customer_id", keep="last").set_index("customer_id")
 
 
 def _judged(ledger: Ledger, as_of: pd.Timestamp) -> pd.Series:
-    if not ledger.has("assessments"):
-        return pd.Series(dtype="float64")
-    rows = ledger.tables["assessments"]
+    rows = ledger.rows("assessments")
     rows = rows[rows["assessed_on"] <= as_of].sort_values("assessed_on")
     last = rows.drop_duplicates(["customer_id", "factor", *(["assessor"] if "assessor" in rows else [])], keep="last")
     return last.groupby("customer_id")["score"].mean() / 10
 
 
 def _references(ledger: Ledger, as_of: pd.Timestamp) -> pd.Series:
-    if not ledger.has("facts"):
-        return pd.Series(dtype="float64")
-    rows = ledger.tables["facts"]
+    rows = ledger.rows("facts")
     rows = rows[(rows["observed_on"] <= as_of) & (rows["attribute"] == "reference_limit")]
     return pd.to_numeric(rows["value"], errors="coerce").groupby(rows["customer_id"]).median()
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import CreditLabError, nearest
+from credit_lab.ids import looked_up
 from credit_lab.policy import Policy
 
 
@@ -171,10 +172,8 @@ def defaults(signals: pd.DataFrame, *, days: int = 90) -> pd.DataFrame:
 
 
 def _default_of(customers: pd.Series, events: pd.DataFrame) -> pd.Series:
-    """Day of each customer's default; all missing where there are no events to look up."""
-    if events.empty:
-        return pd.Series(pd.NaT, index=customers.index, dtype="datetime64[us]")
-    return customers.map(events.set_index("customer_id")["default_on"])
+    """Day of each customer's default; missing where it has none."""
+    return looked_up(customers, events.set_index("customer_id")["default_on"])
 
 
 def backtest(

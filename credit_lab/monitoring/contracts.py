@@ -13,6 +13,7 @@ import pandas as pd
 
 from credit_lab import money
 from credit_lab.aging.postings import INVOICE, postings, spans
+from credit_lab.ids import among, looked_up
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring.holds import limit_holder
 from credit_lab.policy import Policy
@@ -108,7 +109,7 @@ def _contract_of(ledger: Ledger, rows: pd.DataFrame) -> pd.DataFrame:
     latest = pd.merge_asof(asked, signed, left_on="day", right_on="signed_on", by="customer_id").sort_values("row")
     latest = latest.set_index("row")
     if "contract_id" in rows:
-        named = rows["contract_id"].map(held.set_index("contract_id")["signed_on"]).notna().to_numpy()
+        named = among(rows["contract_id"], held["contract_id"]).to_numpy()
         by_name = held.set_index("contract_id").reindex(rows["contract_id"]).reset_index()
         for name in ("contract_id", "valid_to", "agreed", "template", "reviewed_by"):
             latest[name] = latest[name].astype(object).where(~named, by_name[name].astype(object).to_numpy())
@@ -176,7 +177,7 @@ def _valid_limit(ledger: Ledger, rows: pd.DataFrame, column: str) -> np.ndarray:
     held = limits[keep].sort_values("valid_from", kind="stable")
     held = held.assign(valid_from=held["valid_from"].astype("datetime64[us]"))
     asked = rows[["customer_id", "day"]].assign(row=np.arange(len(rows))).sort_values("day", kind="stable")
-    whose = asked["customer_id"].map(limit_holder(ledger)).astype("str")
+    whose = looked_up(asked["customer_id"], limit_holder(ledger))
     asked = asked.assign(day=asked["day"].astype("datetime64[us]"), customer_id=whose)
     found = pd.merge_asof(asked, held, left_on="day", right_on="valid_from", by="customer_id").sort_values("row")
     value = pd.to_numeric(found[column]).astype(float).to_numpy(copy=True)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from credit_lab import money
 from credit_lab.aging.postings import INVOICE, postings
-from credit_lab.ids import positions
+from credit_lab.ids import looked_up, positions
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring.alerts import MonitoringError
@@ -295,7 +295,7 @@ def orders_placed(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, tax_ra
     if ledger.has("orders") and "order_id" in ledger.invoices:
         rows = ledger.tables["orders"].rename(columns={"ordered_on": "day"})
         invoices = ledger.invoices[ledger.invoices["amount"] > 0].drop_duplicates("order_id").set_index("order_id")
-        rows = rows.assign(invoice_id=rows["order_id"].map(invoices["invoice_id"]))
+        rows = rows.assign(invoice_id=looked_up(rows["order_id"], invoices["invoice_id"]))
         if "tax_included" in rows:
             net = ~rows["tax_included"].fillna(True).astype(bool)
             rows = rows.assign(amount=(rows["amount"] * np.where(net, 1 + tax_rate, 1.0)).round(2))
@@ -311,7 +311,7 @@ def orders_placed(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, tax_ra
 def _fate(ledger: Ledger, orders: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
     paid = settlement(ledger, ledger.last_day).set_index("invoice_id")
     invoice = asked["invoice_id"]
-    settled, due = pd.to_datetime(invoice.map(paid["settled_on"])), pd.to_datetime(invoice.map(paid["due_date"]))
+    settled, due = looked_up(invoice, paid["settled_on"]), looked_up(invoice, paid["due_date"])
     lost = pd.Series(0.0, index=orders.index)
     if ledger.has("write_offs"):
         gone = ledger.tables["write_offs"]

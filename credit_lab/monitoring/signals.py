@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import history, money
+from credit_lab.ids import looked_up
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring.holds import limit_holder
@@ -192,7 +193,7 @@ def broken_promises(ledger: Ledger, *, grace_days: int = 3) -> pd.DataFrame:
     log = ledger.tables["actions"]
     log = log[log["promised_on"].notna() & log["invoice_id"].notna()]
     paid = settlement(ledger, pd.Timestamp.max.floor("D").as_unit("us")).set_index("invoice_id")["settled_on"]
-    settled = log["invoice_id"].map(paid)
+    settled = looked_up(log["invoice_id"], paid)
     due = log["promised_on"] + pd.Timedelta(days=grace_days)
     broken = settled.isna() | (settled > due)
     return log.assign(promised_on=due).loc[broken, ["customer_id", "invoice_id", "promised_on"]].reset_index(drop=True)
@@ -203,7 +204,7 @@ def _disputes(ledger: Ledger, table: pd.DataFrame, absent: dict[str, str]) -> Fl
         return _missing(table, absent, "dispute_share", "the ledger has no table disputes")
     owner = ledger.invoices.set_index("invoice_id")["customer_id"]
     rows = ledger.tables["disputes"]
-    rows = rows.assign(customer_id=rows["invoice_id"].map(owner))
+    rows = rows.assign(customer_id=looked_up(rows["invoice_id"], owner))
     amount = counted(_in_minor(rows, ledger), table, "opened_on", days=92, value="minor")
     base = counted(_in_minor(ledger.invoices, ledger), table, "issue_date", days=92, value="minor")
     with np.errstate(divide="ignore", invalid="ignore"):

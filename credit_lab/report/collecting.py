@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credit_lab import aging, history
+from credit_lab import aging, history, schema
 from credit_lab.collection import cash_forecast, ladder, payment_time, response, spells, tuning, worklist
 from credit_lab.collection.cells import CollectionError
 from credit_lab.collection.habits import Habit
@@ -335,7 +335,7 @@ def _contacts(policy: Policy, effect: pd.DataFrame, reminded: np.ndarray) -> dic
 def settled_late(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     """Actions logged on invoices already paid, and promises for a past day: table, id, text."""
     if not ledger.has("actions"):
-        return pd.DataFrame(columns=["table", "id", "text"])
+        return schema.no_rows(dict.fromkeys(("table", "id", "text"), "text"))
     log = ledger.tables["actions"]
     return ladder.check_actions(
         log[log["taken_on"] <= as_of], aging.open_items(ledger, as_of), settlement(ledger, as_of)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from credit_lab import history, investigation
-from credit_lab.errors import LedgerError, PeriodError
+from credit_lab.errors import LedgerError
 from credit_lab.investigation.files import facts_of
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
@@ -66,8 +66,6 @@ def stakes(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     """What is at stake at the last month end up to `as_of`: customer_id, sales, exposure, payment_index."""
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
-    if last.empty:
-        raise PeriodError(f"{ledger.source}: no customer has a document by {as_of.date()}")
     return last[["customer_id", "sales_12m", "exposure", "payment_index"]].rename(columns={"sales_12m": "sales"})
 
 

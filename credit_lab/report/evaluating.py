@@ -14,7 +14,6 @@ from credit_lab.policy import Policy
 from credit_lab.report import modelling
 
 TEMPLATE = "data/expert/three_dimensions.toml"
-_NO_JUDGEMENT = pd.DataFrame(columns=["customer_id", "item", "part", "weight", "value", "score", "source"])
 
 
 @dataclass(frozen=True)
@@ -83,14 +82,14 @@ def evaluating(
         given = modelling.read(overrides)
         grades = evaluation.override(now.customers, given, policy)
     index = evaluation.industry_index(past, evaluation.industries(ledger))
-    scores = latest_scores(ledger.tables["assessments"], rules, month) if ledger.has("assessments") else pd.DataFrame()
+    scores = latest_scores(ledger.rows("assessments"), rules, month)
     nested, followed = earlier
     empty = pd.DataFrame()
     return Evaluating(
         month, now, grades, _distribution(grades, old, policy),
         evaluation.migration(old, grades, policy) if old is not None else empty,
         evaluation.evidence_items(policy, rules).sort_values("nominal_weight", ascending=False, ignore_index=True),
-        evaluation.agreement(scores) if len(scores) else empty,
+        evaluation.agreement(scores),
         nested.table if nested else empty, nested.tests if nested else empty, followed,
         index[index["month"] == month].sort_values("industry_index", ascending=False, ignore_index=True), index,
         evaluation.turning_points(index).sort_values("seen_on", ascending=False, ignore_index=True),
@@ -109,9 +108,7 @@ def at(
 ) -> evaluation.Evaluated:
     """Evaluation at one month end of all customers with documents by then, from what was known on that day."""
     who = past.loc[past["month"] == month, "customer_id"]
-    judged = (
-        evaluation.judge(ledger.tables["assessments"], rules, month) if ledger.has("assessments") else _NO_JUDGEMENT
-    )
+    judged = evaluation.judge(ledger.rows("assessments"), rules, month)
     known = evaluation.figures(ledger, policy, month, past)
     return evaluation.evaluate(known, judged, policy, rules, month, customers=who, model=model)
 
@@ -152,9 +149,7 @@ def _distribution(grades: pd.DataFrame, old: pd.DataFrame | None, policy: Policy
 
 
 def _distress(ledger: Ledger, policy: Policy, month: pd.Timestamp) -> pd.DataFrame:
-    if not ledger.has("financials"):
-        return pd.DataFrame()
-    known = known_statements(ledger.tables["financials"], month)
+    known = known_statements(ledger.rows("financials"), month)
     made = financials.distress(financials.latest(known, month, months=policy.investigation.statement_months))
     counts = made.assign(zone=made["zone"].replace("", "undefined")).groupby(["score", "standing", "source", "zone"])
     wide = counts.size().unstack(fill_value=0)  # noqa: PD010
@@ -163,9 +158,7 @@ def _distress(ledger: Ledger, policy: Policy, month: pd.Timestamp) -> pd.DataFra
 
 
 def _trends(ledger: Ledger, month: pd.Timestamp) -> pd.DataFrame:
-    if not ledger.has("financials"):
-        return pd.DataFrame()
-    made = financials.trends(known_statements(ledger.tables["financials"], month), month)
+    made = financials.trends(known_statements(ledger.rows("financials"), month), month)
     wide = pd.crosstab(made["ratio"], made["direction"]).reindex(columns=["better", "flat", "worse"], fill_value=0)
     ids = {name: ratio.formula_id for name, ratio in financials.RATIOS.items()}
     wide = wide.rename_axis(columns=None).reset_index()

@@ -198,6 +198,8 @@ def _whole(text: str) -> str | None:
     plain, patterns = catalogue()
     if (found := plain.get(f"|{text}")) is not None:
         return found
+    if (found := plain.get(f"|## {text}")) is not None:  # a heading of a notebook that is spoken of
+        return found.removeprefix("## ")
     for pattern in patterns:
         places = pattern.of(text)
         if places is not None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from credit_lab import __version__
 from credit_lab.errors import ReportError
-from credit_lab.report import language, pdf, privacy, time_left
+from credit_lab.report import language, pdf, privacy, sections, time_left
 from credit_lab.report.artefacts import Artefact, Heading, Table, artefacts, first_finding
 from credit_lab.report.page import Front, page
 from credit_lab.report.run import alone, parameters_of, same, states, swap, unfinished, without_passwords
@@ -26,11 +26,6 @@ from credit_lab.summary import LIGHTS
 
 # Longest first, so that no processor waits for a late one.
 LONGEST = ("60", "30", "80", "52", "51")
-# Errors by which a notebook refuses input; anything else is a failure.
-REFUSALS = (
-    "CollectionError", "CreditLabError", "DesignError", "GovernanceError", "LedgerError", "LimitsError",
-    "MonitoringError", "PeriodError", "PolicyError", "ReportError", "SimulationError", "TransferError",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class Part:
 
     Attributes
     ----------
-    state : made; refused (the data do not allow it, `reason` says why); failed (a defect)
+    state : made, if need be with gaps; refused (the data do not allow it, `reason` says why); failed (a defect)
     folder : executed notebook, tables, run.json
     run : what run.json says; empty unless made
     """
@@ -54,6 +49,11 @@ class Part:
     def notebook(self) -> Path:
         """The executed notebook."""
         return self.folder / f"{self.name}.ipynb"
+
+    @property
+    def gaps(self) -> list[dict[str, Any]]:
+        """Its sections that could not be made, as run.json has them."""
+        return list(self.run.get("missing", ()))
 
     @cached_property
     def artefacts(self) -> list[Artefact]:
@@ -90,15 +90,25 @@ class Pack:
         }
         if len(self.parts) == 1:  # a report of its own, not a pack
             return lights
-        count, failed = len(self.made), [part for part in self.parts if part.state == "failed"]
-        light = "stop" if failed else "ok" if count == len(self.parts) else "act"
-        return {**lights, "review complete": f"{light}: {count} of {len(self.parts)} parts"}
+        lights.pop(sections.VERDICT, None)  # of one part; the pack has its own
+        whole = sum(part.state == "made" and not part.gaps for part in self.parts)
+        light = "stop" if self.failed else "ok" if whole == len(self.parts) else "act"
+        return {**lights, "review complete": f"{light}: {whole} of {len(self.parts)} parts"}
+
+    @property
+    def failed(self) -> bool:
+        """Whether a part or a section of one is missing because of a defect."""
+        return any(part.state == "failed" or sections.failed(part.gaps) for part in self.parts)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """A sentence for each part that could not be made."""
+        """A sentence for each part or section that could not be made."""
         words = {"refused": "could not be made from these data", "failed": "failed"}
-        return tuple(f"{part.name} {words[part.state]}: {part.reason}" for part in self.parts if part.state != "made")
+        lines = []
+        for part in self.parts:
+            lines += [f"{part.name} {words[part.state]}: {part.reason}"] if part.state in words else []
+            lines += [f"{part.name}, {line}" for line in sections.lines(part.gaps)]
+        return tuple(lines)
 
     @cached_property
     def html(self) -> str:
@@ -261,13 +271,14 @@ def _parts(jobs: list[Job], workers: int, say: Callable[[str], None], usual: Map
         name = Path(done.job.notebook).stem
         watch.done(name)
         if done.error:
-            state = "refused" if done.error in REFUSALS else "failed"
+            state = "refused" if done.error in sections.REFUSALS else "failed"
             reason = done.message if state == "refused" else f"{done.error}: {done.message}"
             say(f"{name}: {state}: {reason}{watch.said()}")
             yield _part(done.job, state, reason, {})
         else:
             run = _finished(done.job)
-            say(f"{name}: {run['seconds']:.0f} s{watch.said()}")
+            gaps = "".join(f"; {line}" for line in sections.lines(run["missing"]))
+            say(f"{name}: {run['seconds']:.0f} s{gaps}{watch.said()}")
             yield _part(done.job, "made", "", run)
 
 

@@ -24,6 +24,7 @@ from credit_lab.ledger.database import concealed
 from credit_lab.ledger.sources import state
 from credit_lab.report import kernel, language, privacy, time_left
 from credit_lab.report.page import page
+from credit_lab.report.sections import Sections
 
 _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill", "nbconvert")
 # What a notebook may leave beside its tables for run.json: verdicts, key figures (name → value, unit), forecasts made.
@@ -41,7 +42,7 @@ class Report:
 
 
 class Stopped(ReportError):
-    """A cell of a notebook raised: which, and what."""
+    """A cell that the whole report rests on raised: which, and what."""
 
     def __init__(self, notebook: str, cell: int, name: str, value: str) -> None:
         super().__init__(f"notebook {notebook} failed in cell {cell}: {name}: {value}")
@@ -260,22 +261,25 @@ def step(
     private = privacy.labels({**parameters, "source": source.absolute(), "out": folder, "final": final.absolute()})
     try:
         usual = time_left.last_cells(final, source.name) if progress else None
-        _execute(source, executed, {**parameters, "out": str(folder)}, usual)
+        made = _execute(source, executed, {**parameters, "out": str(folder)}, usual)
     finally:
         if executed.exists():
             _settle(executed, {**private, str(folder): final.name})
     told = {**(facts or {}), **privacy.current().facts()}
     record = _record(source, privacy.plain(dict(parameters), private), told, folder, started, time.monotonic() - clock)
+    record["verdicts"] |= made.verdict()
+    record["missing"] = made.record(private)
     (folder / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return record
 
 
-def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: list[float] | None) -> None:
+def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: list[float] | None) -> Sections:
     """Run the cells; a bar says how long it will take where `usual` holds the seconds of an earlier run."""
     with _light_imports():
         import papermill
 
-    _with_time_left(usual, source.stem)
+    made = Sections()
+    _register_engine(usual, source.stem, made)
     from nbclient.exceptions import DeadKernelError
 
     compiled.settle()
@@ -302,18 +306,37 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: li
         raise Stopped(source.name, 1, "DeadKernel", f"{error}; {KILLED}") from error
     finally:
         shutil.rmtree(settings, ignore_errors=True)
+    return made
 
 
-def _with_time_left(usual: list[float] | None, name: str) -> None:
-    """Make papermill show our bar over cells; none if `usual` is None."""
+def _register_engine(usual: list[float] | None, name: str, made: Sections) -> None:
+    """Make papermill show our bar over cells (none if `usual` is None) and give each cell to its section."""
+    from nbclient.exceptions import CellExecutionError
+    from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
+
+    class Client(PapermillNotebookClient):
+        def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
+            made.execute(self.nb.cells, cell_index, lambda: self._error(cell, cell_index, **options))
+
+        def _error(self, *cell: Any, **options: Any) -> CellExecutionError | None:
+            try:
+                super().execute_cell(*cell, **options)
+            except CellExecutionError as error:
+                return error
+            return None
+
+        def papermill_execute_cells(self) -> None:
+            super().papermill_execute_cells()
+            made.close()
 
     class Engine(NBClientEngine):
         @classmethod
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
             if usual is not None:
                 nb_man.pbar = time_left.Bar(usual, len(nb_man.nb.cells), name)
-            return super().execute_managed_notebook(nb_man, kernel_name, **options)
+            wanted = {key: options[key] for key in ("extra_arguments", "shutdown_kernel")}
+            return Client(nb_man, kernel_name=kernel_name, startup_timeout=60, **wanted).execute()
 
     papermill_engines.register("credit_lab", Engine)
 
