@@ -26,7 +26,7 @@ PO = ROOT / "credit_lab" / "report" / "locale" / "zh.po"
 MODULES = ("credit_lab/report/*.py", "credit_lab/ledger/quarantine.py", "credit_lab/ledger/reconcile.py")
 # Not for readers of a report: errors, plumbing.
 SILENT = {"run.py", "workers.py", "registry.py", "artefacts.py", "pdf.py", "inputs.py", "language.py", "modelling.py",
-          "time_left.py"}  # fmt: skip
+          "time_left.py", "kernel.py"}  # fmt: skip
 DAY = datetime(2026, 1, 1, tzinfo=UTC)  # the same for every version: git knows when
 PLACE = re.compile(r"\{\d+\}")
 # Strings with blanks that no reader sees: fonts, places of a legend, rules of the workbook's formulas.
