@@ -167,10 +167,10 @@ def replay_headline(run: Duel) -> list[str]:
     more = values.loc["share of sales refused"]
     if not np.isfinite(more[["a", "b"]].astype(float)).all():
         return ["Nothing was sold in the months compared, so the policies cannot be told apart."]
-    differ = ratio(sales["difference"], sales["a"])
+    differ = float(ratio(sales["difference"], sales["a"]))
     refused = f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} {more['b']:.1%}"
     text = [f"{refused}; sales allowed differ by {differ:+.1%}." if np.isfinite(differ) else f"{refused}."]
-    change = ratio(open_["difference"], open_["a"])
+    change = float(ratio(open_["difference"], open_["a"]))
     if not np.isfinite(change):
         text.append("Receivables turnover cannot be compared: one policy left no balances.")
     elif abs(change) < 0.01:
