@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "aging", "backtest", "cockpit", "collection", "errors", "evaluation", "financials", "governance", "history",
     "investigation", "kpi", "ledger", "limits", "money", "monitoring", "payment_behaviour", "periods", "policy",
-    "progress", "report", "schema", "scoring", "simulation", "synthetic", "transfer",
+    "progress", "report", "schema", "scoring", "simulation", "spreadsheet", "synthetic", "transfer",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         schema,
         scoring,
         simulation,
+        spreadsheet,
         synthetic,
         transfer,
     )
