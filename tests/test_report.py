@@ -145,6 +145,7 @@ def test_the_bundled_review_is_self_contained_and_complete(review, tmp_path):
         assert formula in page
     assert all(alt for alt in re.findall(r"<img alt='([^']*)'", page))
     assert {"kpis.csv", "overdue.csv", "aging_series.csv"} <= set(made.run["tables"])
+    assert made.run["missing"] == []
     assert made.run["verdicts"] == text.verdicts(review)
 
 

@@ -31,3 +31,12 @@ def test_a_contract_refuses_a_repeated_key_and_a_stray_column():
         check.validate(payments.assign(payment_id="P1"))
     with pytest.raises((SchemaError, SchemaErrors), match="stray"):
         check.validate(payments.assign(stray=1))
+
+
+def test_tables_without_rows_keep_the_contract():
+    """Dates are compared, texts joined, amounts summed as in a table with rows."""
+    for name in schema.TABLES:
+        assert schema.contract(name).validate(schema.empty(name)).empty
+    disputes = schema.empty("disputes")
+    assert disputes[disputes["opened_on"] <= pd.Timestamp("2025-01-01")].empty
+    assert (disputes["dispute_id"] + " by " + disputes["reason"]).empty

@@ -141,6 +141,7 @@ def attempt(cell: Cell, folder: Path) -> str:
 def _quick() -> Iterator[None]:
     """Figures are laid out but not encoded; what commands and notebooks ask alike of a ledger is answered once."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.chdir(ROOT))  # where policies and templates are
         stack.enter_context(mock.patch.object(cl.ledger, "read", _read))
         stack.enter_context(mock.patch.object(canvas, "saved", _laid_out))
         for module, name in SHARED:

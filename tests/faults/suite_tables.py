@@ -36,7 +36,8 @@ def commands(states: list[tuple[str, str]]) -> list[str]:
     defects = []
     names = [name for name in grid.COMMANDS if name != "simulate"]
     with tempfile.TemporaryDirectory() as folder:
-        for number, (table, state) in enumerate(states):
+        for table, state in states:
+            number = grid.TABLES.index(table) + grid.STATES.index(state)
             cell = grid.Cell(table, state, "within", names[number % len(names)])
             words = grid.words(cell, grid.ledger(Path(folder), table, state, "within"), Path(folder))
             done = subprocess.run(
