@@ -1,5 +1,6 @@
 """The day a run looks from when none is given: the last one the data cover, on any ledger."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -49,8 +50,14 @@ def monthly(first, count):
     ],
 )
 def test_one_wrong_date_does_not_move_the_last_day(write_ledger, further, last):
-    book = book_of([*monthly("2024-01-01", 12), *further], write_ledger)
-    assert str(book.last_day.date()) == last
+    book = book_of(monthly("2024-01-01", 12), write_ledger)
+    # Reading holds the worst of them back; the last day does not rest on that.
+    more = book.invoices.head(len(further)).assign(
+        invoice_id=[f"X{number}" for number in range(len(further))],
+        issue_date=pd.to_datetime(pd.Series(further, dtype="str"), format="%Y-%m-%d").astype("datetime64[us]"),
+    )
+    tables = {**book.tables, "invoices": pd.concat([book.invoices, more], ignore_index=True)}
+    assert str(dataclasses.replace(book, tables=tables).last_day.date()) == last
 
 
 def test_a_thin_tail_is_not_the_end_of_dense_books(write_ledger):
@@ -133,3 +140,10 @@ def test_a_backtest_ends_with_the_last_whole_month(older):
     day, notes = when.day(ledger.read(older), "", whole_months=True)
     assert str(day.date()) == "2024-02-29"
     assert notes == ["Up to 2024-02-29, the last month the data cover whole (they end 2024-02-29)."]
+
+
+def test_a_period_by_default_has_invoices_in_it(write_ledger):
+    """The books end on Tuesday, 30 December 2025: neither the last whole quarter, 2025Q3, nor the last whole month,
+    November, has an invoice; the only one is of October."""
+    book = book_of(["2025-10-05"], write_ledger, ["2025-12-30"])
+    assert when.period(book, "") == ("2025Q4", ["2025Q4 is not covered whole: the data end 2025-12-30."])

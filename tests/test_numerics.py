@@ -69,19 +69,30 @@ def test_where_exact_amounts_and_sums_end_is_said(tmp_path):
         ledger.read(folder_of(tmp_path, invoices=many, payments=[payment()]))
 
 
-def test_leap_days_and_centuries(tmp_path):
-    days = ["2000-02-29", "2024-02-29", "1900-02-28", "2100-02-28"]
+# A ledger holds the days of one age (`ledger.plausible`), so each century has its own.
+# On 1 March 2024: 2024-02-29 is one day late; 2000-02-29: 24 years and a day = 24 x 365 + 6 leap days + 1 = 8767; 1900
+# was no leap year: 124 x 365 + 30 leap days (1904 to 2020) to 2024-02-28, and 2 more to 1 March: 45,292; 2100-02-28 is
+# not yet due, in 75 years and 364 days: 75 x 365 + 18 leap days (2028 to 2096) + 364 = 27,757.
+@pytest.mark.parametrize(
+    ("days", "wrong", "late"),
+    [
+        (["2000-02-29", "2024-02-29"], "2023-02-29", [8767, 1]),
+        (["1900-02-28"], "1900-02-29", [45_292]),
+        (["2100-02-28"], "2100-02-29", [-27_757]),
+    ],
+)
+def test_leap_days_and_centuries(tmp_path, days, wrong, late):
     rows = [invoice(f"I{k}", issued=day, due=day) for k, day in enumerate(days)]
-    wrong = [invoice(f"W{k}", issued=day, due="2100-12-31", amount=0.01) for k, day in
-             enumerate(["1900-02-29", "2100-02-29", "2023-02-29"])]  # fmt: skip
-    book = ledger.read(folder_of(tmp_path, invoices=rows + wrong, payments=[payment(amount=1.0)]))
-    assert sorted(book.invoices["issue_date"].dt.strftime("%Y-%m-%d")) == sorted(days)
-    assert book.quarantine["value"].tolist() == ["1900-02-29", "2100-02-29", "2023-02-29"]
-    late = aging.open_items(book, pd.Timestamp("2024-03-01")).set_index("document_id")["days"]
-    # 2024-02-29 is one day late on 1 March; 2000-02-29: 24 years and a day = 24 x 365 + 6 leap days + 1 = 8767
-    assert (late["I1"], late["I0"]) == (1, 8767)
-    # 1900 was no leap year: 124 x 365 + 30 leap days (1904 to 2020) to 2024-02-28, and 2 more to 1 March: 45,292
-    assert late["I2"] == 45_292
+    rows.append(invoice("W", issued=wrong, due=days[-1], amount=0.01))
+    book = ledger.read(folder_of(tmp_path, invoices=rows, payments=[payment(paid=days[-1], amount=1.0)]))
+    assert book.invoices["issue_date"].dt.strftime("%Y-%m-%d").tolist() == days
+    assert book.quarantine["value"].tolist() == [wrong]
+    as_of = pd.Timestamp("2024-03-01")
+    if days[-1] > "2024-03-01":  # not issued yet
+        assert (as_of - book.invoices["due_date"][0]).days == late[0]
+        return
+    items = aging.open_items(book, as_of).set_index("document_id")["days"]
+    assert [items[f"I{k}"] for k in range(len(days))] == late
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])

@@ -75,8 +75,11 @@ def test_cumcm_void_and_negative_invoices(real_data):
 
 def test_highradius_review_and_backtest_mark_the_year_end(closed):
     book = closed.only_currency("USD")
-    baseline = policies.load("data/policies/2025-baseline.toml")
-    tighter = policies.load("data/policies/2025-tighter.toml")
+    rates = {"CNY": 0.145}  # in September 2019 about 7 yuan a dollar
+    baseline, tighter = (
+        policies.in_currency(policies.load(f"data/policies/2025-{name}.toml"), "USD", rates)
+        for name in ("baseline", "tighter")
+    )
     review = report.review(book, baseline, "2019Q3")
     assert review.identity.set_index("line").loc["difference", "amount"] == 0
     run = backtest.duel(book, baseline, tighter, end="2020-02-29")

@@ -202,7 +202,7 @@ def test_figures_say_so_when_there_is_too_little_to_draw():
         figures.roll_chart(nothing, source="s"),
         figures.vintage_chart(nothing, nothing, source="s"),
     ):
-        assert "too few months" in drawn.axes[0].texts[0].get_text()
+        assert "nothing to draw" in drawn.axes[0].texts[0].get_text()
 
 
 def test_every_span_of_time_has_dates_on_its_axis():

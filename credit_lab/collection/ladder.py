@@ -203,8 +203,8 @@ def _levels(
     rows: pd.DataFrame, stages: tuple[Stage, ...], log: pd.DataFrame, pre_due: int, options: Options
 ) -> pd.DataFrame:
     """Stage reached by age (0: none, −1: pre-due notice), last one taken, and the one that is next."""
-    number = {stage.action: k + 1 for k, stage in enumerate(stages)}
-    taken = log.assign(level=log["action"].map(number)).dropna(subset=["level"])
+    number = pd.Series({stage.action: k + 1.0 for k, stage in enumerate(stages)}, dtype="float64")
+    taken = log.assign(level=looked_up(log["action"], number)).dropna(subset=["level"])
     by_item = taken[taken["invoice_id"].notna()].groupby("invoice_id")["level"].max()
     days = rows["days"].to_numpy()
     reached = np.searchsorted([stage.from_days for stage in stages], days, side="right")

@@ -335,7 +335,7 @@ def _register_engine(usual: list[float] | None, name: str, made: Sections) -> No
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
             if usual is not None:
                 nb_man.pbar = time_left.Bar(usual, len(nb_man.nb.cells), name)
-            wanted = {key: options[key] for key in ("extra_arguments", "shutdown_kernel")}
+            wanted = {key: options[key] for key in ("extra_arguments", "kernel_manager_class", "shutdown_kernel")}
             return Client(nb_man, kernel_name=kernel_name, startup_timeout=60, **wanted).execute()
 
     papermill_engines.register("credit_lab", Engine)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Errors by which a notebook refuses input; anything else is a failure.
 REFUSALS = (
     "CollectionError", "CreditLabError", "DesignError", "GovernanceError", "LedgerError", "LimitsError",
-    "MonitoringError", "PeriodError", "PolicyError", "ReportError", "SimulationError", "TransferError",
+    "MoneyNotKnown", "MonitoringError", "PeriodError", "PolicyError", "ReportError", "SimulationError", "TransferError",
 )  # fmt: skip
 # What ends a run wherever it happens: the cells after it would meet it again.
 _STOPS = ("MemoryError", "KeyboardInterrupt")

@@ -33,15 +33,21 @@ def day(book: Ledger, as_of: str, *, whole_months: bool = False) -> tuple[pd.Tim
 def period(book: Ledger, label: str) -> tuple[str, list[str]]:
     """The period a review is about, and what is to be said about it, as `day` does for a day.
 
-    An empty text is the last quarter that the data cover whole, of a younger ledger the last whole month.
+    An empty text is the last quarter that the data cover whole, of a younger ledger the last whole month; where nothing
+    was invoiced in either, the quarter of the last invoice.
     """
     last = book.last_day
-    month = periods.last_whole(last, 1)
     if not label:
-        quarter = periods.last_whole(last, 3)
-        chosen = quarter if book.invoices["issue_date"].min() <= quarter.end else month
-        return chosen.label, [f"Period {chosen.label}, the last one the data cover whole (they end {last.date()})."]
+        issued = book.invoices["issue_date"]
+        for months in (3, 1):
+            chosen = periods.last_whole(last, months)
+            if issued.between(chosen.start, chosen.end).any():
+                return chosen.label, [
+                    f"Period {chosen.label}, the last one the data cover whole (they end {last.date()})."
+                ]
+        sold = issued[issued <= last].max()
+        label = f"{sold.year}Q{sold.quarter}" if pd.notna(sold) else periods.last_whole(last, 3).label
     window = periods.parse_period(label)
-    if window.end > month.end:
+    if window.end > periods.last_whole(last, 1).end:
         return window.label, [f"{window.label} is not covered whole: the data end {last.date()}."]
     return window.label, []

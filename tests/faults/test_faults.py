@@ -12,7 +12,7 @@ import pytest
 
 from credit_lab import ledger
 from credit_lab.errors import LedgerError, ReportError
-from credit_lab.ledger import sources
+from credit_lab.ledger import delimited
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
 
@@ -86,14 +86,14 @@ def test_a_clock_set_back_gives_no_negative_time(tmp_path, monkeypatch):
 
 def test_a_ledger_that_changes_while_it_is_read_is_refused(write_ledger, monkeypatch):
     folder = write_ledger(invoices=[invoice()], payments=[payment()])
-    read = sources._csv
+    read = delimited.read
 
-    def meanwhile(file, mapping):
+    def meanwhile(file, **layout):
         with (folder / "payments.csv").open("a") as more:
             more.write("P2,C1,2024-03-01,1.00,CNY\n")
-        return read(file, mapping)
+        return read(file, **layout)
 
-    monkeypatch.setattr(sources, "_csv", meanwhile)
+    monkeypatch.setattr(delimited, "read", meanwhile)
     with pytest.raises(LedgerError, match="was changed while it was read"):
         ledger.read(folder)
 

@@ -21,7 +21,7 @@ from credit_lab.backtest import claims, registration
 from credit_lab.errors import CreditLabError, LedgerError, PeriodError, PolicyError, ReportError
 from credit_lab.evaluation import experts
 from credit_lab.investigation import register
-from credit_lab.ledger import limits, mapping, sources
+from credit_lab.ledger import delimited, limits, mapping, sources
 from credit_lab.report import show
 from credit_lab.scoring import Scorecard
 from tests.faults import targets
@@ -165,7 +165,7 @@ def test_bombs_and_far_cells_are_refused_before_they_are_unpacked(tmp_path, monk
     with gzip.open(tmp_path / "z" / "invoices.csv.gz", "wb") as packed:
         packed.write(b"a,b\n" + b"1,2\n" * 25_000_000)
     with pytest.raises(LedgerError, match="MB unpacked from"):
-        sources._csv(tmp_path / "z" / "invoices.csv.gz", mapping.Mapping())
+        delimited.read(tmp_path / "z" / "invoices.csv.gz")
     pd.DataFrame({"a": range(3)}).to_parquet(tmp_path / "p.parquet")
     monkeypatch.setattr(limits, "MOST_ROWS", 2)
     with pytest.raises(LedgerError, match="3 rows; more than 2 are refused"):
@@ -192,7 +192,7 @@ def test_days_of_other_ages_in_parquet_are_refused(tmp_path):
 def test_sound_packed_files_pass(tmp_path):
     frame = pd.DataFrame({"a": [str(n) for n in range(30_000)]})
     frame.to_csv(tmp_path / "x.csv.gz", index=False)
-    assert sources._csv(tmp_path / "x.csv.gz", mapping.Mapping())["a"].tolist() == frame["a"].tolist()
+    assert delimited.read(tmp_path / "x.csv.gz")["a"].tolist() == frame["a"].tolist()
     frame[:100].to_excel(tmp_path / "x.xlsx", index=False)
     assert len(sources._workbook(tmp_path / "x.xlsx")["Sheet1"]()) == 100
 
