@@ -218,11 +218,6 @@ def t_critical(level: float, freedom: float) -> float:
     return float(special.stdtrit(max(freedom, 1e-9), 0.5 + level / 2))
 
 
-def t_p_value(statistic: float, freedom: float) -> float:
-    """Two-sided p-value of Student's t."""
-    return float(2 * special.stdtr(max(freedom, 1e-9), -abs(statistic)))
-
-
 def delta_ratio(top: float, bottom: float, psi_top: np.ndarray, psi_bottom: np.ndarray) -> tuple[float, np.ndarray]:
     """top / bottom and its influence values (delta method) from those of top and bottom."""
     ratio = top / bottom

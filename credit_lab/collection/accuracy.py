@@ -10,11 +10,6 @@ from credit_lab.collection.cells import CollectionError, Floats, Ints
 from credit_lab.collection.payment_time import Curves
 
 
-def days_error(curves: Curves, days_late: Ints) -> Floats:
-    """Absolute error in days of the median forecast; NaN where the median lies beyond the horizon."""
-    return np.abs(curves.quantile(0.5) - days_late)
-
-
 def crps(curves: Curves, days_late: Ints, known_days: Ints | None = None) -> Floats:
     """Continuous ranked probability score in days: Σ over days of (F(day) − 1[paid by then])².
 

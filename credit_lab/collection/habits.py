@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credit_lab.collection.cells import YOUNGEST, CollectionError, Floats, Ints, day_number, weekday
+from credit_lab.collection.cells import YOUNGEST, CollectionError, Floats, Ints, day_number
 from credit_lab.compiled import njit
 
 LONGEST = 1500  # days of a spell that are looked at
@@ -165,8 +165,3 @@ def factors(
         if step < rounds:
             m = (by_day + habit.kappa_weekday) / ((expected * a[:, :, None]).sum(axis=1) + habit.kappa_weekday)
     return a, m
-
-
-def weekday_of(due: Ints, age: Ints) -> Ints:
-    """Weekday of each (row, age)."""
-    return weekday(due[:, None] + age[None, :])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from credit_lab import aging, history
+from credit_lab import history
 from credit_lab.errors import CreditLabError, MoneyNotKnown, PeriodError
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import METHODS, authority, comparison, exposures, portfolio, quarterly, tail_risk, terms, trial
@@ -378,10 +378,3 @@ def terms_study(
              "allowed": allowed.to_numpy()}
         ).query("term_days > allowed").sort_values("term_days", ascending=False, ignore_index=True)  # fmt: skip
     return TermsStudy(terms.by_grade(policy), offers, response, beyond)
-
-
-def late_for_insurer(ledger: Ledger, as_of: pd.Timestamp, *, report_days: int = 60) -> pd.DataFrame:
-    """Open items the insurer must hear of."""
-    from credit_lab.transfer.insurance import late_reports
-
-    return late_reports(aging.open_items(ledger, as_of), Insurance(report_days=report_days))
