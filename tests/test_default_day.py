@@ -147,3 +147,16 @@ def test_a_period_by_default_has_invoices_in_it(write_ledger):
     November, has an invoice; the only one is of October."""
     book = book_of(["2025-10-05"], write_ledger, ["2025-12-30"])
     assert when.period(book, "") == ("2025Q4", ["2025Q4 is not covered whole: the data end 2025-12-30."])
+
+
+def test_a_control_balance_says_that_the_books_were_closed(write_ledger):
+    """The last document of June 2025 is of Friday, 27 June; the control account has a balance of Monday, the 30th."""
+    documents = [invoice(f"I{number}", issued=str(day.date()), due="2025-12-31")
+                 for number, day in enumerate(pd.bdate_range("2025-01-01", "2025-06-27"))]  # fmt: skip
+    receipt = [payment(paid="2025-06-02")]
+    book = ledger.read(write_ledger(invoices=documents, payments=receipt))
+    assert when.period(book, "2025Q2")[1] == ["2025Q2 is not covered whole: the data end 2025-06-27."]
+    closed = ledger.read(
+        write_ledger(invoices=documents, payments=receipt, control=[{"as_of": "2025-06-30", "balance": 0}])
+    )
+    assert when.period(closed, "2025Q2") == ("2025Q2", [])

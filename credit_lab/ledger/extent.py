@@ -15,6 +15,7 @@ DATED = {
     "write_offs": "written_off_on",
 }
 SILENCE_DAYS = 183  # a trade that is silent for longer has ended, or what follows bears a wrong date
+CLOSING_DAYS = 7  # a few days without a document before the books are closed
 MISSING_DAYS = 31  # invoices or receipts that stop so much before the rest were not exported to the end
 THIN = 0.2  # a day with a smaller share of what its weekday usually holds is not complete
 
@@ -31,7 +32,8 @@ def complete_until(tables: dict[str, pd.DataFrame]) -> pd.Timestamp:
 
     The last day of all documents (`last_day`). Where invoices, or receipts, came at least weekly and stop more than a
     month earlier, which is also more than three times their longest silence of the year before, it is their last day:
-    after it, balances and sales would lack what was not exported.
+    after it, balances and sales would lack what was not exported. A control account balance within a week after it says
+    that nothing lacks up to its day.
     """
     end = whole = last_day(documents_by_day(tables))
     for name in ("invoices", "payments"):
@@ -44,7 +46,15 @@ def complete_until(tables: dict[str, pd.DataFrame]) -> pd.Timestamp:
         waited = whole - last
         if year.sum() >= 52 and waited > max(pd.Timedelta(days=MISSING_DAYS), 3 * silence):
             end = min(end, last)
-    return end
+    return _closed(tables, end)
+
+
+def _closed(tables: dict[str, pd.DataFrame], end: pd.Timestamp) -> pd.Timestamp:
+    """The day of a control account balance up to a week later: the books were closed then."""
+    if "control" not in tables or pd.isna(end):
+        return end
+    days = tables["control"]["as_of"]
+    return max([end, *days[days.between(end, end + pd.Timedelta(days=CLOSING_DAYS))]])
 
 
 def last_day(documents: "pd.Series[int]") -> pd.Timestamp:

@@ -203,6 +203,7 @@ class Ledger:
             "disputes": "opened_on",
             "orders": "ordered_on",
             "actions": "taken_on",
+            "control": "as_of",
         }
         kept = {
             name: frame[frame[dated[name]] <= day] if name in dated else frame for name, frame in self.tables.items()
