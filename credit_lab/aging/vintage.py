@@ -130,9 +130,11 @@ def mack(triangle: pd.DataFrame) -> ChainLadder:
         or size < 3
         or (known != (np.add.outer(np.arange(size), np.arange(size)) < size)).any()
     ):
-        raise PeriodError("mack needs a square triangle of at least three origins, filled down to its diagonal")
+        raise PeriodError(
+            "Mack's chain ladder needs a square triangle of at least three origins, filled down to its diagonal"
+        )
     if (amounts[known] <= 0).any():
-        raise PeriodError("mack needs cumulative amounts above zero; leave out ages before the first amount")
+        raise PeriodError("Mack's chain ladder divides by cumulative amounts; some are not above zero")
     factors, sigma2 = np.ones(size - 1), np.zeros(size - 1)
     for age in range(size - 1):
         rows = size - 1 - age

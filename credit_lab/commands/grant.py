@@ -9,6 +9,7 @@ from credit_lab.commands import options, tables
 from credit_lab.report import inputs, when
 
 app = typer.Typer()
+_SHOWN = 40  # changes on the screen
 
 
 @app.command()
@@ -48,5 +49,7 @@ def limits(
         return
     options.say("\n".join([*notes, *policies.money_note(rules)]))
     columns = ["customer_id", "grade", "old_limit", "credit_limit", "change", "approver", "reason"]
-    options.say(options.as_text(changed[columns].head(40)))
+    options.say(options.as_text(changed[columns].head(_SHOWN)))
+    if len(changed) > _SHOWN:
+        options.say(f"First {_SHOWN} of {len(changed):,} changes; --out FILE saves all decisions.")
     options.say("\n".join(granting.headline(made, book.currency)))

@@ -136,16 +136,17 @@ class Ledger:
     def reporting(self, currency: str = "", rates: Mapping[str, float] | None = None) -> "Ledger":
         """The ledger in one reporting currency: converted where rates are given, else only the documents in `currency`.
 
-        Rates may be for a policy's amounts alone: a ledger in one currency is then left in it.
+        Rates may be for a policy's amounts alone: where none is for another currency of the ledger, nothing is
+        converted.
 
         Raises
         ------
         LedgerError
             Several currencies and neither a choice nor rates; rates without a currency to convert to.
         """
-        if rates and (currency or len(self.currencies) > 1):
-            if not currency:
-                raise LedgerError("rates are given, but not the currency to convert to; say --currency as well")
+        if rates and not currency and len(self.currencies) > 1:
+            raise LedgerError("rates are given, but not the currency to convert to; say --currency as well")
+        if rates and currency and not rates.keys().isdisjoint(set(self.currencies) - {currency}):
             return self.convert(dict(rates), currency)
         return self.only_currency(currency or self.currency)
 
@@ -237,7 +238,8 @@ class Ledger:
         rates = {**rates, to: 1.0}
         lacking = [name for name in self.currencies if name not in rates]
         if lacking:
-            raise LedgerError(f"no rate to {to} for {', '.join(lacking)}")
+            example = f"--rates {lacking[0]}:RATE ({to} per {lacking[0]})"
+            raise LedgerError(f"no rate to {to} for {', '.join(lacking)}; give {example}")
         wrong = [name for name, rate in rates.items() if not (np.isfinite(rate) and rate > 0)]
         if wrong:
             raise LedgerError(f"rates must be above zero: {', '.join(wrong)}")

@@ -128,8 +128,8 @@ def _lines(
     lines = []
     if ledger.has("facts") and len(ledger.tables["facts"]):
         lines.append(
-            f"{int(files['due'].sum())} of {len(files)} files are due for work, {int(key['due'].sum())} of them of the "
-            f"{len(key)} key customers."
+            f"{int(files['due'].sum()):,} of {len(files):,} files are due for work, {int(key['due'].sum())} of them of "
+            f"the {len(key)} key customers."
         )
         largest = odd["customer_id"].nunique()
         money = odd.drop_duplicates("customer_id")["at_stake"].sum()

@@ -172,12 +172,12 @@ def _lines(
 ) -> list[str]:  # fmt: skip
     none = grades["grade"] == ""
     lines = [
-        f"{int((~none).sum())} of {len(grades)} customers have a grade by {now.combine} evidence; "
+        f"{int((~none).sum()):,} of {len(grades):,} customers have a grade by {now.combine} evidence; "
         f"template: {rules.name}."
     ]
     if none.any():
         lines.append(
-            f"{int(none.sum())} have none: less than {policy.evaluation.min_evidence:.0%} of the evidence is known "
+            f"{int(none.sum()):,} have none: less than {policy.evaluation.min_evidence:.0%} of the evidence is known "
             "about them (evaluation.min_evidence)."
         )
     for table, what in (("financials", "capability has no figures"), ("assessments", "there is no expert judgement"),

@@ -136,7 +136,7 @@ def headline(made: Granting, currency: str) -> list[str]:
     """What a credit manager should know first."""
     summary = made.review.summary.set_index("change")
     total = made.review.decisions["credit_limit"].sum()
-    said = ", ".join(f"{row['customers']:.0f} {change}" for change, row in summary.iterrows())
+    said = ", ".join(f"{row['customers']:,.0f} {change}" for change, row in summary.iterrows())
     found = [
         f"Limits after the review: {money_text(float(total), currency)} ({said}).",
         f"{len(made.over)} customers or groups stand above their limit, by "
@@ -157,7 +157,7 @@ def headline(made: Granting, currency: str) -> list[str]:
             f"{money_text(best['blocked_margin'], currency)} of margin blocked, to first order."
         )
     hours = made.workload.groupby("policy")["hours"].sum()
-    found.append("Hours of approval: " + ", ".join(f"{name} {value:.0f}" for name, value in hours.items()) + ".")
+    found.append("Hours of approval: " + ", ".join(f"{name} {value:,.0f}" for name, value in hours.items()) + ".")
     return found
 
 
