@@ -298,3 +298,63 @@ def test_what_is_believed_does_not_depend_on_today(tmp_path_factory, shift):
     pd.DataFrame(rows).to_csv(folder / "invoices.csv", index=False)
     pd.DataFrame([payment(paid=start + dt.timedelta(9))]).to_csv(folder / "payments.csv", index=False)
     assert len(ledger.read(folder).invoices) == 20
+
+
+def test_an_empty_first_cell_behind_a_lone_carriage_return_stays(tmp_path):
+    # pandas alone reads the second row as ("1", "5", "") and the third as ("2", "x", "")
+    file = tmp_path / "old_mac.csv"
+    file.write_bytes(b'note,id,amount\r,1,5\r,"2","x\ry"\rz,3,7\r')
+    table = delimited.read(file)
+    assert table["id"].tolist() == ["1", "2", "3"]
+    assert table["amount"].tolist() == ["5", "x\ny", "7"]
+
+
+def written_in_sqlite(folder, types):
+    with sqlite3.connect(folder / "x.db") as connection:
+        connection.execute(
+            f"CREATE TABLE invoices (invoice_id, customer_id, issue_date {types[0]}, due_date {types[0]}, "
+            f"amount {types[1]}, currency)"
+        )
+        connection.execute("CREATE TABLE payments (payment_id, customer_id, paid_date, amount, currency, invoice_id)")
+        rows = [(1, "C1", "20250103", "20250202", 100.75, "EUR"), ("A2", "C1", "20250301", "20250405", 200, "EUR")]
+        connection.executemany("INSERT INTO invoices VALUES (?, ?, ?, ?, ?, ?)", rows)
+        connection.execute("INSERT INTO payments VALUES ('P1', 'C1', '2025-02-03', 50.25, 'EUR', 1)")
+    connection.close()
+    return f"sqlite:///{folder / 'x.db'}"
+
+
+@pytest.mark.parametrize("types", [("", ""), ("DATE", "INTEGER"), ("TEXT", "NUMERIC"), ("DATETIME", "BOOLEAN")])
+def test_cells_of_sqlite_are_what_they_are_whatever_their_column_is_called(tmp_path, types):
+    # SQLite keeps 100.75 in a column INTEGER, and makes the number 20250103 of that text in a column DATE
+    book = ledger.read(written_in_sqlite(tmp_path, types))
+    assert book.invoices["amount"].tolist() == [100.75, 200]
+    assert book.payments["amount"].tolist() == [50.25]
+    assert book.invoices["invoice_id"].tolist() == ["1", "A2"]
+    assert book.invoices["issue_date"].dt.strftime("%Y-%m-%d").tolist() == ["2025-01-03", "2025-03-01"]
+    assert book.tables["allocations"]["amount"].tolist() == [50.25]
+
+
+def test_one_number_with_a_fraction_changes_no_other_id(tmp_path):
+    documents = pd.DataFrame([invoice("101"), invoice("102"), invoice("103")])
+    documents.assign(invoice_id=[101.0, 101.5, 102.0]).to_parquet(tmp_path / "invoices.parquet")
+    pd.DataFrame([payment(invoice_id=101.0)]).to_parquet(tmp_path / "payments.parquet")
+    book = ledger.read(tmp_path)
+    assert book.invoices["invoice_id"].tolist() == ["101", "101.5", "102"]
+    assert len(book.tables["allocations"]) == 1
+
+
+def test_types_of_other_programs_in_parquet(tmp_path):
+    # single precision: the nearest number to 123456.78 is 123456.78125; texts as bytes; a list that nobody asks for
+    documents = pa.table(
+        {
+            **pd.DataFrame([invoice("I1"), invoice("I2")]).to_dict("list"),
+            "amount": pa.array([123456.78, 0.7], pa.float32()),
+            "customer_id": pa.array([b"C1", b"C1"]),
+            "tags": pa.array([["a", "b"], []]),
+        }
+    )
+    pq.write_table(documents, tmp_path / "invoices.parquet")
+    pd.DataFrame([payment(amount=10.0, invoice_id="I1")]).to_parquet(tmp_path / "payments.parquet")
+    book = ledger.read(tmp_path)
+    assert book.invoices["amount"].tolist() == [123456.78, 0.7]
+    assert book.invoices["customer_id"].tolist() == ["C1", "C1"]

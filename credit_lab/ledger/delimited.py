@@ -7,6 +7,7 @@ the parser will read them; what it would swallow is refused by line. After parsi
 counted. Cells stay as they are written: ids keep their zeros, "NA" is a text, an empty cell is the empty text.
 """
 
+import contextlib
 import csv
 import io
 import re
@@ -75,8 +76,8 @@ def read(
             "where marks are part of the text"
         )
     try:
-        records = _count(file, layout)
-        table = _parsed(file, layout)
+        records, old_ends = _count(file, layout)
+        table = _parsed(file, layout, old_ends)
     except pd.errors.EmptyDataError as error:
         raise LedgerError(f"{file}: the file is empty; export it again with its header line") from error
     except (UnicodeError, LookupError) as error:
@@ -97,13 +98,15 @@ def read(
     return table
 
 
-def _parsed(file: Path, layout: Layout) -> pd.DataFrame:
+def _parsed(file: Path, layout: Layout, old_ends: bool) -> pd.DataFrame:
     bare = layout.quote == NO_QUOTES
-    with warnings.catch_warnings(), _opened(file) as content:
+    with warnings.catch_warnings(), _opened(file) as content, contextlib.ExitStack() as closing:
+        # behind a lone carriage return pandas loses an empty first cell: the row moves to the left
+        lines = closing.enter_context(io.TextIOWrapper(content, encoding=layout.encoding)) if old_ends else content
         # pandas only warns when it drops the surplus fields of a row; we do not lose data.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         return pd.read_csv(
-            content,
+            lines,
             dtype="str",
             keep_default_na=False,
             encoding=layout.encoding,
@@ -118,8 +121,8 @@ def _opened(file: Path) -> BinaryIO:
     return cast(BinaryIO, limits.Gunzip(file)) if file.suffix.lower() == ".gz" else file.open("rb")
 
 
-def _count(file: Path, layout: Layout) -> int:
-    """Records of the file, the header among them.
+def _count(file: Path, layout: Layout) -> tuple[int, bool]:
+    """Records of the file, the header among them, and whether it holds carriage returns without a newline.
 
     Raises
     ------
@@ -131,14 +134,15 @@ def _count(file: Path, layout: Layout) -> int:
         with _opened(file) as content:
             lines = _sound_lines(content, layout)
         if lines is not None:
-            return lines
+            return lines, False
     reading = _Reading(layout)
     with _opened(file) as content, io.TextIOWrapper(content, encoding=layout.encoding) as text:
         opened = reading.open_marks(_numbered(text, layout))
     with _opened(file) as content, io.TextIOWrapper(content, encoding=layout.encoding) as text:
         records = sum(1 for _ in reading.records(_numbered(text, layout)))
+        old_ends = "\r" in (text.newlines or ())
     if not opened:
-        return records
+        return records, old_ends
     with _opened(file) as content, io.TextIOWrapper(content, encoding=layout.encoding) as text:
         lines = sum(1 for _ in _numbered(text, layout))
     named = ", ".join(str(line) for line in opened[:_NAMED]) + (" ..." if len(opened) > _NAMED else "")
@@ -150,7 +154,8 @@ def _count(file: Path, layout: Layout) -> int:
 
 
 def _sound_lines(content: BinaryIO, layout: Layout) -> int | None:
-    """Number of lines that are not blank; None where a mark does not open or close a field on its own line."""
+    """Number of lines that are not blank; None where a mark does not open or close a field on its own line, or a line
+    ends in a lone carriage return."""
     delimiter, quote = ord(layout.delimiter), None if layout.quote == NO_QUOTES else ord(layout.quote)
     blank = [sign for sign in (_SPACE, _TAB) if sign != delimiter]
     total, rest, first = 0, b"", True
@@ -170,8 +175,8 @@ def _sound_lines(content: BinaryIO, layout: Layout) -> int | None:
 
 def _sound(held: bytes, delimiter: int, quote: int | None, blank: list[int]) -> int | None:
     """`_sound_lines` of whole lines."""
-    if b"\r" in held:
-        held = held.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if b"\r" in held and b"\r" in (held := held.replace(b"\r\n", b"\n")):
+        return None
     signs = np.frombuffer(b"\n" + held, dtype=np.uint8)  # with a line end before the first line, too
     ends = np.flatnonzero(signs == _NEWLINE)
     if quote is not None and quote in held and not _marks_sound(signs, ends, delimiter, quote):

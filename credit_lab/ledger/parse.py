@@ -67,9 +67,10 @@ def text(raw: pd.Series) -> pd.Series:
     """
     if pd.api.types.is_datetime64_any_dtype(raw.dtype) and (raw.dropna() == raw.dropna().dt.normalize()).all():
         return raw.dt.strftime("%Y-%m-%d").astype("str")
-    if pd.api.types.is_float_dtype(raw.dtype) and (raw.dropna() % 1 == 0).all() and not (raw.abs() >= 2**63).any():
-        raw = raw.astype("Int64")
     cells = raw.astype("str")
+    if pd.api.types.is_float_dtype(raw.dtype):
+        whole = ((raw % 1 == 0) & (raw.abs() < 2**63)).fillna(False)  # cell by cell: 101.5 changes no other id
+        cells = raw.where(whole).astype("Int64").astype("str").where(whole, cells)
     stripped = cells.str.strip()
     return cells if stripped.equals(cells) else stripped
 

@@ -131,7 +131,18 @@ def _database_table(url: str, name: str) -> pd.DataFrame:
 
 def from_database(table: Any) -> pd.DataFrame:
     """The rows of an Ibis table, with its types."""
-    return _settled(table.to_pyarrow())
+    connection = table.get_backend()
+    return _sqlite(connection.con, table.get_name()) if connection.name == "sqlite" else _settled(table.to_pyarrow())
+
+
+def _sqlite(connection: Any, name: str) -> pd.DataFrame:
+    """A table of SQLite, whose cells have types, not its columns: Ibis bends 100.75 in a column INTEGER, or without a
+    type, to 100, and 20250131 in a column DATE to seconds since 1970."""
+    quoted = name.replace('"', '""')
+    cursor = connection.execute(f'SELECT * FROM "{quoted}"')
+    columns = [str(column[0]) for column in cursor.description]
+    rows = pd.DataFrame.from_records(cursor.fetchall(), columns=columns).astype(object)
+    return rows.assign(**{column: _one_type(rows[column]) for column in columns})
 
 
 def _sheet(frame: pd.DataFrame) -> pd.DataFrame:
@@ -174,6 +185,12 @@ def _column(cells: pa.ChunkedArray) -> pd.Series:
         return cells.to_pandas(types_mapper=_WHOLE.get)
     if pa.types.is_boolean(kind):
         return cells.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
+    if pa.types.is_float16(kind) or pa.types.is_float32(kind):  # 0.7 is 0.7 and not 0.699999988
+        return pd.Series(cells.to_numpy().astype(str).astype("float64"))
+    if pa.types.is_nested(kind):
+        return pd.Series(cells.to_pylist(), dtype=object).map(str, na_action="ignore").astype("str")
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):  # so some programs write texts
+        cells = cells.cast(pa.string())
     found = cells.to_pandas()
     return _one_type(found) if found.dtype == object else found
 
@@ -199,4 +216,10 @@ def _one_type(cells: pd.Series) -> pd.Series:
     if filled.map(lambda cell: isinstance(cell, Number) and not isinstance(cell, bool)).all():
         whole = filled.map(lambda cell: isinstance(cell, Integral) and abs(int(cell)) < 2**63).all()
         return cells.mask(empty, None).astype("Int64" if whole else "float64")
-    return cells.mask(empty, "").map(str).astype("str")
+    return cells.mask(empty, "").map(_written).astype("str")
+
+
+def _written(cell: Any) -> str:
+    if isinstance(cell, bytes):
+        return cell.decode(errors="backslashreplace")
+    return str(cell).removesuffix(".0") if isinstance(cell, float) else str(cell)
