@@ -66,8 +66,8 @@ def read(
     Raises
     ------
     LedgerError
-        The file cannot be read or decoded, rows differ in length, or a quotation mark left open would swallow rows;
-        the message names the lines and the way out.
+        The file cannot be read or decoded, a row is longer than the first line (a shorter one ends in empty cells), or
+        a quotation mark left open would swallow rows; the message names the lines and the way out.
     """
     file, layout = Path(path), Layout(encoding, delimiter, quote, multiline)
     if len(delimiter) != 1 or (quote != NO_QUOTES and (len(quote) != 1 or quote == delimiter)):
@@ -192,14 +192,12 @@ def _marks_sound(signs: np.ndarray, ends: np.ndarray, delimiter: int, quote: int
     """Whether the marks of each line open and close fields in turn: before an opening one stands the line's begin or
     a delimiter, behind a closing one a delimiter or the line's end; two in a row inside a field stand for one."""
     marks = np.flatnonzero(signs == quote)
-    line = np.searchsorted(ends, marks)
-    per_line = np.bincount(line, minlength=len(ends) + 1)
-    if (per_line % 2).any():
+    if (np.diff(np.searchsorted(marks, ends)) % 2).any():
         return False
-    first = np.r_[0, per_line.cumsum()[:-1]]
-    closing = (np.arange(len(marks)) - first[line]) % 2 == 1
-    neighbour = signs[np.where(closing, marks + 1, marks - 1)]
-    return bool(np.isin(neighbour, [delimiter, _NEWLINE, quote]).all())
+    allowed = np.zeros(256, dtype=bool)
+    allowed[[delimiter, _NEWLINE, quote]] = True
+    # Every line holds an even number, so every other mark of all is a closing one.
+    return bool(allowed[signs[marks[0::2] - 1]].all() and allowed[signs[marks[1::2] + 1]].all())
 
 
 def _numbered(text: io.TextIOWrapper, layout: Layout) -> Iterator[_Line]:
