@@ -4,6 +4,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -51,38 +52,53 @@ def real_data():
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory):
-    """A temporary PostgreSQL server from the machine's own binaries."""
+def postgres_server():
+    """A temporary PostgreSQL server from the machine's own binaries: its URL, begun anew should it have ended.
+
+    Its folder is none of pytest's, which a session begun meanwhile may clear away: without it the server ends.
+    """
     initdb, server = shutil.which("initdb"), shutil.which("postgres")
     if not (initdb and server):
         pytest.skip("no PostgreSQL binaries (initdb, postgres) on this machine")
-    folder = tmp_path_factory.mktemp("pg")
+    folder = Path(tempfile.mkdtemp(prefix="credit_lab-postgres-"))
     runner, user = [], getpass.getuser()
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         if not shutil.which("runuser"):
             pytest.skip("running as root without runuser: PostgreSQL refuses to start")
         user = "nobody"
         runner = ["runuser", "-u", user, "--"]
-        for parent in [folder, *folder.parents][:3]:
-            parent.chmod(0o755)
+        folder.chmod(0o755)
         shutil.chown(folder, user)
-    data = folder / "data"
+    started = []
+
+    def url():
+        if not started or started[-1][0].poll() is not None:
+            started.append(begun(folder / f"data{len(started)}", runner, initdb, server))
+        return started[-1][1]
+
+    yield url
+    for process, _ in started:
+        process.terminate()
+        process.wait(20)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def begun(data, runner, initdb, server):
+    """Process and URL of a server on a fresh folder."""
     subprocess.run(
         [*runner, initdb, "-D", data, "-A", "trust", "-U", "tester", "-E", "UTF8"], check=True, capture_output=True
     )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = (folder / "log").open("w")
     process = subprocess.Popen(
-        [*runner, server, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""], stdout=log, stderr=log
+        [*runner, server, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     url = f"postgres://tester:secret@127.0.0.1:{port}/postgres"
     answered(url, process)
-    yield url
-    process.terminate()
-    process.wait(20)
-    log.close()
+    return process, url
 
 
 @pytest.fixture
@@ -90,10 +106,10 @@ def postgres(postgres_server):
     """A database of its own for each test, so none sees another's tables."""
     import psycopg
 
-    name = f"case_{secrets.token_hex(6)}"
-    with psycopg.connect(postgres_server.replace("postgres://", "postgresql://"), autocommit=True) as connection:
+    name, url = f"case_{secrets.token_hex(6)}", postgres_server()
+    with psycopg.connect(url.replace("postgres://", "postgresql://"), autocommit=True) as connection:
         connection.execute(f"create database {name}")
-    return postgres_server.removesuffix("postgres") + name
+    return url.removesuffix("postgres") + name
 
 
 def answered(url, process):
