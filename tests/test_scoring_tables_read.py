@@ -5,6 +5,8 @@ import datetime
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -186,3 +188,12 @@ def test_a_category_of_flags_or_numbers_is_met_however_it_is_typed():
 def test_ids_of_saved_tables_keep_their_zeros(tmp_path):
     (tmp_path / "t.csv").write_text("customer_id,amount\n000101,1\n", encoding="utf-8")
     assert spreadsheet.read_csv(tmp_path / "t.csv").iloc[0].tolist() == ["000101", 1]
+
+
+def test_a_long_id_beside_an_empty_cell_keeps_its_last_digit(tmp_path):
+    """Nineteen digits are more than a float holds: beside an empty cell ...001 would become ...000."""
+    ids = pa.array([1900000000000000001, None, 1900000000000000003])
+    pq.write_table(pa.table({"customer_id": ids, "branch": pa.array([b"N", None, b"S"])}), tmp_path / "t.parquet")
+    read = table_file.read(tmp_path / "t.parquet")
+    assert read["customer_id"].tolist() == ["1900000000000000001", "", "1900000000000000003"]
+    assert read["branch"].tolist() == ["N", "", "S"]

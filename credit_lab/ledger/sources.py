@@ -80,7 +80,7 @@ def choose(found: dict[str, Loader], name: str, path: str | Path) -> Loader:
 
 def _file_loader(file: Path, mapping: Mapping) -> Loader:
     if file.suffix == ".parquet":
-        return lambda: _parquet(file)
+        return lambda: parquet(file)
     return lambda: delimited.read(
         file,
         encoding=mapping.encoding,
@@ -90,7 +90,14 @@ def _file_loader(file: Path, mapping: Mapping) -> Loader:
     )
 
 
-def _parquet(file: Path) -> pd.DataFrame:
+def parquet(file: Path) -> pd.DataFrame:
+    """A Parquet file in types that keep an empty cell apart and a whole number whole.
+
+    Raises
+    ------
+    LedgerError
+        It cannot be read, or promises more rows than any ledger has.
+    """
     try:
         limits.parquet(file)
         return _settled(pq.read_table(file))

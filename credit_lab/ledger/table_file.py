@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from credit_lab.errors import LedgerError
-from credit_lab.ledger import delimited, limits
+from credit_lab.ledger import delimited, limits, sources
 
 
 def read(path: str | Path) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def read(path: str | Path) -> pd.DataFrame:
     if suffix not in (".parquet", ".xlsx", ".xlsm"):
         return delimited.read(file)
     try:
-        typed = _parquet(file) if suffix == ".parquet" else _sheet(file)
+        typed = sources.parquet(file) if suffix == ".parquet" else _sheet(file)
     except LedgerError:
         raise
     except (OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError) as error:
@@ -44,11 +44,6 @@ def read(path: str | Path) -> pd.DataFrame:
     except (pa.ArrowException, zipfile.BadZipFile) as error:
         raise LedgerError(f"{file}: cannot be read as a table ({error})") from error
     return pd.DataFrame({str(name): _texts(typed[name]) for name in typed}, index=typed.index, dtype="str")
-
-
-def _parquet(file: Path) -> pd.DataFrame:
-    limits.parquet(file)
-    return pd.read_parquet(file).reset_index(drop=True)
 
 
 def _sheet(file: Path) -> pd.DataFrame:

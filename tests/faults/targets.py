@@ -92,7 +92,7 @@ def _sheet(data: bytes) -> None:
 
 
 def _rows(data: bytes) -> None:
-    _columns([sources._parquet(packed.parquet(data, Path(_folder()) / "input.parquet"))])
+    _columns([sources.parquet(packed.parquet(data, Path(_folder()) / "input.parquet"))])
 
 
 def _ledger(data: bytes) -> None:

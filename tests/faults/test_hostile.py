@@ -169,7 +169,7 @@ def test_bombs_and_far_cells_are_refused_before_they_are_unpacked(tmp_path, monk
     pd.DataFrame({"a": range(3)}).to_parquet(tmp_path / "p.parquet")
     monkeypatch.setattr(limits, "MOST_ROWS", 2)
     with pytest.raises(LedgerError, match="3 rows; more than 2 are refused"):
-        sources._parquet(tmp_path / "p.parquet")
+        sources.parquet(tmp_path / "p.parquet")
 
 
 def test_heads_of_columns_may_be_numbers_and_dates(tmp_path):
@@ -186,7 +186,7 @@ def test_days_of_other_ages_in_parquet_are_refused(tmp_path):
     """10^15 milliseconds are 31,688 years, from 1970 on the year 33658."""
     pq.write_table(pa.table({"issue_date": pa.array([0, None, 10**15], pa.timestamp("ms"))}), tmp_path / "p.parquet")
     with pytest.raises(LedgerError, match="'issue_date' holds dates outside the years 1 to 9999"):
-        sources._parquet(tmp_path / "p.parquet")
+        sources.parquet(tmp_path / "p.parquet")
 
 
 def test_sound_packed_files_pass(tmp_path):
