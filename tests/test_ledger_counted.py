@@ -15,6 +15,7 @@ from credit_lab.errors import LedgerError
 from credit_lab.investigation import read_register
 from credit_lab.ledger import delimited
 from credit_lab.ledger.mapping import load
+from credit_lab.ledger.quarantine import COLUMNS, enforce
 from credit_lab.monitoring import statements
 from credit_lab.monitoring.alerts import MonitoringError
 from tests.ledgers import invoice, payment
@@ -358,3 +359,22 @@ def test_types_of_other_programs_in_parquet(tmp_path):
     book = ledger.read(tmp_path)
     assert book.invoices["amount"].tolist() == [123456.78, 0.7]
     assert book.invoices["customer_id"].tolist() == ["C1", "C1"]
+
+
+def test_rows_that_were_counted_and_not_read_are_missed(tmp_path, monkeypatch):
+    """Whatever a parser may do: two rows stand in the file, one is given back."""
+    file = tmp_path / "t.csv"
+    file.write_text("a,b\n1,2\n3,4\n")
+    parsed = delimited._parsed
+    monkeypatch.setattr(delimited, "_parsed", lambda *how: parsed(*how).head(1))
+    with pytest.raises(LedgerError, match="2 rows were counted, but 1 could be read"):
+        delimited.read(file)
+
+
+def test_the_guard_on_held_back_rows_stops_where_the_share_is_no_number():
+    """One of two rows of 10.00 is held back; what the kept rows amount to is not known, so the share is not either."""
+    held = pd.DataFrame([("invoices", 1, "amount", "unreadable", "x", "quarantined", "EUR", 10.0)], columns=COLUMNS)
+    # infinite amounts of both signs add up to no number
+    kept = {"invoices": pd.DataFrame({"rows": [1, 0], "size": [float("inf"), float("-inf")]})}
+    with pytest.raises(LedgerError, match="1 row.s. cannot be used"):
+        enforce(held, kept, max_share=0.6)
