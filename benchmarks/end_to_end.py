@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from credit_lab import aging, backtest, history, ledger, report, synthetic
+from credit_lab import aging, backtest, history, ledger, studies, synthetic
 from credit_lab import policy as policies
 
 ENDS = pd.date_range("2023-01-31", "2025-12-31", freq="ME")
@@ -51,7 +51,7 @@ def main():
     figures = {}
     figures["read the sample, s"], book = clock(lambda: ledger.read("data/sample"), repeat)
     rules = [policies.load(f"data/policies/2025-{name}.toml") for name in ("baseline", "tighter")]
-    figures["compute the review, s"], _ = clock(lambda: report.review(book, rules[0], "2025Q4"), repeat)
+    figures["compute the review, s"], _ = clock(lambda: studies.review.review(book, rules[0], "2025Q4"), repeat)
     figures["replay two policies, s"], _ = clock(lambda: backtest.duel(book, *rules), repeat)
     figures["history, s"], _ = clock(lambda: history.build(book, ENDS[-1]), repeat)
     count = 100_000 if options.quick else 1_000_000

@@ -8,15 +8,43 @@ kpi, history, investigation > ledger, policy, synthetic > schema, periods, money
 >>> rules = cl.policy.load("data/policies/2025-baseline.toml")  # a package is loaded when it is first used
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from credit_lab import lazy
 
 __version__ = "0.1.0"
 __all__ = [
-    "aging", "backtest", "cockpit", "collection", "errors", "evaluation", "financials", "governance", "history",
-    "investigation", "kpi", "ledger", "limits", "money", "monitoring", "payment_behaviour", "periods", "policy",
-    "progress", "report", "schema", "scoring", "simulation", "spreadsheet", "synthetic", "transfer",
-]  # fmt: skip
+    "aging",
+    "backtest",
+    "cockpit",
+    "collection",
+    "errors",
+    "evaluation",
+    "figures",
+    "financials",
+    "governance",
+    "history",
+    "investigation",
+    "kpi",
+    "language",
+    "ledger",
+    "limits",
+    "money",
+    "monitoring",
+    "payment_behaviour",
+    "periods",
+    "policy",
+    "progress",
+    "publish",
+    "schema",
+    "scoring",
+    "simulation",
+    "spreadsheet",
+    "studies",
+    "synthetic",
+    "transfer",
+    "workbench",
+]
 
 if TYPE_CHECKING:
     from credit_lab import (
@@ -26,11 +54,13 @@ if TYPE_CHECKING:
         collection,
         errors,
         evaluation,
+        figures,
         financials,
         governance,
         history,
         investigation,
         kpi,
+        language,
         ledger,
         limits,
         money,
@@ -39,24 +69,19 @@ if TYPE_CHECKING:
         periods,
         policy,
         progress,
-        report,
+        publish,
         schema,
         scoring,
         simulation,
         spreadsheet,
+        studies,
         synthetic,
         transfer,
+        workbench,
     )
 
 
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return importlib.import_module(f"credit_lab.{name}")
-    if name.startswith("_"):
-        raise AttributeError(f"module 'credit_lab' has no attribute {name!r}")
-    from credit_lab.errors import nearest
-
-    raise AttributeError(f"credit_lab has no part {name!r}; {nearest(name, __all__)}")
+__getattr__ = lazy.modules(__name__, __all__)
 
 
 def __dir__() -> list[str]:

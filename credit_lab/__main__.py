@@ -12,12 +12,12 @@ import pandas as pd
 import typer
 
 from credit_lab import ledger as ledgers
-from credit_lab import periods, spreadsheet, summary
-from credit_lab.commands import collect, evaluate, grant, lab, models, options, runs, score, twin
+from credit_lab import periods, spreadsheet, summary, workbench
+from credit_lab.commands import collect, evaluate, grant, lab, models, options, reports, runs, score, twin
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
-from credit_lab.report import inputs, when
+from credit_lab.studies import inputs, when
 
 app = typer.Typer(
     help="Research workbench for business-to-business trade credit.",
@@ -189,9 +189,9 @@ def review(
 
     Example: credit-lab review --pack full --format html,pdf,pptx,xlsx --lang zh
     """
+    from credit_lab import language, studies
     from credit_lab import policy as policies
-    from credit_lab import report
-    from credit_lab.report import governed, language
+    from credit_lab.studies import governed
 
     language.use(lang)
     if pack not in ("", "full"):
@@ -204,7 +204,7 @@ def review(
         book = inputs.open_ledger(ledger, mapping, currency, rates)
         rules = inputs.open_policy(policy, book, rates)
         period, notes = when.period(book, period)
-        report.require_period(book, period)
+        studies.review.require_period(book, period)
         parameters = {
             "ledger": ledger,
             "mapping": mapping,
@@ -214,7 +214,7 @@ def review(
             "models": models,
         }
         parameters |= {"currency": currency, "rates": rates}
-        parameters["registry"], wanted = str(options.registry(out)), packs.named(formats)
+        parameters["registry"], wanted = str(reports.registry(out)), packs.named(formats)
         if pack:
             packs.full(
                 book, rules, {**parameters, "other": other, "policy_date": policy_date}, out,
@@ -222,8 +222,8 @@ def review(
             )  # fmt: skip
             return
         title, end = f"Credit-policy review {period}", periods.parse_period(period).end
-        made = report.run(
-            inputs.notebook("80_quarterly_review"),
+        made = reports.make(
+            "80_quarterly_review",
             parameters,
             out / period,
             title=title,
@@ -233,9 +233,9 @@ def review(
                 "policy_digest": policies.digest(rules),
                 **governed.facts(models, rules, card),
             },
-            progress=not (quiet or as_json),
+            quiet=quiet or as_json,
         )
-        options.finish(made, as_json, "review", book=book, as_of=str(end.date()), notes=notes)
+        reports.finish(made, as_json, "review", book=book, as_of=str(end.date()), notes=notes)
 
 
 @app.command()
@@ -259,7 +259,6 @@ def backtest(
     Example: credit-lab backtest --policy data/policies/2025-baseline.toml --policy data/policies/2025-tighter.toml
     """
     from credit_lab import policy as policies
-    from credit_lab import report
 
     names = policy or ["data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"]
     if len(names) != 2:
@@ -274,17 +273,17 @@ def backtest(
         book = inputs.open_ledger(ledger, mapping, currency, rates)
         rules = [inputs.open_policy(name, book, rates, granting=True) for name in names]
         last, notes = when.day(book, end, whole_months=True)
-        options.registry(out)
+        reports.registry(out)
         parameters = {"ledger": ledger, "mapping": mapping, "policy_a": names[0], "policy_b": names[1]}
-        made = report.run(
-            inputs.notebook("70_policy_backtest"),
+        made = reports.make(
+            "70_policy_backtest",
             {**parameters, "currency": currency, "rates": rates, "start": start, "end": str(last.date())},
             out / "backtest",
             title="Policy backtest",
             facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
-            progress=not (quiet or as_json),
+            quiet=quiet or as_json,
         )
-        options.finish(made, as_json, "backtest", book=book, as_of=str(last.date()), notes=notes)
+        reports.finish(made, as_json, "backtest", book=book, as_of=str(last.date()), notes=notes)
 
 
 @app.command()
@@ -312,7 +311,6 @@ def claim(
     Example: credit-lab claim --policy-date 2025-01-01 --claims data/claims/process_guide.toml
     """
     from credit_lab import policy as policies
-    from credit_lab import report
     from credit_lab.backtest import registration as registrations
     from credit_lab.backtest.claims import load_claims
 
@@ -326,18 +324,18 @@ def claim(
     options.one_state(context, ledger, mapping, out)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     last, notes = when.day(book, end, whole_months=True)
-    options.registry(out)
+    reports.registry(out)
     parameters = {"ledger": ledger, "mapping": mapping, "claims": claims, "policy_date": policy_date, "seed": seed}
     parameters |= {"policy": policy, "registration": registration}
-    made = report.run(
-        inputs.notebook("71_claim_test"),
+    made = reports.make(
+        "71_claim_test",
         {**parameters, "currency": currency, "rates": rates, "start": start, "end": str(last.date())},
         out / "claim",
         title="Claim test",
         facts={"ledger_digest": book.digest()},
-        progress=not (quiet or as_json),
+        quiet=quiet or as_json,
     )
-    options.finish(made, as_json, "claim", book=book, as_of=str(last.date()), notes=notes)
+    reports.finish(made, as_json, "claim", book=book, as_of=str(last.date()), notes=notes)
 
 
 @app.command()
@@ -367,7 +365,7 @@ def main() -> None:
     try:
         app()
     except CreditLabError as error:
-        stop = f"{error}{inputs.way_out() if _PLACES.search(str(error)) else ''}"
+        stop = f"{error}{workbench.way_out() if _PLACES.search(str(error)) else ''}"
     except MemoryError as error:
         stop = f"memory is short ({error or 'no more was given'}); free some, or take a shorter ledger; {_UNTOUCHED}"
     except RuntimeError as error:

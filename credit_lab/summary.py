@@ -1,10 +1,14 @@
-"""Row 0: what a record shows of itself in a notebook: a few lines of escaped HTML. Tables and charts are `report`'s.
+"""Row 0: what a record shows of itself in a notebook, a few lines of escaped HTML (tables are `publish.show`'s).
 
 And the lights of a verdict, the words before the colon of "light: reason" in every page, deck and run.json.
 """
 
 import html
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 OK, ACT, STOP, NOT_KNOWN, NOT_MEASURED = "ok", "act", "stop", "not known", "not measured"
 LIGHTS = (OK, ACT, STOP, NOT_KNOWN, NOT_MEASURED)
@@ -24,3 +28,20 @@ def card(title: str, lines: Mapping[str, object]) -> str:
     )
     top = f'<caption style="text-align:left;font-weight:600">{html.escape(title)}</caption>'
     return f'<table style="text-align:left">{top}{rows}</table>'
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON holds it; missing and infinite values are null, days are ISO dates."""
+    if isinstance(value, str):
+        return value
+    if value is None or pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return str(value)

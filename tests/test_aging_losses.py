@@ -303,10 +303,10 @@ def test_books_that_end_earlier_give_the_same_past(sample):
 
 def test_the_loss_record_of_the_sample_and_of_a_young_ledger(sample, write_ledger):
     from credit_lab import policy as policies
-    from credit_lab import report
+    from credit_lab import studies
 
     rules = policies.load("data/policies/2025-baseline.toml")
-    found = report.losses(sample, rules, LAST)
+    found = studies.losses.losses(sample, rules, LAST)
     # No invoice more than a year late had been followed for a year by the end of 2024: such balances count as lost.
     assert found.notes == ("Backtest of the allowance: no rate was observed for >365; taken as 100 %.",)
     oldest = found.backtest.set_index("bucket").loc[">365"]
@@ -316,6 +316,6 @@ def test_the_loss_record_of_the_sample_and_of_a_young_ledger(sample, write_ledge
     assert found.bridge["total"].iloc[-1] == pytest.approx(found.bridge["total"].iloc[:-1].sum())
     assert set(found.tables()) >= {"losses_allowance", "losses_transitions", "losses_bridge"}
     book = ledger.read(write_ledger(invoices=[invoice()], payments=[payment(paid="2024-03-20")]))
-    young = report.losses(book, rules, pd.Timestamp("2024-02-29"))
+    young = studies.losses.losses(book, rules, pd.Timestamp("2024-02-29"))
     assert young.allowance.empty
     assert any("Provision matrix: less than a year" in note for note in young.notes)

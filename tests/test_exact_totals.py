@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from credit_lab import history, ledger, limits, money, report
+from credit_lab import history, ledger, limits, money, studies
 from credit_lab import policy as policies
 from credit_lab.__main__ import app
 from credit_lab.aging.provision import rates_from_collections
@@ -20,7 +20,8 @@ from credit_lab.errors import PolicyError
 from credit_lab.ledger import reconcile
 from credit_lab.monitoring import holds
 from credit_lab.payment_behaviour import profile
-from credit_lab.report import data_quality, deck, text
+from credit_lab.publish import deck
+from credit_lab.studies import data_quality, text
 from tests.ledgers import invoice, payment
 
 BASELINE = policies.load("data/policies/2025-baseline.toml")
@@ -48,7 +49,7 @@ def book_of(folder, amounts, paid, stated, currency):
 
 def verdict_of(amounts, paid, stated, currency):
     with TemporaryDirectory() as folder:
-        found = report.review(book_of(folder, amounts, paid, stated, currency), BASELINE, "2024Q1")
+        found = studies.review.review(book_of(folder, amounts, paid, stated, currency), BASELINE, "2024Q1")
     return text.verdicts(found)[RECONCILES], found
 
 
@@ -92,7 +93,7 @@ def test_minor_units_come_back_from_a_float_as_long_as_it_tells_them_apart():
 def test_without_a_control_account_it_is_not_known_whether_the_ledger_reconciles(write_ledger, tmp_path):
     folder = write_ledger(invoices=[invoice()], payments=[payment(amount=40)])
     book = ledger.read(folder)
-    found = report.review(book, BASELINE, "2024Q1")
+    found = studies.review.review(book, BASELINE, "2024Q1")
     assert text.verdicts(found)[RECONCILES] == "not known: nothing to reconcile with; give a control table"
     assert "not known whether the ledger reconciles" in text.quality(found)
     assert data_quality.quality(book).lines[1] in text.quality(found)
@@ -109,7 +110,7 @@ def test_a_control_account_that_ends_before_the_period_says_nothing_of_it(write_
         payments=[payment(amount=40)],
         control=[{"as_of": "2024-01-31", "balance": 100}],
     )
-    found = report.review(ledger.read(folder), BASELINE, "2024Q2")
+    found = studies.review.review(ledger.read(folder), BASELINE, "2024Q2")
     said = "not known: the control account ends on 2024-01-31; give its balance for the period"
     assert text.verdicts(found)[RECONCILES] == said
 

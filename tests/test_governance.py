@@ -12,7 +12,7 @@ from credit_lab import governance, policy
 from credit_lab.__main__ import app
 from credit_lab.governance import GovernanceError, Register
 from credit_lab.limits import authority
-from credit_lab.report import evidence, governed
+from credit_lab.studies import evidence, governed
 from tests.conftest import ROOT
 
 BASELINE = ROOT / "data" / "policies" / "2025-baseline.toml"

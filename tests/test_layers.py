@@ -1,26 +1,65 @@
-"""The arrows of docs/architecture.md: imports point only downwards, and a few things are known in one place only."""
+"""The house of docs/architecture.md: imports point only downwards, the plan names every module, and some things are
+known in one place only."""
 
 import ast
+import json
+import re
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1] / "credit_lab"
-ROWS = {
-    "errors": 0, "money": 0, "periods": 0, "schema": 0, "summary": 0, "progress": 0, "toml_file": 0, "ids": 0,
-    "file_names": 0, "compiled": 0, "spreadsheet": 0,
-    "ledger": 1, "policy": 1, "synthetic": 1,
-    "aging": 2, "kpi": 2, "payment_behaviour": 2, "history": 2, "investigation": 2, "financials": 2,
-    "scoring": 3, "limits": 3, "collection": 3, "monitoring": 3, "transfer": 3, "simulation": 3, "evaluation": 3,
-    "backtest": 4, "governance": 4,
-    "report": 5, "cockpit": 6, "commands": 7, "__main__": 8,
-}  # fmt: skip
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "credit_lab"
+PLAN = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[1]
 # within a row: who may use whom
 BESIDE = {
-    "money": {"errors"}, "periods": {"errors"}, "schema": {"errors"}, "toml_file": {"errors"}, "file_names": {"errors"},
-    "kpi": {"aging"}, "payment_behaviour": {"aging"}, "history": {"aging", "payment_behaviour"},
-}  # fmt: skip
+    "file_names": {"errors"},
+    "history": {"aging", "payment_behaviour"},
+    "kpi": {"aging"},
+    "language": {"errors"},
+    "lazy": {"errors"},
+    "money": {"errors"},
+    "payment_behaviour": {"aging"},
+    "periods": {"errors"},
+    "schema": {"errors"},
+    "toml_file": {"errors"},
+    "workbench": {"errors"},
+}
+# Rooms of a report: what was found, how it is drawn, what becomes of it.
+ROOMS = ("studies", "figures", "publish")
+# Only these ask for a report to be made; every other command asks a study.
+REPORTING = {"pack.py", "reports.py", "runs.py"}
 
 
-def imports(file):
+def drawn() -> tuple[dict[str, int], dict[str, set[str]]]:
+    """The plan: row of each part, and modules of each package.
+
+    A line of a row begins with its number and name; a package is a word ending in /, followed by its modules between
+    points; what stands in brackets is a remark.
+    """
+    rows: dict[str, int] = {}
+    modules: dict[str, set[str]] = {}
+    row, package = -1, ""
+    for line in re.sub(r"\([^)]*\)", "", PLAN).splitlines():
+        if head := re.match(r" ?(\d+) [A-Z]+ +", line):
+            row, package, line = int(head[1]), "", line[head.end() :]
+        if row < 0:
+            continue
+        for word in re.findall(r"[a-z_0-9]+/?", line):
+            if word.endswith("/"):
+                package = word[:-1]
+                rows[package], modules[package] = row, set()
+            elif package:
+                modules[package].add(word)
+            else:
+                rows[word] = row
+    return rows, modules
+
+
+ROWS, MODULES = drawn()
+
+
+def imports(file: Path):
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "credit_lab":
             parts = node.module.split(".")
@@ -32,12 +71,17 @@ def imports(file):
 def files():
     for file in sorted(PACKAGE.rglob("*.py")):
         part = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if part != "__init__":
+        if part not in ("__init__", "__main__"):
             yield file, part
 
 
-def test_every_module_has_a_row():
-    assert {part for _, part in files()} <= set(ROWS)
+def test_the_plan_names_every_module_and_none_that_is_gone():
+    there = {part: set() for _, part in files()}
+    for file, part in files():
+        if file.parent != PACKAGE and file.stem != "__init__":
+            there[part].add(".".join(file.relative_to(PACKAGE / part).with_suffix("").parts))
+    assert set(ROWS) == set(there)
+    assert {part: names for part, names in there.items() if names} == MODULES
 
 
 def test_imports_point_downwards():
@@ -48,6 +92,36 @@ def test_imports_point_downwards():
         if target in ROWS and target != part and not (ROWS[target] < ROWS[part] or target in BESIDE.get(part, ()))
     ]
     assert wrong == []
+
+
+def test_docstrings_say_the_row_of_the_plan():
+    for file, part in files():
+        said = re.match(r'"""Row (\d+)', file.read_text(encoding="utf-8"))
+        assert not said or int(said[1]) == ROWS[part], file
+
+
+def test_publishing_computes_nothing_and_knows_no_study():
+    for file, part in files():
+        known = set(imports(file))
+        if part == "publish":
+            assert not known & {"studies", "kpi", "aging", "history", "scoring", "limits", "simulation"}, file
+        if part == "commands" and file.name not in REPORTING:
+            assert "publish" not in known, file
+
+
+def test_no_room_holds_more_than_a_tenth_of_the_lines():
+    lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file, _ in files()}
+    for room in ROOMS:
+        own = sum(count for file, count in lines.items() if file.is_relative_to(PACKAGE / room))
+        assert own <= sum(lines.values()) / 10, (room, own, sum(lines.values()))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_needs_two_imports_besides_the_package_itself(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    modules = [node.module or "" for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    assert sum(module.split(".")[0] == "credit_lab" for module in modules) <= 2
 
 
 def mentions(*modules):
@@ -63,12 +137,12 @@ def mentions(*modules):
 
 
 def test_only_figures_draw_and_only_run_knows_papermill():
-    drawing = {file for _, file in mentions("matplotlib")}
-    assert {part for part, _ in mentions("matplotlib")} == {"report"}
-    assert all(file.startswith("figures") or file in ("canvas.py", "show.py") for file in drawing)  # show names a type
-    assert set(mentions("papermill", "nbclient")) == {("report", "run.py")}
-    assert set(mentions("nbconvert")) == {("report", "page.py")}
-    assert set(mentions("weasyprint")) == {("report", "pdf.py")}
+    drawing = set(mentions("matplotlib"))
+    assert {part for part, _ in drawing} <= {"figures", "publish"}
+    assert {file for part, file in drawing if part == "publish"} == {"show.py"}  # it names a type
+    assert set(mentions("papermill", "nbclient")) == {("publish", "run.py")}
+    assert set(mentions("nbconvert")) == {("publish", "page.py")}
+    assert set(mentions("weasyprint")) == {("publish", "pdf.py")}
     assert {part for part, _ in mentions("ibis", "duckdb")} <= {"ledger", "aging", "scoring"}  # scoring: export
 
 

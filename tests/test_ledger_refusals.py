@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from credit_lab import aging, ledger, report
+from credit_lab import aging, ledger, studies
 from credit_lab import policy as policies
 from credit_lab.errors import LedgerError, PeriodError
 from tests.ledgers import allocation, invoice, payment
@@ -118,7 +118,7 @@ def test_an_empty_quarter_and_a_day_before_the_data(write_ledger):
     book = ledger.read(write_ledger(invoices=[invoice()], payments=[payment()]))
     baseline = policies.load("data/policies/2025-baseline.toml")
     with pytest.raises(PeriodError, match=r"2025Q4: no invoice was issued in it; .* holds 2024-01-10"):
-        report.review(book, baseline, "2025Q4")
+        studies.review.review(book, baseline, "2025Q4")
     with pytest.raises(PeriodError, match=r"as of 2023-12-31: nothing is known yet, .* begins on 2024-01-10"):
         aging.open_items(book, pd.Timestamp("2023-12-31"))
 

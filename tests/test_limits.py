@@ -24,7 +24,7 @@ from credit_lab.limits import (
     trial,
 )
 from credit_lab.limits.exposures import LimitsError
-from credit_lab.report import granting
+from credit_lab.studies import granting
 
 baseline = policies.load("data/policies/2025-baseline.toml")
 DAY = pd.Timestamp("2025-06-30")
@@ -604,7 +604,8 @@ def test_records_and_command(sample, tmp_path):
     from typer.testing import CliRunner
 
     from credit_lab.__main__ import app
-    from credit_lab.report import figures_granting, granting
+    from credit_lab.figures import granting as figures_granting
+    from credit_lab.studies import granting
 
     day = pd.Timestamp("2025-12-31")
     made = granting.granting(sample, baseline, day, other=policies.load("data/policies/2025-tighter.toml"))

@@ -233,7 +233,8 @@ def test_statement_files(tmp_path):
 
 
 def test_cash_warning_and_desk_of_the_sample(sample):
-    from credit_lab.report import collecting, collecting_text, figures_collecting
+    from credit_lab.figures import collecting as figures_collecting
+    from credit_lab.studies import collecting, collecting_text
 
     day = pd.Timestamp("2025-12-31")
     warning = collecting.early_warning(sample, baseline, day)

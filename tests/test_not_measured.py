@@ -8,15 +8,18 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from credit_lab import financials, kpi, ledger, report
+from credit_lab import financials, kpi, ledger, studies
 from credit_lab import policy as policies
 from credit_lab.__main__ import app
 from credit_lab.backtest import guards
 from credit_lab.backtest.effects import DesignError
 from credit_lab.collection import cash_forecast
 from credit_lab.errors import PeriodError
+from credit_lab.figures import granting as figures_granting
+from credit_lab.figures import receivables as figures
 from credit_lab.kpi import formulas as f
-from credit_lab.report import deck, figures, figures_granting, granting, text
+from credit_lab.publish import deck
+from credit_lab.studies import granting, text
 from tests.ledgers import allocation, invoice, payment
 
 baseline = policies.load("data/policies/2025-baseline.toml")
@@ -90,7 +93,7 @@ def test_no_average_over_an_opening_balance_nobody_knows():
 def test_a_review_of_a_year_of_returns_stands_and_says_what_it_cannot_measure(returned):
     """The whole record, its sentences, lights and charts; nowhere nan, nowhere days below zero."""
     book = ledger.read(returned)
-    made = report.review(book, baseline, "2024Q4")
+    made = studies.review.review(book, baseline, "2024Q4")
     said = " ".join(text.headline(made))
     assert "nan" not in said
     assert "Average days delinquent (add) is not measured: net sales are below zero." in said
@@ -102,7 +105,7 @@ def test_a_review_of_a_year_of_returns_stands_and_says_what_it_cannot_measure(re
     assert made.figures()["dso.period_end"] == (None, "days")
     title = figures.dso_chart(made.kpi_series, source="x").axes[0].get_title(loc="left")
     assert title == "DSO at the end is not measured: no net sales in these months"
-    lost = report.losses(book, baseline, made.as_of)
+    lost = studies.losses.losses(book, baseline, made.as_of)
     assert lost.bridge.empty and any(note.startswith("DSO bridge over a year: net sales") for note in lost.notes)
 
 
@@ -139,7 +142,7 @@ def test_nobody_is_newly_overdue_against_a_period_before_the_data(write_ledger):
     """The books begin in the period: there is nothing to compare the overdue amounts with."""
     rows = [invoice(issued="2024-01-10", due="2024-02-09")]
     book = ledger.read(write_ledger(invoices=rows, payments=[payment(paid="2024-02-20", amount=1.0)]))
-    assert report.review(book, baseline, "2024Q1").changes.empty
+    assert studies.review.review(book, baseline, "2024Q1").changes.empty
 
 
 def test_terms_are_not_priced_on_sales_below_zero(returned):

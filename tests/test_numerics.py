@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credit_lab import aging, kpi, ledger, money, report
+from credit_lab import aging, kpi, ledger, money, studies
 from credit_lab import policy as policies
 from credit_lab.errors import CreditLabError, LedgerError
 from credit_lab.financials import ratios
-from credit_lab.report import show
+from credit_lab.publish import show
 from credit_lab.scoring import Binner, fit, validate
 from tests.conftest import ROOT
 from tests.ledgers import allocation, invoice, payment
@@ -52,7 +52,7 @@ def test_amounts_of_ten_to_the_fifteen_minor_units_from_reader_to_report(tmp_pat
     assert aging.bucket_table(aging.open_items(book, day), "CNY")["open_amount"].sum() == 69_999_999_999_999.96
     flows = kpi.monthly(book, day)
     assert flows["sales"].sum() == 79_999_999_999_999.94  # 8 x HUGE + 0.02
-    made = report.review(book, policies.load(ROOT / "data/policies/2025-baseline.toml"), "2024Q1")
+    made = studies.review.review(book, policies.load(ROOT / "data/policies/2025-baseline.toml"), "2024Q1")
     lines = made.identity.set_index("line")["amount"]
     assert lines["difference"] == 0 and show.cell(lines["sum"]) == "69,999,999,999,999.96"
     show.save({"identity": made.identity}, tmp_path / "out")
@@ -119,7 +119,7 @@ def test_a_time_stamp_counts_on_the_day_it_shows(tmp_path, form):
 
 def test_one_customer_with_one_open_invoice_has_a_review(tmp_path):
     book = ledger.read(folder_of(tmp_path, invoices=[invoice()], payments=[payment(amount=1.0, paid="2024-01-20")]))
-    made = report.review(book, policies.load(ROOT / "data/policies/2025-baseline.toml"), "2024Q1")
+    made = studies.review.review(book, policies.load(ROOT / "data/policies/2025-baseline.toml"), "2024Q1")
     values = made.kpis.set_index("formula_id")["value"]
     assert made.identity.set_index("line").loc["difference", "amount"] == 0
     assert made.concentration.set_index("measure").loc["largest 1", "value"] == 1.0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_lab import aging, history, kpi, ledger, policy, report
+from credit_lab import aging, history, kpi, ledger, policy, studies
 from credit_lab.errors import LedgerError
 from credit_lab.ledger import model, reconcile
 from tests.ledgers import ledgers
@@ -66,11 +66,11 @@ def test_every_row_is_in_one_part_and_stands_beside_what_it_refers_to(tables, si
 
 def test_a_review_in_parts_and_without_the_tables_beside(sample):
     rules = policy.load("data/policies/2025-baseline.toml")
-    whole = report.review(sample, rules, "2025Q4")
+    whole = studies.review.review(sample, rules, "2025Q4")
     lean = ledger.read("data/sample", beside=())
     with mock.patch.object(model, "PART", 1_000):
         assert len(list(lean.parts())) > 5
-        found = report.review(lean, rules, "2025Q4")
+        found = studies.review.review(lean, rules, "2025Q4")
     same(found.tables(), whole.tables())
     assert found.findings == whole.findings
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from credit_lab import aging, history, ledger, limits, report, synthetic
+from credit_lab import aging, history, ledger, limits, studies, synthetic
 from credit_lab import policy as policies
 from credit_lab.__main__ import app, main
 from credit_lab.backtest import duel
@@ -17,7 +17,7 @@ from credit_lab.collection import ladder
 from credit_lab.errors import CreditLabError, MoneyNotKnown, PolicyError
 from credit_lab.policy.files import _leaves
 from credit_lab.policy.sections import MONEY_INDICATORS
-from credit_lab.report import granting, text, twin
+from credit_lab.studies import granting, text, twin
 
 FILE, OTHER = "data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"
 REASON = "policy 2025-baseline is in CNY, the ledger in KRW; give --rates CNY:RATE (KRW per CNY) or a policy in KRW"
@@ -183,7 +183,7 @@ def test_the_ladder_leaves_nobody_alone_for_an_amount_it_does_not_know(korean, r
 
 
 def test_a_review_runs_and_says_what_is_not_known(korean, rules):
-    made = report.review(korean, rules, "2023Q4")
+    made = studies.review.review(korean, rules, "2023Q4")
     assert made.proposals.empty
     assert "credit_limit" in made.proposals
     assert "disputed_12m" not in set(made.alerts["indicator"])

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from credit_lab import ledger, report
+from credit_lab import ledger, publish
 from credit_lab.__main__ import app
 from credit_lab.commands import pack as packs
 from credit_lab.errors import LedgerError, ReportError
-from credit_lab.ledger import pseudonyms
-from credit_lab.report import inputs, privacy, registry, show
+from credit_lab.ledger import pseudonyms, sharing
+from credit_lab.publish import privacy, registry, show
+from credit_lab.studies import inputs
 from tests.conftest import ROOT
 
 KEY = bytes(range(32))
@@ -107,7 +108,7 @@ def test_small_groups_are_masked_and_the_next_one_with_them(five):
 
 @given(counts=st.lists(st.integers(0, 12), min_size=1, max_size=8))
 def test_no_small_group_is_left_or_can_be_found_as_a_rest(counts):
-    with privacy.sharing(privacy.Sharing("", 5)):
+    with sharing.sharing(sharing.Sharing("", 5)):
         shown, _ = privacy.hidden(pd.DataFrame({"group": range(len(counts)), "customers": counts}))
     left, gone = shown["customers"].dropna(), sum(counts) - shown["customers"].sum()
     assert not ((left > 0) & (left < 5)).any()
@@ -120,12 +121,12 @@ def test_single_customers_and_small_cells_of_migration_are_left_out(five, monkey
     assert shown.record["rows"] == [] and "2 rows of single customers or documents are not shared" in shown.data
     moved = pd.DataFrame({"before": ["A", "B"], "A": [30, 2], "B": [0, 9]})
     assert privacy.hidden(moved)[0]["A"].isna().tolist() == [False, True]
-    monkeypatch.setattr(privacy, "_mentioned", {"C-0001"})
+    monkeypatch.setattr(sharing, "_mentioned", {"C-0001"})
     assert show.sentences(["C-0001 owes most."]).record["lines"] == ["a customer owes most."]
     monkeypatch.delenv("CREDIT_LAB_MIN_CELL")
     assert len(show.table(rows, "Debtors").record["rows"]) == 2
     with pytest.raises(ReportError, match="give 2 or more"):
-        privacy.least(1)
+        sharing.least(1)
 
 
 def test_paths_and_connections_become_names():
@@ -161,10 +162,10 @@ def test_nothing_a_shared_run_leaves_names_customers_paths_or_the_key(tmp_path, 
     source, out = tmp_path / "home of ann" / "firm", tmp_path / "shared"
     shutil.copytree(ROOT / "data" / "sample", source, ignore=shutil.ignore_patterns("truth", "register"))
     parameters = {"ledger": str(source), "policy": str(ROOT / "data/policies/2025-baseline.toml")}
-    with privacy.sharing(privacy.Sharing(str(key_file))):
+    with sharing.sharing(sharing.Sharing(str(key_file))):
         book = inputs.open_ledger(str(source))
         facts = {"Ledger": book.source, "Policy": "p", "As of": "2025-12-31"}
-        made = report.run(
+        made = publish.run.report(
             ROOT / "notebooks" / "40_limit_review.ipynb", parameters, out / "limits", title="Limits", progress=False,
             also=packs.beside(["pptx", "xlsx"], "Limits", facts, "40_limit_review"),
         )  # fmt: skip

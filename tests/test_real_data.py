@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from credit_lab import aging, backtest, kpi, ledger, money, report
+from credit_lab import aging, backtest, kpi, ledger, money, studies
 from credit_lab import policy as policies
 from credit_lab.ledger import reconcile
 
@@ -80,7 +80,7 @@ def test_highradius_review_and_backtest_mark_the_year_end(closed):
         policies.in_currency(policies.load(f"data/policies/2025-{name}.toml"), "USD", rates)
         for name in ("baseline", "tighter")
     )
-    review = report.review(book, baseline, "2019Q3")
+    review = studies.review.review(book, baseline, "2019Q3")
     assert review.identity.set_index("line").loc["difference", "amount"] == 0
     run = backtest.duel(book, baseline, tighter, end="2020-02-29")
     marked = run.a.monthly.set_index("month")["marked"]

@@ -7,16 +7,17 @@ import pandas as pd
 import pytest
 
 from credit_lab import policy as policies
-from credit_lab import report
+from credit_lab import publish, studies
 from credit_lab.errors import ReportError
-from credit_lab.report import show, text
+from credit_lab.publish import show
+from credit_lab.studies import text
 
 baseline = policies.load("data/policies/2025-baseline.toml")
 
 
 @pytest.fixture(scope="module")
 def review(sample):
-    return report.review(sample, baseline, "2025Q4")
+    return studies.review.review(sample, baseline, "2025Q4")
 
 
 def test_the_review_proves_itself(review):
@@ -64,14 +65,14 @@ def test_a_finished_report_is_whole_and_replaces_the_earlier_one(tmp_path):
     source = notebook(
         tmp_path / "small.ipynb",
         PARAMETERS,
-        "from pathlib import Path\nimport json, pandas as pd\nfrom credit_lab.report import show\n"
+        "from pathlib import Path\nimport json, pandas as pd\nfrom credit_lab.publish import show\n"
         "show.save({'t': pd.DataFrame({'a': ['=1+1', 'b']})}, Path(out) / 'tables')\n"
         "Path(out, 'verdicts.json').write_text(json.dumps({'x': 'ok: fine'}))\n"
         "show.table(pd.DataFrame({'name': ['<script>alert(1)</script>'], 'v': [amount]}), 'T & <i>')",
     )
     target = tmp_path / "reports" / "small"
     for amount in (1.5, 2.5):
-        made = report.run(source, {"amount": amount}, target, title="Small", progress=False)
+        made = publish.run.report(source, {"amount": amount}, target, title="Small", progress=False)
     page = made.html.read_text(encoding="utf-8")
     assert "<script>alert" not in page and "&lt;script&gt;" in page
     assert "2.50" in page
@@ -88,27 +89,27 @@ def test_a_finished_report_is_whole_and_replaces_the_earlier_one(tmp_path):
 def test_a_failed_cell_leaves_the_earlier_report_and_a_readable_partial_one(tmp_path):
     target = tmp_path / "r"
     good = notebook(tmp_path / "n.ipynb", PARAMETERS, "amount")
-    report.run(good, {}, target, title="T", progress=False)
+    publish.run.report(good, {}, target, title="T", progress=False)
     before = (target / "n.html").read_bytes()
     bad = notebook(tmp_path / "n.ipynb", PARAMETERS, "1 / 0", "'never run'")
     with pytest.raises(ReportError, match="failed in cell 2: ZeroDivisionError: division by zero"):
-        report.run(bad, {}, target, title="T", progress=False)
+        publish.run.report(bad, {}, target, title="T", progress=False)
     assert (target / "n.html").read_bytes() == before
     assert "ZeroDivisionError" in (tmp_path / "r-failed" / "n.html").read_text(encoding="utf-8")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
-    report.run(notebook(tmp_path / "n.ipynb", PARAMETERS, "amount"), {}, target, title="T", progress=False)
+    publish.run.report(notebook(tmp_path / "n.ipynb", PARAMETERS, "amount"), {}, target, title="T", progress=False)
     assert not (tmp_path / "r-failed").exists()
 
 
 def test_unknown_parameters_and_untagged_notebooks_are_refused(tmp_path):
     source = notebook(tmp_path / "n.ipynb", PARAMETERS, "amount")
     with pytest.raises(ReportError, match="no parameter 'amuont'; did you mean 'amount'"):
-        report.run(source, {"amuont": 1}, tmp_path / "r", title="T")
+        publish.run.report(source, {"amuont": 1}, tmp_path / "r", title="T")
     untagged = notebook(tmp_path / "u.ipynb", PARAMETERS, tag="")
     with pytest.raises(ReportError, match="no cell tagged 'parameters'"):
-        report.run(untagged, {}, tmp_path / "r", title="T")
+        publish.run.report(untagged, {}, tmp_path / "r", title="T")
     with pytest.raises(ReportError, match="does not exist"):
-        report.run(tmp_path / "none.ipynb", {}, tmp_path / "r", title="T")
+        publish.run.report(tmp_path / "none.ipynb", {}, tmp_path / "r", title="T")
     assert not (tmp_path / "r").exists()
 
 
@@ -128,10 +129,10 @@ class Outside(HTMLParser):
 
 
 def test_the_bundled_review_is_self_contained_and_complete(review, tmp_path):
-    from credit_lab.report import inputs
+    from credit_lab import workbench
 
     parameters = {"ledger": "data/sample", "policy": "data/policies/2025-baseline.toml", "period": "2025Q4"}
-    made = report.run(inputs.notebook("80"), parameters, tmp_path / "2025Q4", title="Review", progress=False)
+    made = publish.run.report(workbench.notebook("80"), parameters, tmp_path / "2025Q4", title="Review", progress=False)
     page = made.html.read_text(encoding="utf-8")
     outside = Outside()
     outside.feed(page)
@@ -169,10 +170,10 @@ def test_saved_amounts_carry_no_noise_of_binary_fractions(tmp_path):
 def test_a_section_says_once_what_it_has_nothing_to_show_for(tmp_path):
     nothing = "show.table(pd.DataFrame({'a': []}), 'TITLE')"
     path = notebook(
-        tmp_path / "e.ipynb", PARAMETERS, "import pandas as pd\nfrom credit_lab.report import show",
+        tmp_path / "e.ipynb", PARAMETERS, "import pandas as pd\nfrom credit_lab.publish import show",
         nothing.replace("TITLE", "Holds"), nothing.replace("TITLE", "Letters & <b>"),
     )  # fmt: skip
-    page = report.run(path, {}, tmp_path / "r", title="T", progress=False).html.read_text(encoding="utf-8")
+    page = publish.run.report(path, {}, tmp_path / "r", title="T", progress=False).html.read_text(encoding="utf-8")
     assert page.count("class='empty'") == 1
     assert "Nothing to show: Holds; Letters &amp; &lt;b&gt;." in page
 
@@ -183,18 +184,18 @@ def test_a_ledger_in_which_nothing_was_ever_paid_has_a_review_too(write_ledger):
 
     rows = [invoice(f"I{month}", issued=f"2025-{month:02d}-05", due=f"2025-{month:02d}-25") for month in range(1, 13)]
     book = ledger.read(write_ledger(invoices=rows, payments=[payment(paid="2025-12-30", amount=1.0)]))
-    found = report.review(book, baseline, "2025Q4")
+    found = studies.review.review(book, baseline, "2025Q4")
     assert found.identity.set_index("line").loc["sum", "amount"] == 1199.0
     assert text.headline(found)
     # No table of write-offs: losses are unknown, which is not the same as none.
     assert text.verdicts(found)["losses within budget"].startswith("not measured: ")
-    lost = report.losses(book, baseline, found.as_of)
+    lost = studies.losses.losses(book, baseline, found.as_of)
     assert lost.transitions.loc["1-30", "paid"] == 0.0
     assert text.losses_headline(lost, "CNY")
 
 
 def test_figures_say_so_when_there_is_too_little_to_draw():
-    from credit_lab.report import figures
+    from credit_lab.figures import receivables as figures
 
     nothing = pd.DataFrame()
     for drawn in (
@@ -206,7 +207,7 @@ def test_figures_say_so_when_there_is_too_little_to_draw():
 
 
 def test_every_span_of_time_has_dates_on_its_axis():
-    from credit_lab.report import canvas
+    from credit_lab.figures import canvas
 
     for days in (20, 60, 91, 120, 200, 370, 700, 930, 1000, 1090, 1500, 4000):
         figure, axes = canvas.blank()
@@ -217,14 +218,14 @@ def test_every_span_of_time_has_dates_on_its_axis():
 
 
 def test_a_first_quarter_without_a_past_is_a_full_report(write_ledger, tmp_path):
-    from credit_lab.report import inputs
+    from credit_lab import workbench
     from tests.ledgers import invoice, payment
 
     folder = write_ledger(
         invoices=[invoice("I1", issued="2025-10-05", due="2025-11-05")], payments=[payment(paid="2025-12-30")]
     )
     parameters = {"ledger": str(folder), "policy": "data/policies/2025-baseline.toml", "period": "2025Q4"}
-    made = report.run(inputs.notebook("80"), parameters, tmp_path / "r", title="Review", progress=False)
+    made = publish.run.report(workbench.notebook("80"), parameters, tmp_path / "r", title="Review", progress=False)
     assert "less than a year of losses is known" in made.html.read_text(encoding="utf-8")
 
 
@@ -235,7 +236,7 @@ import logging, warnings
 from pathlib import Path
 from tqdm import tqdm
 from tqdm.notebook import tqdm as widget
-from credit_lab.report import show
+from credit_lab.publish import show
 if not Path({str(tmp_path / "cache")!r}).exists():
     Path({str(tmp_path / "cache")!r}).touch()
     logging.getLogger("credit_lab.simulation.run").warning("compiling the simulation once")
@@ -246,6 +247,6 @@ print("my own remark")
 show.sentences(["A finding."])
 """
     source = notebook(tmp_path / "n.ipynb", PARAMETERS, cold)
-    pages = [report.run(source, {}, tmp_path / "out", title="T").html.read_bytes() for _ in range(2)]
+    pages = [publish.run.report(source, {}, tmp_path / "out", title="T").html.read_bytes() for _ in range(2)]
     assert b"my own remark" in pages[0] and b"A finding." in pages[0]
     assert pages[0] == pages[1]

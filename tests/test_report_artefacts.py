@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from credit_lab.errors import ReportError
-from credit_lab.report import artefacts, canvas, show
+from credit_lab.figures import canvas
+from credit_lab.publish import artefacts, show
 
 
 def executed(path, *shown):

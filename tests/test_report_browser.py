@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from credit_lab.report import canvas, page, show
+from credit_lab.figures import canvas
+from credit_lab.publish import page, show
 from tests.test_report_artefacts import executed
 
 CHROMIUM = shutil.which("chromium")

@@ -7,9 +7,11 @@ import warnings
 import pandas as pd
 import pytest
 
-from credit_lab import ledger, report
+from credit_lab import ledger, studies
 from credit_lab import policy as policies
-from credit_lab.report import canvas, figures, page, pdf, show
+from credit_lab.figures import canvas
+from credit_lab.figures import receivables as figures
+from credit_lab.publish import page, pdf, show
 from tests.ledgers import invoice, payment
 from tests.test_report_artefacts import executed
 from tests.test_report_browser import Outline
@@ -40,7 +42,7 @@ def review(write_ledger):
     folder = write_ledger(invoices=rows, payments=[payment(paid="2025-12-30", amount=1.0)], customers=people)
     (folder / "map.toml").write_text("[source]\nmax_quarantine_share = 1.0\n")
     book = ledger.read(folder, folder / "map.toml")
-    return report.review(book, policies.load("data/policies/2025-baseline.toml"), "2025Q4")
+    return studies.review.review(book, policies.load("data/policies/2025-baseline.toml"), "2025Q4")
 
 
 def test_a_hostile_ledger_is_escaped_and_readable_in_html_pdf_and_csv(review, tmp_path):

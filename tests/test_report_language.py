@@ -11,8 +11,11 @@ import pandas as pd
 import pytest
 from pptx import Presentation
 
+from credit_lab import language
 from credit_lab.errors import ReportError
-from credit_lab.report import canvas, language, page, show, slides, text
+from credit_lab.figures import canvas
+from credit_lab.publish import page, show, slides
+from credit_lab.studies import text
 from tests.test_report_artefacts import executed
 
 ROOT = Path(__file__).parents[1]

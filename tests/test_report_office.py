@@ -9,8 +9,8 @@ import pytest
 from pptx import Presentation
 
 from credit_lab import spreadsheet
-from credit_lab.report import deck, office, show, slides, workbook
-from credit_lab.report.artefacts import Figure, Heading, Sentences, artefacts
+from credit_lab.publish import deck, office, show, slides, workbook
+from credit_lab.publish.artefacts import Figure, Heading, Sentences, artefacts
 from tests.test_report_artefacts import executed
 
 HOSTILE = (

@@ -13,16 +13,16 @@ import nbformat
 import pytest
 
 from credit_lab.errors import ReportError
-from credit_lab.report import pack, sections
+from credit_lab.publish import pack, sections
 from tests.test_report import PARAMETERS, notebook
 
-SHOW = "from credit_lab.report import show\nshow.heading('Part {0}', 'line')"
+SHOW = "from credit_lab.publish import show\nshow.heading('Part {0}', 'line')"
 FINDING = "show.sentences(['Finding {0}: ' + str(amount)])"
 # starts a pack of three: a quick one, one that waits until a file appears, one that comes after
 RUNNER = """
 import sys
 from pathlib import Path
-from credit_lab.report import pack, sections
+from credit_lab.publish import pack, sections
 folder = Path(sys.argv[1])
 pack.make(sorted(folder.glob("*.ipynb")), {"amount": 2.0}, folder / "out", title="T", facts={}, inputs="i",
           resume=len(sys.argv) > 2, workers=1, say=lambda line: print(line, flush=True))

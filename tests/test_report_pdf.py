@@ -6,7 +6,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from credit_lab.report import page, pdf, show
+from credit_lab.publish import page, pdf, show
 from tests.test_report_artefacts import executed
 from tests.test_report_browser import LIMITS, drawing
 

@@ -12,14 +12,15 @@ from typer.testing import CliRunner
 from credit_lab import ledger
 from credit_lab.__main__ import app
 from credit_lab.errors import ReportError
-from credit_lab.report import earlier, registry
+from credit_lab.publish import registry
+from credit_lab.studies import earlier
 from tests.ledgers import allocation, invoice, payment
 
 # Writers are forked and killed at random moments; two more then write side by side.
 CROWD = """
 import os, random, signal, sys, time
 import pandas as pd
-from credit_lab.report import registry
+from credit_lab.publish import registry
 
 path = sys.argv[1]
 days = [f"2026-{n // 28 + 1:02}-{n % 28 + 1:02}" for n in range(300)]

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 from credit_lab.__main__ import app
 from credit_lab.commands import tables
 from credit_lab.errors import CreditLabError
-from credit_lab.report import card_monitoring, figures_scoring, modelling, scorecards
+from credit_lab.figures import scoring as figures_scoring
 from credit_lab.scoring import Scorecard
+from credit_lab.studies import card_monitoring, modelling, scorecards
 from tests.scoring_tables import customers
 
 

@@ -5,12 +5,12 @@ import json
 import nbformat
 import pytest
 
-from credit_lab import report
+from credit_lab import language, publish
 from credit_lab.errors import ReportError
-from credit_lab.report import artefacts, language, pack, sections
+from credit_lab.publish import artefacts, pack, sections
 from tests.test_report import PARAMETERS, notebook
 
-HEAD = "from credit_lab.report import show\nfrom credit_lab.errors import LedgerError\nshow.heading('Title', 'line')"
+HEAD = "from credit_lab.publish import show\nfrom credit_lab.errors import LedgerError\nshow.heading('Title', 'line')"
 LOST = "rows = [1]\nrows = 1 / 0\nshow.sentences(['never'])"
 REST = "show.sentences([f'old {row}' for row in rows])"
 SAVE = "from pathlib import Path\nif out:\n    Path(out, 'figures.json').write_text('{\"kept\": [1, \"days\"]}')"
@@ -39,7 +39,7 @@ def test_a_section_that_fails_says_why_and_the_others_stand(tmp_path):
     source = sectioned(
         tmp_path / "n.ipynb", "## Losses", LOST, REST, "## Cash", REST, "## Limits", "rows = [2]", REST, SAVE
     )
-    made = report.run(source, {}, tmp_path / "r", title="T", progress=False)
+    made = publish.run.report(source, {}, tmp_path / "r", title="T", progress=False)
     reason = "of a fault in the program (ZeroDivisionError: division by zero)"
     assert shown(made) == [
         ("Losses", f"Not available, because {reason}"),
@@ -54,7 +54,7 @@ def test_a_section_that_fails_says_why_and_the_others_stand(tmp_path):
 
 def test_a_report_with_gaps_says_so_first_and_by_its_exit_code(tmp_path, monkeypatch, capsys):
     source = sectioned(tmp_path / "n.ipynb", "## Losses", LOST)
-    made = report.run(source, {}, tmp_path / "r", title="T", progress=False)
+    made = publish.run.report(source, {}, tmp_path / "r", title="T", progress=False)
     assert made.run["verdicts"] == {"report complete": "stop: not available: Losses"}
     page = made.html.read_text(encoding="utf-8")
     assert "never" not in page.split("<pre class='code'>")[0]
@@ -62,10 +62,10 @@ def test_a_report_with_gaps_says_so_first_and_by_its_exit_code(tmp_path, monkeyp
     first = artefacts.artefacts(made.folder / "n.ipynb")[1]
     assert [(one.name, one.light) for one in first.lights] == [("report complete", "stop")]
 
-    from credit_lab.commands import options
+    from credit_lab.commands import reports
 
     with pytest.raises(Exception) as stop:
-        options.finish(made, False, "review")
+        reports.finish(made, False, "review")
     assert stop.value.exit_code == 1
     assert "Losses: not available, because of a fault" in capsys.readouterr().out
 
@@ -73,7 +73,7 @@ def test_a_report_with_gaps_says_so_first_and_by_its_exit_code(tmp_path, monkeyp
 def test_a_refusal_is_no_defect(tmp_path):
     """A section the data do not allow: act, not stop; exit code 0; no traceback."""
     source = sectioned(tmp_path / "n.ipynb", "## Losses", "raise LedgerError('too young <i>')", "## Cash", "1 / 1")
-    made = report.run(source, {}, tmp_path / "r", title="T", progress=False)
+    made = publish.run.report(source, {}, tmp_path / "r", title="T", progress=False)
     assert made.run["verdicts"] == {"report complete": "act: not available: Losses"}
     assert shown(made) == [("Losses", "Not available, because too young <i>")]
     assert made.run["missing"][0]["traceback"] == ""
@@ -85,12 +85,12 @@ def test_a_refusal_is_no_defect(tmp_path):
 def test_what_saves_and_short_memory_still_stop_the_run(tmp_path, code):
     source = sectioned(tmp_path / "n.ipynb", "## Losses", code)
     with pytest.raises(ReportError, match="failed in cell"):
-        report.run(source, {}, tmp_path / "r", title="T", progress=False)
+        publish.run.report(source, {}, tmp_path / "r", title="T", progress=False)
 
 
 def test_what_everything_rests_on_stops_the_run(tmp_path):
     with pytest.raises(ReportError, match="failed in cell 2: ZeroDivisionError"):
-        report.run(notebook(tmp_path / "n.ipynb", PARAMETERS, f"1 / 0\n{HEAD}"), {}, tmp_path / "r", title="T",
+        publish.run.report(notebook(tmp_path / "n.ipynb", PARAMETERS, f"1 / 0\n{HEAD}"), {}, tmp_path / "r", title="T",
                 progress=False)  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def test_a_shared_report_keeps_no_message_of_an_error(tmp_path, monkeypatch):
     """Only the kernel knows which customers a message names; a traceback may show them as well."""
     monkeypatch.setenv("CREDIT_LAB_MIN_CELL", "5")
     source = sectioned(tmp_path / "n.ipynb", "## Losses", "raise KeyError('C-0007')")
-    made = report.run(source, {}, tmp_path / "r", title="T", progress=False)
+    made = publish.run.report(source, {}, tmp_path / "r", title="T", progress=False)
     said = json.dumps(made.run["missing"]) + str(shown(made))
     assert "C-0007" not in said and "KeyError" in said
 

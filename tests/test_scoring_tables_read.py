@@ -14,9 +14,9 @@ from credit_lab import spreadsheet
 from credit_lab.__main__ import app
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import table_file
-from credit_lab.report import modelling
 from credit_lab.scoring import Binner, Scorecard, export, fit
 from credit_lab.scoring.table import columns_of, kinds_of_text
+from credit_lab.studies import modelling
 
 
 def _training(rows=3000):

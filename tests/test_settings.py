@@ -11,7 +11,9 @@ import nbformat
 import pandas as pd
 import pytest
 
-from credit_lab.report import canvas, figures, show
+from credit_lab.figures import canvas
+from credit_lab.figures import receivables as figures
+from credit_lab.publish import show
 
 ROOT = Path(__file__).parents[1]
 BRIDGE = pd.DataFrame({"line": list("abcdef"), "amount": [1e6, 2e5, -1.5e5, 1.5e5, 1e4, 1.21e6]})
@@ -48,7 +50,7 @@ def test_figures_follow_the_house_and_leave_the_users_settings_alone():
 def test_every_chart_is_drawn_in_the_house_style():
     charts = [
         (file.name, node)
-        for file in (ROOT / "credit_lab" / "report").glob("figures*.py")
+        for file in (ROOT / "credit_lab" / "figures").glob("*.py")
         for node in ast.parse(file.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and "Figure" in ast.unparse(node.returns)
     ]
@@ -68,15 +70,16 @@ def test_the_style_ends_where_a_drawing_fails():
 NOTEBOOK = """
 import pandas as pd
 from pathlib import Path
-from credit_lab.report import figures, show
+from credit_lab.figures import receivables as figures
+from credit_lab.publish import show
 bridge = pd.DataFrame({"line": list("abcdef"), "amount": [1e6, 2e5, -1.5e5, 1.5e5, 1e4, 1.21e6]})
 show.save({"bridge": bridge.assign(name="中文 =1", day=pd.Timestamp("2025-01-31"))}, Path(out) / "tables")
 show.figure(figures.bridge_chart(bridge, currency="CNY", source="s"), "alt")
 """
 TABLES = 'show.table(bridge.assign(names=[{"a", "b", "c"} == 1 for _ in bridge["line"]]), "as of 2025-01-31")'
 RUN = """
-from credit_lab import report
-report.run("n.ipynb", {}, "out", title="T", progress=False)
+from credit_lab import publish
+publish.run.report("n.ipynb", {}, "out", title="T", progress=False)
 """
 
 

@@ -118,7 +118,8 @@ def test_failures_are_found_before_anyone_writes_them_off(sample):
 
 
 def test_record_of_the_notebook(sample):
-    from credit_lab.report import figures_twin, twin
+    from credit_lab.figures import twin as figures_twin
+    from credit_lab.studies import twin
 
     tighter = policies.load("data/policies/2025-tighter.toml")
     made = twin.twin(sample, [baseline, tighter], pd.Timestamp("2025-12-31"), replicates=10, candidates=4, seed=1)

@@ -6,9 +6,10 @@ import pytest
 
 from credit_lab import ledger
 from credit_lab import policy as policies
-from credit_lab.report import figures_twin, twin
+from credit_lab.figures import twin as figures_twin
 from credit_lab.simulation import Outcome, SimulationError, Span, calibrate, compare, of_policy, silence, simulate
 from credit_lab.simulation.search import search
+from credit_lab.studies import twin
 from tests.ledgers import allocation, invoice, payment
 from tests.test_simulation import made_world
 

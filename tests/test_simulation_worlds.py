@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from credit_lab import policy as policies
-from credit_lab.report.twin import months
 from credit_lab.simulation import Customers, Opening, Span, World, of_policy, simulate
 from credit_lab.simulation.outcome import AT
 from credit_lab.simulation.run import many, one
 from credit_lab.simulation.world import draw_orders_after
+from credit_lab.studies.twin import months
 from tests.reference_simulator import simulate as reference
 from tests.test_simulation import made_world, risk_of, with_books
 

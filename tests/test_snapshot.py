@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from credit_lab import ledger, report
+from credit_lab import ledger, publish, workbench
 from credit_lab.__main__ import app
 from credit_lab.errors import LedgerError, ReportError
 from credit_lab.ledger import snapshot
-from credit_lab.report import inputs, pack
+from credit_lab.publish import pack
 from tests.ledgers import invoice, payment
 from tests.test_report import notebook
 
@@ -28,7 +28,7 @@ PARAMETERS = "\n".join(
 READS = """
 import json
 from pathlib import Path
-from credit_lab.report import inputs
+from credit_lab.studies import inputs
 book = inputs.open_ledger(ledger, mapping)
 Path(out, "verdicts.json").write_text(json.dumps({"digest": book.digest(), "source": book.source}))
 Path(out, "figures.json").write_text(json.dumps({"invoiced": [float(book.invoices["amount"].sum()), "CNY"]}))
@@ -43,14 +43,14 @@ def reads(tmp_path):
 
 def review(source, out, monkeypatch, reads, meanwhile):
     """`credit-lab review` with a small notebook; `meanwhile` happens after the command has read, before the kernel."""
-    run = report.run
+    run = publish.run.report
 
     def later(*arguments, **more):
         meanwhile()
         return run(*arguments, **more)
 
-    monkeypatch.setattr(inputs, "notebook", lambda _: reads)
-    monkeypatch.setattr(report, "run", later)
+    monkeypatch.setattr(workbench, "notebook", lambda _: reads)
+    monkeypatch.setattr(publish.run, "report", later)
     arguments = ["review", "--ledger", str(source), "--period", "2024Q1", "--out", str(out), "--quiet"]
     return CliRunner().invoke(app, arguments)
 

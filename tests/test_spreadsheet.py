@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from credit_lab import ledger, spreadsheet
 from credit_lab.__main__ import app
 from credit_lab.commands import tables
-from credit_lab.report import show
+from credit_lab.publish import show
 from tests.ledgers import invoice, payment
 
 ROOT = Path(__file__).parents[1]

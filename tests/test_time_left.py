@@ -5,9 +5,10 @@ import os
 
 import pytest
 
-from credit_lab import report
+from credit_lab import publish
 from credit_lab.progress import Whole
-from credit_lab.report import time_left, twin
+from credit_lab.publish import time_left
+from credit_lab.studies import twin
 from tests.test_report import PARAMETERS, notebook
 from tests.test_report_pack import FINDING, SHOW, made
 
@@ -60,13 +61,13 @@ def test_pieces_of_work_are_one_whole():
 
 def test_a_report_says_the_time_of_the_report_before_it(tmp_path, capsys):
     source = notebook(tmp_path / "n.ipynb", PARAMETERS, "import time; time.sleep(2.5)", "amount")
-    report.run(source, {}, tmp_path / "r" / "2025Q3", title="T")
+    publish.run.report(source, {}, tmp_path / "r" / "2025Q3", title="T")
     assert "time left unknown: no earlier report to judge by" in capsys.readouterr().err
     (tmp_path / "r" / "bad").mkdir()
     (tmp_path / "r" / "bad" / "n.ipynb").write_text("[")
     os.utime(tmp_path / "r" / "bad" / "n.ipynb", (0, 0))  # an older one that is damaged
     assert 2.5 < sum(time_left.last_cells(tmp_path / "r" / "2025Q4", "n.ipynb")) < 10
-    report.run(source, {}, tmp_path / "r" / "2025Q4", title="T")
+    publish.run.report(source, {}, tmp_path / "r" / "2025Q4", title="T")
     said = capsys.readouterr().err
     assert any(f"about 0:0{seconds} left" in said for seconds in (2, 3, 4))
     assert "unknown" not in said

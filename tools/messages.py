@@ -1,12 +1,12 @@
 """Keep the catalogue of the reports' language in step with the code.
 
-    python tools/messages.py            add new messages to credit_lab/report/locale/zh.po, drop those that are gone
+    python tools/messages.py            add new messages to credit_lab/locale/zh.po, drop those that are gone
     python tools/messages.py --check    exit code 1 if a message has no translation or its places differ
 
-Messages are: strings of `credit_lab/report` and of the notebooks that hold words (not docstrings, errors, names),
-f-strings with their values as numbered places, and lines of the notebooks' prose. What other rows and data say, and
-single words (titles of columns, kinds, units), stand in the catalogue with the comment `word`; tests run a whole
-report over the catalogue and so find those that are missing.
+Messages are: strings of `credit_lab/studies`, `figures` and `publish` and of the notebooks that hold words (not
+docstrings, errors, names), f-strings with their values as numbered places, and lines of the notebooks' prose. What
+other rows and data say, and single words (titles of columns, kinds, units), stand in the catalogue with the comment
+`word`; tests run a whole report over the catalogue and so find those that are missing.
 """
 
 import ast
@@ -21,12 +21,27 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parents[1]
-PO = ROOT / "credit_lab" / "report" / "locale" / "zh.po"
+PO = ROOT / "credit_lab" / "locale" / "zh.po"
 # Modules whose sentences reach a reader of a report.
-MODULES = ("credit_lab/report/*.py", "credit_lab/ledger/quarantine.py", "credit_lab/ledger/reconcile.py")
+MODULES = (
+    "credit_lab/studies/*.py",
+    "credit_lab/figures/*.py",
+    "credit_lab/publish/*.py",
+    "credit_lab/ledger/quarantine.py",
+    "credit_lab/ledger/reconcile.py",
+)
 # Not for readers of a report: errors, plumbing.
-SILENT = {"run.py", "workers.py", "registry.py", "artefacts.py", "pdf.py", "inputs.py", "language.py", "modelling.py",
-          "time_left.py", "kernel.py"}  # fmt: skip
+SILENT = {
+    "artefacts.py",
+    "inputs.py",
+    "kernel.py",
+    "modelling.py",
+    "pdf.py",
+    "registry.py",
+    "run.py",
+    "time_left.py",
+    "workers.py",
+}
 DAY = datetime(2026, 1, 1, tzinfo=UTC)  # the same for every version: git knows when
 PLACE = re.compile(r"\{\d+\}")
 # Strings with blanks that no reader sees: fonts, places of a legend, rules of the workbook's formulas.

@@ -1,4 +1,4 @@
-"""Row 2: what is open, how old it is, at any date; every table adds up to the control account."""
+"""Row 3: what is open, how old it is, at any date; every table adds up to the control account."""
 
 from credit_lab.aging.buckets import Buckets
 from credit_lab.aging.engine import Store, store, store_at, stored

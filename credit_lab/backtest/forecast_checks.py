@@ -10,6 +10,10 @@ from scipy import special
 
 from credit_lab.backtest.effects import DesignError, t_critical
 
+# A forecast as it is remembered: what (name), of which days (start, target), how (point, low, high, level), `naive` a
+# point forecast made on the same day without a model, and its unit.
+FORECASTS = ("name", "start", "target", "point", "low", "high", "level", "naive", "unit")
+
 
 def pit(observed: np.ndarray, samples: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     """Probability integral transform of each observation in its own sample (observations x draws), ties split by lot.

@@ -1,5 +1,16 @@
-"""Row 6: tools for the hand, in JupyterLab or as a page: the policy cockpit, the bin and the scorecard editor.
+"""Row 10: tools for the hand, in JupyterLab or as a page: the policy cockpit, the bin and the scorecard editor.
 
 Each tool is a plain object that holds the state and answers with tables (`trial`, `drafts`), a drawing made as text
 (`chart`), and thin widgets on top (`panel`, `bench`).
 """
+
+from typing import TYPE_CHECKING
+
+from credit_lab import lazy
+
+__all__ = ["bench", "chart", "drafts", "markup", "panel", "settings", "trial"]
+
+if TYPE_CHECKING:
+    from credit_lab.cockpit import bench, chart, drafts, markup, panel, settings, trial
+
+__getattr__ = lazy.modules(__name__, __all__)

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import CreditLabError, nearest
-from credit_lab.report import scorecards
-from credit_lab.report.modelling import Modelling, divide
 from credit_lab.scoring import Binner, Scorecard, edits, fit, selection, stability, validate
 from credit_lab.scoring.bins import FeatureBins, kinds_of, tally
 from credit_lab.scoring.table import columns_of
+from credit_lab.studies import scorecards
+from credit_lab.studies.modelling import Modelling, divide
 
 
 @dataclass(frozen=True)

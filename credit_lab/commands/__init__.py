@@ -1,1 +1,1 @@
-"""Row 6: groups of commands; `credit_lab.__main__` puts them together."""
+"""Row 11: groups of commands; `credit_lab.__main__` puts them together."""

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from credit_lab import policy as policies
-from credit_lab.commands import options, tables
-from credit_lab.report import inputs, when
+from credit_lab.commands import options, reports, tables
+from credit_lab.studies import inputs, when
 
 app = typer.Typer()
 
@@ -31,7 +31,7 @@ def alerts(
 
     Example: credit-lab alerts --ledger data/sample --as-of 2025-12-31 --severity stop
     """
-    from credit_lab.report import collecting, collecting_text
+    from credit_lab.studies import collecting, collecting_text
 
     if severity not in ("", "watch", "act", "stop"):
         raise typer.BadParameter(f"{severity!r}: choose watch, act or stop", param_hint="--severity")
@@ -71,7 +71,7 @@ def worklist(
 
     Example: credit-lab worklist --ledger data/sample --as-of 2025-12-31 --minutes 240
     """
-    from credit_lab.report import collecting
+    from credit_lab.studies import collecting
 
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     day, notes = when.day(book, as_of)
@@ -115,17 +115,15 @@ def cash(
 
     Example: credit-lab cash --ledger data/sample --as-of 2025-12-31 --weeks 8
     """
-    from credit_lab import report
 
-    options.registry(out)
+    reports.registry(out)
     options.one_state(context, ledger, mapping, out)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     day, notes = when.day(book, as_of)
     as_of = str(day.date())
-    made = report.run(
-        inputs.notebook("51_cash_forecast"),
+    made = reports.make("51_cash_forecast",
         {"ledger": ledger, "mapping": mapping, "as_of": as_of, "weeks": weeks, "seed": seed, "currency": currency,
          "rates": rates},
-        out / "cash", title="Cash forecast", progress=not (quiet or as_json),
+        out / "cash", title="Cash forecast", quiet=quiet or as_json,
     )  # fmt: skip
-    options.finish(made, as_json, "cash", book=book, as_of=as_of, notes=notes)
+    reports.finish(made, as_json, "cash", book=book, as_of=as_of, notes=notes)

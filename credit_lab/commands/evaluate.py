@@ -7,7 +7,7 @@ import pandas as pd
 import typer
 
 from credit_lab.commands import options, tables
-from credit_lab.report import inputs, when
+from credit_lab.studies import inputs, when
 
 app = typer.Typer()
 
@@ -41,7 +41,7 @@ def files(
     Example: credit-lab files --ledger data/sample --as-of 2025-12-31 --out files.csv
     """
     from credit_lab import policy as policies
-    from credit_lab.report import credit_files
+    from credit_lab.studies import credit_files
 
     rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates)
@@ -81,7 +81,7 @@ def evaluate(
     """
     from credit_lab import evaluation
     from credit_lab import policy as policies
-    from credit_lab.report import evaluating
+    from credit_lab.studies import evaluating
 
     rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates)

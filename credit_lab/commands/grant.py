@@ -6,7 +6,7 @@ import typer
 
 from credit_lab import policy as policies
 from credit_lab.commands import options, tables
-from credit_lab.report import inputs, when
+from credit_lab.studies import inputs, when
 
 app = typer.Typer()
 _SHOWN = 40  # changes on the screen
@@ -27,7 +27,7 @@ def limits(
 
     Example: credit-lab limits --ledger data/sample --as-of 2025-12-31 --out limits.csv
     """
-    from credit_lab.report import granting
+    from credit_lab.studies import granting
 
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     day, notes = when.day(book, as_of)

@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from credit_lab.commands import options
+from credit_lab import workbench
+from credit_lab.commands import options, reports
 from credit_lab.errors import ReportError
-from credit_lab.report import inputs
 
 app = typer.Typer()
 START = "00_start"
-TEMPLATES = Path(inputs.__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 TEMPLATE, PAGES = TEMPLATES / "new_notebook.ipynb", TEMPLATES / "jupyter"
 
 
@@ -31,13 +31,13 @@ def lab(
 
     Example: credit-lab lab --page 90
     """
-    start = inputs.notebook(START)
+    start = workbench.notebook(START)
     folder = start.resolve().parent.parent
     extra = ([f"--port={port}"] if port else []) + ([] if browser else ["--no-browser"])
     words = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}", *extra, str(start.resolve())]
     here = dict(os.environ)
     if page:
-        chosen = inputs.notebook(page).resolve()
+        chosen = workbench.notebook(page).resolve()
         words = [sys.executable, "-m", "voila", str(chosen), "--template=workbench", *extra]
         here["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(PAGES), here.get("JUPYTER_PATH", "")]))
     try:
@@ -56,11 +56,10 @@ def notebooks(
 
     Example: credit-lab notebooks 80
     """
-    from credit_lab import report
 
-    folder = inputs.notebook(START).parent
-    paths = [inputs.notebook(only)] if only else sorted(folder.glob("*.ipynb"))
-    found = {path.stem: report.parameters_of(path) for path in paths}
+    folder = workbench.notebook(START).parent
+    paths = [workbench.notebook(only)] if only else sorted(folder.glob("*.ipynb"))
+    found = {path.stem: reports.parameters_of(path) for path in paths}
     if as_json:
         options.dump(found)
         return
@@ -83,7 +82,7 @@ def start(
 
     Example: credit-lab start my_lab
     """
-    source = inputs.bundled()
+    source = workbench.bundled()
     if source is None:
         raise ReportError("the notebooks did not come with this installation; install the wheel or a checkout")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -115,7 +114,7 @@ def new_notebook(
     stem = name.removesuffix(".ipynb")
     if not re.fullmatch(r"[0-9]{2}_[a-z0-9_]+", stem):
         raise ReportError(f"notebook name {name!r}: two digits and a subject in small letters, such as 53_my_customers")
-    path = inputs.notebook(START).parent / f"{stem}.ipynb"
+    path = workbench.notebook(START).parent / f"{stem}.ipynb"
     try:
         with path.open("x", encoding="utf-8") as file:  # never over what is there
             file.write(TEMPLATE.read_text(encoding="utf-8").replace("TITLE", stem[3:].replace("_", " ").capitalize()))

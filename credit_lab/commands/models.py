@@ -8,8 +8,8 @@ import pandas as pd
 import typer
 
 from credit_lab import periods
-from credit_lab.commands import options
-from credit_lab.report import inputs, when
+from credit_lab.commands import options, reports
+from credit_lab.studies import inputs, when
 
 if TYPE_CHECKING:
     from credit_lab.governance import Model
@@ -91,7 +91,7 @@ def register_(
     Example: credit-lab models register reports/scorecard/card.json --author "Li Na" --start 2023-01-01 --end 2025-06-30
     """
     from credit_lab import governance
-    from credit_lab.report import governed
+    from credit_lab.studies import governed
 
     days = [str(periods.parse_date(text, name).date()) if text else "" for text, name in ((start, "--start"),
                                                                                           (end, "--end"))]  # fmt: skip
@@ -177,7 +177,7 @@ def evidence(
 
     Example: credit-lab evidence --customer C-0172 --as-of 2025-06-30
     """
-    from credit_lab.report import evidence as evidences
+    from credit_lab.studies import evidence as evidences
 
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     rules = inputs.open_policy(policy, book, rates)
@@ -186,8 +186,7 @@ def evidence(
     if as_json and not out:
         options.say(made.to_json())
         return
-    path = Path(out) if out else Path("reports", "evidence", f"{evidences.stem(customer, day)}.html")
-    evidences.write(made, path)
+    path = reports.evidence(made, out)
     if as_json:
         options.dump({"out": str(path), "digest": made.digest, "notes": notes, "lines": made.lines})
     else:

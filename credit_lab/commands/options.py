@@ -4,7 +4,6 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +14,6 @@ import typer
 from credit_lab import periods
 from credit_lab.ledger import snapshot
 from credit_lab.ledger.database import concealed
-from credit_lab.ledger.model import Ledger as Book
 
 Ledger = Annotated[str, typer.Option(help="Folder, CSV/Parquet/XLSX file or database URL.", callback=concealed)]
 MappingFile = Annotated[str, typer.Option("--mapping", help="Mapping file for a foreign export; see data/mappings.")]
@@ -76,43 +74,12 @@ def as_text(frame: pd.DataFrame) -> str:
 
 
 def sharing(key_file: str, min_cell: int) -> AbstractContextManager[None]:
-    """How the reports made within are to be shared; see `report.privacy`."""
-    from credit_lab.report import privacy
+    """How the reports made within are to be shared; see `ledger.sharing`."""
+    from credit_lab.ledger import sharing
 
-    return privacy.sharing(privacy.Sharing(key_file, privacy.least(min_cell)))
+    return sharing.sharing(sharing.Sharing(key_file, sharing.least(min_cell)))
 
 
 def one_state(context: typer.Context, ledger: str, mapping: str, out: Path) -> None:
     """Until the command ends, it and its notebooks read one state of the ledger; see `ledger.snapshot`."""
     context.with_resource(snapshot.taken(ledger, mapping, out))
-
-
-def registry(out: Path) -> Path:
-    """The registry of runs beside the reports; a damaged or foreign file is refused before the work begins."""
-    from credit_lab.report import registry as registries
-
-    registries.runs(out / registries.NAME)
-    return out / registries.NAME
-
-
-def finish(
-    made: Any, as_json: bool, command: str, *, book: Book | None = None, as_of: str = "", notes: Sequence[str] = ()
-) -> None:
-    """Enter a report in the registry beside it; say where it is, what it found, and `notes` on its day or period; exit
-    code 1 when a section of it failed."""
-    from credit_lab.report import registry as registries
-    from credit_lab.report import sections
-
-    number = registries.enter(made.folder.parent / registries.NAME, command, made.folder, made.run, book, as_of)
-    if as_json:
-        dump({"html": str(made.html), "run": number, "notes": list(notes), **made.run})
-    else:
-        for note in notes:
-            say(note)
-        for name, verdict in made.run["verdicts"].items():
-            say(f"{name}: {verdict}")
-        for line in sections.lines(made.run["missing"]):
-            say(line)
-        say(f"report: {made.html} ({made.run['seconds']:.0f} s, run {number})")
-    if sections.failed(made.run["missing"]):
-        raise typer.Exit(1)

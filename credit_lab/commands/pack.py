@@ -10,11 +10,12 @@ import pandas as pd
 import typer
 
 from credit_lab import ledger as ledgers
-from credit_lab import periods
+from credit_lab import periods, workbench
 from credit_lab import policy as policies
 from credit_lab.commands import options
 from credit_lab.errors import ReportError
-from credit_lab.report import inputs, pack, privacy, registry
+from credit_lab.ledger import sharing
+from credit_lab.publish import pack, privacy, registry
 
 
 def full(
@@ -61,7 +62,7 @@ def full(
 def cover(book: ledgers.Ledger, rules: policies.Policy, end: pd.Timestamp) -> dict[str, str]:
     """What stands on the cover of every format."""
     source = privacy.cleaned(book.source, privacy.labels({"ledger": book.source}))
-    shared = privacy.current().facts().get("sharing", {})
+    shared = sharing.current().facts().get("sharing", {})
     said = [f"pseudonyms of key {shared['pseudonyms']}"] if "pseudonyms" in shared else []
     said += [f"groups below {shared['min_cell']} customers masked"] if "min_cell" in shared else []
     return {
@@ -110,13 +111,13 @@ def _entered(
 
 def steps() -> list[Path]:
     """Notebooks of a review: the quarterly review first, then all below 90, where the rooms for playing begin."""
-    folder = inputs.notebook("80_quarterly_review").parent
+    folder = workbench.notebook("80_quarterly_review").parent
     return sorted(folder.glob("[1-8][0-9]_*.ipynb"), key=lambda path: (not path.name.startswith("80"), path.name))
 
 
 def _digest(book: ledgers.Ledger, parameters: dict[str, Any]) -> str:
     """Everything the notebooks read: the ledger as read, and the files they are given."""
-    digest = hashlib.sha256(f"{book.digest()} {privacy.current()}".encode())
+    digest = hashlib.sha256(f"{book.digest()} {sharing.current()}".encode())
     for name in ("mapping", "policy", "other", "card"):
         if parameters[name]:
             try:

@@ -8,7 +8,7 @@ import pandas as pd
 import typer
 
 from credit_lab.commands import options
-from credit_lab.report import registry, show
+from credit_lab.publish import registry, show
 from credit_lab.summary import LIGHTS
 
 app = typer.Typer()

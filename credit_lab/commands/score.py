@@ -6,9 +6,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from credit_lab.commands import options, tables
+from credit_lab.commands import options, reports, tables
 from credit_lab.errors import CreditLabError
-from credit_lab.report import inputs
 
 app = typer.Typer(help="Scorecards: fit one, apply it, validate it.", no_args_is_help=True)
 
@@ -53,7 +52,6 @@ def fit_(
 
     Example: credit-lab score fit --table loans.csv --target default --customer customer_id --kind woe
     """
-    from credit_lab import report
 
     parameters = {
         "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "months": months,
@@ -66,14 +64,13 @@ def fit_(
         for row in kinds[kinds["kind"] == "category"].itertuples():
             because = f"row {row.row} holds {row.cell!r}" if row.row else "named as one"
             options.say(f"  {row.column}: a category ({because})")
-    options.registry(out)
+    reports.registry(out)
     if not table:
         options.one_state(context, ledger, mapping, out)
-    made = report.run(
-        inputs.notebook("30_scorecard_design"), parameters, out / "scorecard", title="Scorecard",
-        progress=not (quiet or as_json),
+    made = reports.make("30_scorecard_design", parameters, out / "scorecard", title="Scorecard",
+        quiet=quiet or as_json,
     )  # fmt: skip
-    options.finish(made, as_json, "score fit")
+    reports.finish(made, as_json, "score fit")
 
 
 @app.command()
@@ -90,8 +87,8 @@ def apply(
 
     Example: credit-lab score apply --card reports/scorecard/card.json --table customers.csv --out scores.csv
     """
-    from credit_lab.report import modelling
     from credit_lab.scoring import Scorecard
+    from credit_lab.studies import modelling
 
     model = Scorecard.load(card)
     rows = modelling.read(table, model.missing)
@@ -139,8 +136,7 @@ def validate(
 
     Example: credit-lab score validate --card reports/scorecard/card.json --table later.csv --target default
     """
-    from credit_lab import report
-    from credit_lab.report import governed
+    from credit_lab.studies import governed
 
     parameters = {
         "card": str(card), "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "months": months,
@@ -148,20 +144,19 @@ def validate(
         "customer": customer, "leave_out": leave_out, "boundary": boundary, "seed": seed,
     }  # fmt: skip
     _refuse_early(parameters)
-    options.registry(out)
+    reports.registry(out)
     if not table:
         options.one_state(context, ledger, mapping, out)
-    made = report.run(
-        inputs.notebook("31_scorecard_validation"), parameters, out / "validation", title="Scorecard validation",
+    made = reports.make("31_scorecard_validation", parameters, out / "validation", title="Scorecard validation",
         facts={"card_digest": governed.identified(str(card)).digest},
-        progress=not (quiet or as_json),
+        quiet=quiet or as_json,
     )  # fmt: skip
-    options.finish(made, as_json, "score validate")
+    reports.finish(made, as_json, "score validate")
 
 
 def _refuse_early(parameters: dict[str, object]) -> pd.DataFrame:
     """What can be seen before a notebook starts is said in one line; gives what columns of a table were taken for."""
-    from credit_lab.report import modelling
+    from credit_lab.studies import modelling
 
     if parameters.get("kind", "woe") not in ("woe", "joint"):
         raise CreditLabError(f"kind {parameters['kind']!r}: need woe or joint")

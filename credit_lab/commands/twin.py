@@ -7,9 +7,9 @@ import pandas as pd
 import typer
 
 from credit_lab import policy as policies
-from credit_lab.commands import options
+from credit_lab.commands import options, reports
 from credit_lab.ledger.model import Ledger as Book
-from credit_lab.report import inputs, when
+from credit_lab.studies import inputs, when
 
 app = typer.Typer()
 
@@ -43,7 +43,7 @@ def simulate(
     Example: credit-lab simulate --policy data/policies/2025-baseline.toml --policy data/policies/2025-tighter.toml
     """
     from credit_lab.progress import bar
-    from credit_lab.report import show, twin
+    from credit_lab.studies import twin
 
     names = policy or ["data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"]
     if len(names) != 2:
@@ -68,7 +68,7 @@ def simulate(
         return
     made = twin.twin(book, rules, day, **numbers, progress=None if quiet or as_json else bar("worlds"))
     if tables:
-        show.save(made.tables(), tables)
+        reports.save(made.tables(), tables)
     lines = twin.headline(made, book.currency)
     if as_json:
         options.dump(
@@ -87,20 +87,19 @@ def _report(
     notes: list[str], *, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Leave the notebook as a report in OUT/simulation and print its comparison."""
-    from credit_lab import report as reports
 
-    options.registry(out)
-    run = reports.run(
-        inputs.notebook("60_policy_simulation"),
+    reports.registry(out)
+    run = reports.make(
+        "60_policy_simulation",
         parameters,
         out / "simulation",
         title="Policy simulation",
         facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
-        progress=not (quiet or as_json),
+        quiet=quiet or as_json,
     )
     if not as_json:
         options.say(_text(pd.read_csv(run.folder / "tables" / "simulation_comparison.csv")))
-    options.finish(run, as_json, "simulate", book=book, as_of=str(day.date()), notes=notes)
+    reports.finish(run, as_json, "simulate", book=book, as_of=str(day.date()), notes=notes)
 
 
 def _text(comparison: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""Row 3: evaluation (信用评价): expert judgement, figures and judgement joined into one score and grade, explained."""
+"""Row 4: evaluation (信用评价): expert judgement, figures and judgement joined into one score and grade, explained."""
 
 from credit_lab.evaluation.agreement import agreement, icc, weighted_kappa
 from credit_lab.evaluation.ahp import Weights, inconsistent_triple, weights_from_pairs

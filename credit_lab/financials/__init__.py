@@ -1,4 +1,4 @@
-"""Row 2: statements of customers: ratios with formula ids, percentiles within the industry, trends, distress scores."""
+"""Row 3: statements of customers: ratios with formula ids, percentiles within the industry, trends, distress scores."""
 
 from credit_lab.financials.distress import SCORES, distress
 from credit_lab.financials.ratios import RATIOS, latest, percentiles, ratios, trends

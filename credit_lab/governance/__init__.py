@@ -1,4 +1,4 @@
-"""Row 4: model governance (模型治理): which models there are, who stands for them, and whether one may be used."""
+"""Row 6: model governance (模型治理): which models there are, who stands for them, and whether one may be used."""
 
 from credit_lab.governance.entries import DEFAULT, Register, approve, enter, retire, validate
 from credit_lab.governance.identity import Identity, of_payment_time, of_policy, of_scorecard

@@ -1,4 +1,4 @@
-"""Row 2: credit files (信用档案) from claims by several sources: completeness, freshness, verification, matching."""
+"""Row 3: credit files (信用档案) from claims by several sources: completeness, freshness, verification, matching."""
 
 from credit_lab.investigation.files import Files, credit_files, events, tiers
 from credit_lab.investigation.invoice_file import invoice_file

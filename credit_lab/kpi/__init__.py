@@ -1,4 +1,4 @@
-"""Row 2: key figures of receivables, each under its formula id."""
+"""Row 3: key figures of receivables, each under its formula id."""
 
 from credit_lab.kpi.concentration import by_customer, by_group, changes, concentration, overdue_items
 from credit_lab.kpi.days_to_pay import DaysToPay, days_to_pay, settlement

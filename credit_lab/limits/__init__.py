@@ -1,4 +1,4 @@
-"""Row 3: who gets how much credit, on what terms, by which method, and who signs.
+"""Row 4: who gets how much credit, on what terms, by which method, and who signs.
 
 `methods` are the formulas, `bench` sets them side by side, `propose` applies a policy to one month of the history,
 `quarterly.review` holds proposals against limits in force, `portfolio` chooses limits together, `trial` steps newcomers

@@ -1,1 +1,1 @@
-"""Row 3: early warnings and their worth, contracts, customers' statements, shipping holds (监控与预警)."""
+"""Row 4: early warnings and their worth, contracts, customers' statements, shipping holds (监控与预警)."""

@@ -1,4 +1,4 @@
-"""Row 3: a fast twin of the portfolio in which two policies meet the same world.
+"""Row 4: a fast twin of the portfolio in which two policies meet the same world.
 
 `calibrate` learns a world from a ledger, `of_policy` turns a policy file into rules, `simulate` runs replicates,
 `compare` sets two policies side by side, `search` looks for better ones.

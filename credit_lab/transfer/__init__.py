@@ -1,4 +1,4 @@
-"""Row 3: passing risk on: credit insurance (信用保险) and factoring (保理), what they cost and what they bring."""
+"""Row 4: passing risk on: credit insurance (信用保险) and factoring (保理), what they cost and what they bring."""
 
 from credit_lab.transfer.factoring import Factoring, factor
 from credit_lab.transfer.insurance import Insurance, insure

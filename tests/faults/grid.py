@@ -26,7 +26,8 @@ from typer.testing import CliRunner
 import credit_lab as cl
 from credit_lab import schema, synthetic
 from credit_lab.errors import CreditLabError
-from credit_lab.report import canvas, collecting, credit_files, evaluating, granting
+from credit_lab.figures import canvas
+from credit_lab.studies import collecting, credit_files, evaluating, granting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

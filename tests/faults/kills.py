@@ -11,7 +11,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from credit_lab.report import registry
+from credit_lab.publish import registry
 from tests.test_report_pack import processes
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ COMMANDS = {
 EXCHANGES = """
 import os, random, signal, sys, time
 from pathlib import Path
-from credit_lab.report.run import swap
+from credit_lab.publish.run import swap
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
 target, aside, chance, wrong, seen = folder / "report", folder / ".aside", random.Random(1), 0, set()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from credit_lab import ledger, report
+from credit_lab import ledger, studies
 from credit_lab import policy as policies
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ import resource, sys, time
 from credit_lab import ledger, policy, report
 begun = time.monotonic()
 book = ledger.read(sys.argv[1], beside=())  # checks every table, keeps those the review uses
-found = report.review(book, policy.load("data/policies/2025-baseline.toml"), sys.argv[2])
+found = studies.review.review(book, policy.load("data/policies/2025-baseline.toml"), sys.argv[2])
 print(time.monotonic() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(book.invoices))
 """
 
@@ -36,7 +36,7 @@ def loop(quarters: list[str], rounds: int = 1) -> list[float]:
     held = []
     for quarter in quarters * rounds:
         for rule in rules:
-            report.review(book, rule, quarter)
+            studies.review.review(book, rule, quarter)
             held.append(resident())
     return held
 

@@ -17,10 +17,10 @@ from credit_lab.errors import CreditLabError
 from credit_lab.evaluation import experts
 from credit_lab.investigation import register
 from credit_lab.ledger import database, mapping, parse, sources
-from credit_lab.report import inputs
 from credit_lab.schema import Kind
 from credit_lab.scoring import Scorecard
 from credit_lab.scoring.binning import Binner
+from credit_lab.studies import inputs
 from tests.faults import packed
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from credit_lab.ledger import delimited
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
 
-runs = importlib.import_module("credit_lab.report.run")  # the package has a function of this name
+runs = importlib.import_module("credit_lab.publish.run")  # the package has a function of this name
 
 
 ROOT = Path(__file__).parents[2]

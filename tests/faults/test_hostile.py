@@ -22,13 +22,13 @@ from credit_lab.errors import CreditLabError, LedgerError, PeriodError, PolicyEr
 from credit_lab.evaluation import experts
 from credit_lab.investigation import register
 from credit_lab.ledger import delimited, limits, mapping, sources
-from credit_lab.report import show
+from credit_lab.publish import show
 from credit_lab.scoring import Scorecard
 from tests.faults import targets
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
 
-runs = importlib.import_module("credit_lab.report.run")  # the package has a function of this name
+runs = importlib.import_module("credit_lab.publish.run")  # the package has a function of this name
 
 
 PACKAGE = Path(__file__).parents[2] / "credit_lab"

@@ -10,7 +10,7 @@ from credit_lab.errors import ReportError
 from tests.faults import kills
 from tests.test_report import PARAMETERS, notebook
 
-runs = importlib.import_module("credit_lab.report.run")  # the package has a function of this name
+runs = importlib.import_module("credit_lab.publish.run")  # the package has a function of this name
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="one step only on Linux")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from credit_lab import aging, ledger
-from credit_lab.report import registry
+from credit_lab.publish import registry
 from tests.ledgers import allocation, invoice, payment
 
 START = pd.Timestamp("2024-01-01")

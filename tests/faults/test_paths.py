@@ -10,18 +10,19 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from credit_lab import governance, ledger
+from credit_lab import governance, ledger, workbench
 from credit_lab import policy as policies
 from credit_lab.__main__ import app
 from credit_lab.cockpit import settings as turning
 from credit_lab.cockpit import trial
 from credit_lab.commands import lab, tables
 from credit_lab.errors import CreditLabError, LedgerError
-from credit_lab.report import evidence, inputs, show
+from credit_lab.publish import show
+from credit_lab.studies import evidence
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
 
-runs = importlib.import_module("credit_lab.report.run")  # the package has a function of this name
+runs = importlib.import_module("credit_lab.publish.run")  # the package has a function of this name
 
 ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "data" / "policies" / "2025-baseline.toml"
@@ -68,7 +69,7 @@ def test_no_name_given_to_a_command_leads_out_of_its_folder(home, words):
 
 def test_absolute_names_of_notebooks_are_refused(home):
     with pytest.raises(CreditLabError, match="no single notebook"):
-        inputs.notebook(str(home.parent / "x"))
+        workbench.notebook(str(home.parent / "x"))
 
 
 @pytest.mark.parametrize("name", OUTWARD)

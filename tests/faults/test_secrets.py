@@ -8,22 +8,21 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from credit_lab import ledger
+from credit_lab import ledger, workbench
 from credit_lab.__main__ import app
 from credit_lab.errors import LedgerError
 from credit_lab.ledger import database
-from credit_lab.report import inputs
 from tests.ledgers import invoice, payment
 from tests.test_report import notebook
 
-runs = importlib.import_module("credit_lab.report.run")  # the package has a function of this name
+runs = importlib.import_module("credit_lab.publish.run")  # the package has a function of this name
 
 
 SECRET = "hunter2%2Fsecret"
 PLAIN = "hunter2/secret"
 NAMES = ["ledger", "mapping", "policy", "period", "currency", "rates", "card", "registry", "models", "out"]
 PARAMETERS = "\n".join(f'{name}: str = ""' for name in NAMES)
-OPENS = "from credit_lab.report import inputs\nbook = inputs.open_ledger(ledger)\nprint(book.source, ledger)"
+OPENS = "from credit_lab.studies import inputs\nbook = inputs.open_ledger(ledger)\nprint(book.source, ledger)"
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +32,7 @@ def own_environment(monkeypatch):
 
 def review(monkeypatch, tmp_path, url, *cells):
     source = notebook(tmp_path / "80_quarterly_review.ipynb", PARAMETERS, *cells)
-    monkeypatch.setattr(inputs, "notebook", lambda name: source)
+    monkeypatch.setattr(workbench, "notebook", lambda name: source)
     return CliRunner().invoke(app, ["review", "--ledger", url, "--out", str(tmp_path / "out"), "--json"])
 
 

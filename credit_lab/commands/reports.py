@@ -1,0 +1,92 @@
+"""The commands' one door to publishing: a notebook becomes a report, is entered in the registry and spoken of."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import typer
+
+from credit_lab import workbench
+from credit_lab.commands import options
+from credit_lab.ledger.model import Ledger
+
+if TYPE_CHECKING:
+    from credit_lab.publish.run import Report
+
+
+def registry(out: Path) -> Path:
+    """The registry of runs beside the reports; a damaged or foreign file is refused before the work begins."""
+    from credit_lab.publish import registry as registries
+
+    registries.runs(out / registries.NAME)
+    return out / registries.NAME
+
+
+def make(name: str, parameters: Mapping[str, Any], out: Path, *, quiet: bool, **settings: Any) -> "Report":
+    """Execute a bundled notebook as a report in the folder `out`.
+
+    Parameters
+    ----------
+    name : of the notebook, as `workbench.notebook` knows it
+    parameters : of the notebook
+    quiet : no progress bar
+    settings : title, facts, also: see `publish.run.report`
+    """
+    from credit_lab.publish import run
+
+    return run.report(workbench.notebook(name), parameters, out, progress=not quiet, **settings)
+
+
+def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:
+    """Parameters of a notebook: name → type, default, help."""
+    from credit_lab.publish import run
+
+    return run.parameters_of(notebook)
+
+
+def save(tables: dict[str, pd.DataFrame], folder: Path) -> None:
+    """Save tables as a report saves its own."""
+    from credit_lab.publish import show
+
+    show.save(tables, folder)
+
+
+def evidence(made: Any, out: str) -> Path:
+    """Write the evidence of a decision to `out`, by default below reports/evidence; gives the place."""
+    from credit_lab.publish import evidence_file
+
+    folder = Path("reports", "evidence")
+    path = Path(out) if out else folder / f"{evidence_file.stem(made.customer, made.as_of)}.html"
+    evidence_file.write(made, path)
+    return path
+
+
+def finish(
+    made: "Report",
+    as_json: bool,
+    command: str,
+    *,
+    book: Ledger | None = None,
+    as_of: str = "",
+    notes: Sequence[str] = (),
+) -> None:
+    """Enter a report in the registry beside it; say where it is, what it found, and `notes` on its day or period; exit
+    code 1 when a section of it failed."""
+    from credit_lab.publish import registry as registries
+    from credit_lab.publish import sections
+
+    path = made.folder.parent / registries.NAME
+    number = registries.enter(path, command, made.folder, made.run, book, as_of)
+    if as_json:
+        options.dump({"html": str(made.html), "run": number, "notes": list(notes), **made.run})
+    else:
+        for note in notes:
+            options.say(note)
+        for name, verdict in made.run["verdicts"].items():
+            options.say(f"{name}: {verdict}")
+        for line in sections.lines(made.run["missing"]):
+            options.say(line)
+        options.say(f"report: {made.html} ({made.run['seconds']:.0f} s, run {number})")
+    if sections.failed(made.run["missing"]):
+        raise typer.Exit(1)

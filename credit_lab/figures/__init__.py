@@ -1,0 +1,33 @@
+"""Row 8: how the record of a study is drawn; the only place that draws."""
+
+from typing import TYPE_CHECKING
+
+from credit_lab import lazy
+
+__all__ = [
+    "canvas",
+    "collecting",
+    "evaluation",
+    "granting",
+    "receivables",
+    "scoring",
+    "twin",
+]
+
+if TYPE_CHECKING:
+    from credit_lab.figures import (
+        canvas,
+        collecting,
+        evaluation,
+        granting,
+        receivables,
+        scoring,
+        twin,
+    )
+
+
+__getattr__ = lazy.modules(__name__, __all__)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,92 @@
+"""How a run is shared: pseudonyms for ids and names, and the least customers of a group that may be shown.
+
+A run that is to be shared is told so by two variables of the environment, which the processes of its notebooks
+inherit: so every notebook obeys, and no notebook, run.json or registry holds the name of the key file. `sharing` sets
+them for one run; `shared` gives the ledger as it may be shown; `publish.privacy` obeys in what leaves the house.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from credit_lab.errors import ReportError
+from credit_lab.ledger import pseudonyms
+from credit_lab.ledger.model import Ledger
+
+_KEY, _CELL = "CREDIT_LAB_KEY_FILE", "CREDIT_LAB_MIN_CELL"
+_WORD = re.compile(r"[\w./-]*\w")
+_mentioned: set[str] = set()  # customers of the ledgers this process has opened
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How a report is shared: key file of the pseudonyms ("": real names), least customers of a group (0: all)."""
+
+    key_file: str = ""
+    min_cell: int = 0
+
+    def facts(self) -> dict[str, Any]:
+        """For run.json; empty for a report that stays in the house."""
+        said: dict[str, Any] = {"min_cell": self.min_cell} if self.min_cell else {}
+        if self.key_file:
+            said["pseudonyms"] = pseudonyms.fingerprint(pseudonyms.read_key(self.key_file))
+        return {"sharing": said} if said else {}
+
+
+def current() -> Sharing:
+    """How this process is told to share."""
+    return Sharing(os.environ.get(_KEY, ""), int(os.environ.get(_CELL, "0")))
+
+
+@contextlib.contextmanager
+def sharing(how: Sharing) -> Iterator[None]:
+    """Everything within is shared in this way; a key that cannot be used is refused before the work begins.
+
+    Raises
+    ------
+    LedgerError
+        See `pseudonyms.read_key`.
+    """
+    if how.key_file:
+        pseudonyms.read_key(how.key_file)
+    before = {name: os.environ.get(name) for name in (_KEY, _CELL)}
+    os.environ[_KEY] = str(Path(how.key_file).absolute()) if how.key_file else ""
+    os.environ[_CELL] = str(how.min_cell)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def shared(ledger: Ledger) -> Ledger:
+    """The ledger as this process may show it."""
+    how = current()
+    made = pseudonyms.pseudonymised(ledger, pseudonyms.read_key(how.key_file)) if how.key_file else ledger
+    if how.min_cell:
+        _mentioned.update(made.customers["customer_id"])
+    return made
+
+
+def mentioned(text: str) -> str:
+    """A text without the customers it mentions."""
+    if not _mentioned:
+        return text
+    return _WORD.sub(lambda found: "a customer" if found[0] in _mentioned else found[0], text)
+
+
+def least(min_cell: int) -> int:
+    """A usable smallest group.
+
+    Raises
+    ------
+    ReportError
+        One, which masks nothing, or below zero.
+    """
+    if min_cell < 0 or min_cell == 1:
+        raise ReportError(f"--min-cell {min_cell}: give 2 or more, or 0 for none")
+    return min_cell

@@ -1,0 +1,53 @@
+"""Row 9: what was shown becomes a page, a deck, a workbook; knows records, computes nothing."""
+
+from typing import TYPE_CHECKING
+
+from credit_lab import lazy
+
+__all__ = [
+    "artefacts",
+    "deck",
+    "evidence_file",
+    "kernel",
+    "office",
+    "pack",
+    "page",
+    "pdf",
+    "privacy",
+    "registry",
+    "run",
+    "sections",
+    "show",
+    "slides",
+    "time_left",
+    "workbook",
+    "workers",
+]
+
+if TYPE_CHECKING:
+    from credit_lab.publish import (
+        artefacts,
+        deck,
+        evidence_file,
+        kernel,
+        office,
+        pack,
+        page,
+        pdf,
+        privacy,
+        registry,
+        run,
+        sections,
+        show,
+        slides,
+        time_left,
+        workbook,
+        workers,
+    )
+
+
+__getattr__ = lazy.modules(__name__, __all__)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,205 @@
+"""What an executed notebook showed, read back: every format of a report is built from this and from nothing else.
+
+Headings are those of the notebook's prose (`## Aging`); a table holds raw values with their columns' units, a figure
+its vectors, its picture and its words.
+"""
+
+import base64
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from credit_lab.errors import ReportError
+from credit_lab.publish.show import RECORD
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """Anything shown; `section` is the heading it stands under, "" before the first one."""
+
+    section: str
+
+
+@dataclass(frozen=True)
+class Heading(Artefact):
+    """Title of the report and the line under it."""
+
+    title: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Prose(Artefact):
+    """A markdown cell of the notebook, without its heading line."""
+
+    markdown: str
+
+
+@dataclass(frozen=True)
+class Sentences(Artefact):
+    """Findings in words; may be empty."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Note(Artefact):
+    """A warning."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Light:
+    """One verdict: ok, act or stop (or figures of a backtest, without a light), and the reason."""
+
+    name: str
+    light: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdicts(Artefact):
+    """Traffic lights."""
+
+    lights: tuple[Light, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Name in the data, title for readers, unit (share, days, fine, chance, "by row": the column `unit` says it), type.
+
+    Types: text, integer, number, date (ISO text in the rows), boolean.
+    """
+
+    name: str
+    title: str
+    unit: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Table(Artefact):
+    """Raw values as JSON holds them, missing as None; `total_rows` counts the rows not shown, too."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total_rows: int
+
+    def frame(self) -> pd.DataFrame:
+        """The rows shown as a table of typed columns."""
+        frame = pd.DataFrame(list(self.rows), columns=[column.name for column in self.columns])
+        days = [column.name for column in self.columns if column.type == "date"]
+        return frame.assign(**{name: pd.to_datetime(frame[name]) for name in days})
+
+
+@dataclass(frozen=True)
+class Figure(Artefact):
+    """Finding (title), titles of all panels, note (source, date, n), words instead of the picture, size in inches."""
+
+    finding: str
+    panels: tuple[str, ...]
+    note: str
+    alt: str
+    width: float
+    height: float
+    svg: bytes
+    png: bytes
+
+
+def artefacts(notebook: str | Path) -> list[Artefact]:
+    """All that an executed notebook showed, in its order.
+
+    Raises
+    ------
+    ReportError
+        The file does not exist or is no notebook.
+    """
+    path = Path(notebook)
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReportError(f"{path} is not an executed notebook: {error}") from error
+    section, found = "", list[Artefact]()
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            section, prose = _headed("".join(cell["source"]), section)
+            if prose:
+                found.append(Prose(section, prose))
+        for output in cell.get("outputs", ()):
+            record = output.get("data", {}).get(RECORD)
+            if record is not None:
+                found.append(_artefact(section, record))
+    return found
+
+
+def first_finding(shown: list[Artefact]) -> str:
+    """The first sentence found, else the title of the first figure, else the first note, else ""."""
+    for one in shown:
+        if isinstance(one, Sentences) and one.lines:
+            return one.lines[0]
+    titles = [one.finding for one in shown if isinstance(one, Figure)]
+    return next(iter([*titles, *(one.text for one in shown if isinstance(one, Note))]), "")
+
+
+def texts(shown: list[Artefact]) -> list[str]:
+    """All words of the package among what was shown: no cells of tables, which hold the user's words, too."""
+    found: list[str] = []
+    for one in shown:
+        match one:
+            case Heading():
+                found += [one.title, one.line]
+            case Prose():
+                found += one.markdown.split("\n")
+            case Sentences():
+                found += one.lines
+            case Note():
+                found.append(one.text)
+            case Verdicts():
+                found += [text for light in one.lights for text in (light.name, light.reason)]
+            case Table():
+                found += [one.caption, *(column.title for column in one.columns)]
+            case Figure():
+                found += [one.finding, *one.panels, one.note, one.alt]
+    return [text for text in found if text]
+
+
+def _headed(source: str, section: str) -> tuple[str, str]:
+    first, _, rest = source.partition("\n")
+    if first.startswith("## "):
+        return first.removeprefix("## ").strip(), rest.strip()
+    return section, source.strip()
+
+
+def _artefact(section: str, record: dict[str, Any]) -> Artefact:
+    match record:
+        case {"kind": "heading", "title": title, "line": line}:
+            return Heading(section, title, line)
+        case {"kind": "sentences", "lines": lines}:
+            return Sentences(section, tuple(lines))
+        case {"kind": "note", "text": text}:
+            return Note(section, text)
+        case {"kind": "verdicts", "lights": lights}:
+            return Verdicts(section, tuple(Light(**light) for light in lights))
+        case {"kind": "table"}:
+            columns = tuple(Column(**column) for column in record["columns"])
+            rows = tuple(tuple(row) for row in record["rows"])
+            return Table(section, record["caption"], columns, rows, record["total_rows"])
+        case {"kind": "figure"}:
+            return Figure(
+                section,
+                finding=record["finding"],
+                panels=tuple(record["panels"]),
+                note=record["note"],
+                alt=record["alt"],
+                width=record["width"],
+                height=record["height"],
+                svg=gzip.decompress(base64.b64decode(record["svg"])),
+                png=base64.b64decode(record["png"]),
+            )
+    raise ReportError(f"unknown record {record.get('kind')!r}: made by another version of credit_lab")

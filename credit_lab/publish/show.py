@@ -1,0 +1,320 @@
+"""What a notebook shows: escaped tables, figures with a text for those who cannot see them, sentences, files.
+
+Everything shown has two faces: HTML for the reader, and a record (`RECORD`, plain JSON) from which every other format
+is built, so that a page, a deck and a workbook show the same numbers. All HTML is built here, from the records, and
+everything that comes from data is escaped. The records:
+
+- table: caption, columns (name, title, unit, type), rows (raw values), total_rows
+- figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and height in inches,
+  svg (gzip, base64), png (base64)
+- heading: title, line · sentences: lines · note: text · verdicts: lights (name, light, reason)
+"""
+
+import base64
+import gzip
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from credit_lab import file_names, language, spreadsheet, summary
+from credit_lab.errors import ReportError
+from credit_lab.figures import canvas
+from credit_lab.language import say
+from credit_lab.ledger import sharing
+from credit_lab.publish import privacy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RECORD = "application/vnd.credit_lab+json"
+
+_CONTROL = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10, 13)}
+# Columns whose unit stands in the column `unit` of the same row.
+_BY_ROW = ("value", "previous", "change", "a", "b", "difference")
+# Columns whose name says their unit in every table; `value` without a column `unit` mixes days, shares and money.
+_BY_NAME = {"p_value": "chance", "jeffreys": "chance", "pd_12m": "share", "max_dpd": "count", "value": "mixed"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """HTML for the reader (`data`), the record for every other format."""
+
+    data: str
+    record: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        return self.data
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/html": self.data, "text/plain": f"<{self.record['kind']}>", RECORD: self.record}
+
+
+def _escaped(text: str, quote: bool = False) -> str:
+    """Text for HTML; control characters, which no page may hold, are shown by their pictures (␀, ␛)."""
+    return html.escape(text.translate(_CONTROL), quote=quote)
+
+
+def cell(value: Any, unit: str = "") -> str:
+    """One value as text: money with thousands, shares as per cent, dates as days, missing as a dash.
+
+    >>> cell(0.1234, "share"), cell(1234567.891), cell(float("nan")), cell("<b>")
+    ('12.3 %', '1,234,567.89', '–', '<b>')
+    """
+    if value is None or (not isinstance(value, str) and pd.isna(value)):
+        return "–"
+    if isinstance(value, bool | np.bool_):
+        return say("yes" if value else "no")
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    if isinstance(value, float | np.floating):
+        if unit == "share":
+            return f"{100 * value:.1f}" + ("%" if language.current() == "zh" else " %")
+        if unit == "fine":
+            return _fine(float(value))
+        if unit == "chance":
+            return "< 0.001" if value < 0.001 else f"{value:.3f}"
+        if unit in ("count", "customers") or (unit == "mixed" and float(value).is_integer()):
+            return f"{value:,.0f}"
+        if unit in ("days", "%", "times a year", "index"):
+            return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
+        return f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"  # a float holds no more digits
+    return str(value)
+
+
+def _fine(value: float) -> str:
+    """About three digits that count."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.5f}" if 0 < abs(value) < 0.01 else f"{value:.3f}"
+
+
+def table(
+    frame: pd.DataFrame,
+    caption: str,
+    *,
+    shares: tuple[str, ...] = (),
+    days: tuple[str, ...] = (),
+    fine: tuple[str, ...] = (),
+    rows: int | None = None,
+) -> Shown:
+    """A table.
+
+    Parameters
+    ----------
+    caption : said above the table
+    shares, days, fine : columns shown as per cent, with one decimal, or with about three digits that count; p_value
+        and jeffreys are shown as chances, pd_12m as per cent, max_dpd as whole days; a column `unit` does the same row
+        by row for the columns value, previous, change, a, b and difference
+    rows : show only so many and say how many there are
+    """
+    frame, left_out = privacy.hidden(frame)
+    caption = f"{caption} ({left_out})" if left_out else caption
+    shown = frame.head(rows) if rows is not None else frame
+    units = {**_BY_NAME, **dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days"), **dict.fromkeys(fine, "fine")}
+    if "unit" in frame:
+        units |= dict.fromkeys(_BY_ROW, "by row")
+    columns = [
+        {"name": str(name), "title": _title(name), "unit": units.get(str(name), ""), "type": _type(frame[name])}
+        for name in shown
+    ]
+    raw = [[summary.plain(value) for value in record] for record in shown.itertuples(index=False, name=None)]
+    caption = say(caption)
+    record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
+    if frame.empty:
+        return Shown(nothing([caption]), record)
+    return Shown(_table_html(shown, record), record)
+
+
+def nothing(captions: list[str]) -> str:
+    """One sentence in HTML for all the tables of a section that have no rows."""
+    said = say(f"Nothing to show: {'; '.join(captions)}.")
+    return f"<p class='empty'>{_escaped(said)}</p>"
+
+
+def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
+    columns = record["columns"]
+    unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
+    names = [one["name"] for one in columns]
+    head = "".join(f"<th{_align(one, one['title'])} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
+    body, least = [], [3.0 + 1.1 * _longest(one["title"]) for one in columns]
+    wanted = list(least)
+    for values in shown.itertuples(index=False, name=None):
+        own = values[unit_at] if unit_at is not None else ""
+        texts = [
+            language.value(cell(value, own if one["unit"] == "by row" else one["unit"]), one["name"], names)
+            if isinstance(value, str)
+            else cell(value, own if one["unit"] == "by row" else one["unit"])
+            for one, value in zip(columns, values, strict=True)
+        ]
+        least = [max(width, _least(text, one)) for width, text, one in zip(least, texts, columns, strict=True)]
+        wanted = [max(width, _wanted(text, one)) for width, text, one in zip(wanted, texts, columns, strict=True)]
+        cells = [f"<td{_align(one, text)}>{_escaped(text)}</td>" for one, text in zip(columns, texts, strict=True)]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    total, count = record["total_rows"], len(shown)
+    caption = record["caption"] + (say(f" (first {count:,} of {total:,})") if count < total else "")
+    size, widths = _on_paper(least, wanted)
+    size = ("short " if count <= 12 else "") + size
+    columns_html = "".join(f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths)
+    return (
+        f"<div class='table {size.strip()}' tabindex='0' role='group' aria-label='{_escaped(caption, quote=True)}'>"
+        f"<table style='--full:{min(100, sum(widths)):.0f}%'><caption>{_escaped(caption)}</caption>"
+        f"<colgroup>{columns_html}</colgroup><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+# Letters that a line of paper holds in each size of print without breaking a word, and up to which width asked for it
+# is used; the last lies across the sheet.
+_SIZES = (("", 110.0, 125.0), ("wide", 127.0, 170.0), ("huge", 156.0, 1e9), ("across", 232.0, 1e9))
+
+
+def _on_paper(least: list[float], wanted: list[float]) -> tuple[str, list[float]]:
+    """Size of print and widths of the columns: first every word whole, then room for long texts as far as there is."""
+    short, long = sum(least), sum(wanted)
+    fair = short + 0.35 * (long - short)  # with less, long texts make towers of single words
+    size, room, _ = next((one for one in _SIZES if fair <= one[1] and long <= one[2]), _SIZES[-1])
+    share = min(1.0, max(room - short, 0.0) / (long - short)) if long > short else 0.0
+    return size, [low + share * (high - low) for low, high in zip(least, wanted, strict=True)]
+
+
+def _longest(text: str) -> float:
+    """Letters of the longest word; Chinese may be broken between any two signs, and is after six."""
+    return max((min(_letters(word), 40 if word.isascii() else 12) for word in text.split()), default=0)
+
+
+def _letters(text: str) -> int:
+    return sum(2 if ord(sign) > 0x2E7F else 1 for sign in text)
+
+
+def _least(text: str, column: dict[str, Any]) -> float:
+    """Width below which a cell would have to break a word or a number, in letters, with the space around it."""
+    return 3.0 + (_letters(text) if column["type"] != "text" or _whole(text, column) else _longest(text))
+
+
+def _wanted(text: str, column: dict[str, Any]) -> float:
+    """Width a cell asks for on paper; long texts are content with some lines."""
+    length = _letters(text)
+    return max(_least(text, column), 3.0 + min(length, 12 + 0.2 * length, 32))
+
+
+def _type(column: pd.Series) -> str:
+    kind = column.dtype
+    if pd.api.types.is_datetime64_any_dtype(kind):
+        return "date"
+    if pd.api.types.is_bool_dtype(kind):
+        return "boolean"
+    if pd.api.types.is_integer_dtype(kind):
+        return "integer"
+    return "number" if pd.api.types.is_numeric_dtype(kind) else "text"
+
+
+def _whole(text: str, column: dict[str, Any]) -> bool:
+    """Whether a text of one word has places to break at where no reader would: 31-60, C-0001, a Chinese name."""
+    return ("-" in text[1:] or column["name"] == "name") and " " not in text and _letters(text) <= 26
+
+
+def _align(column: dict[str, Any], text: str) -> str:
+    kinds = [kind] if (kind := {"date": "date", "integer": "number", "number": "number"}.get(column["type"])) else []
+    if kinds != ["date"] and _whole(text, column):
+        kinds.append("word")
+    return f" class='{' '.join(kinds)}'" if kinds else ""
+
+
+def _title(name: Any) -> str:
+    return language.title(str(name))
+
+
+@canvas.style()
+def figure(drawing: "Figure", alt: str) -> Shown:
+    """A figure as vectors inside the page, with its alternative text."""
+    texts = [alt, *canvas.texts(drawing)]
+    if privacy.withheld(texts):
+        return note("A figure that shows single customers or counts of them is not shared.")
+    canvas.translate(drawing)
+    alt = say(alt)
+    svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
+    titles = [text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())]
+    width, height = drawing.get_size_inches()
+    record = {
+        "kind": "figure",
+        "finding": drawing.get_suptitle() or (titles[0] if titles else ""),
+        "panels": titles,
+        "note": drawing.get_supxlabel(),
+        "alt": alt,
+        "width": float(width),
+        "height": float(height),
+        "svg": base64.b64encode(gzip.compress(svg, mtime=0)).decode(),
+        "png": base64.b64encode(png).decode(),
+    }
+    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    return Shown(f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>", record)
+
+
+def heading(title: str, line: str) -> Shown:
+    """Title of a report and the line under it."""
+    title, line = say(sharing.mentioned(title)), say(sharing.mentioned(line))
+    record = {"kind": "heading", "title": title, "line": line}
+    return Shown(f"<h1>{_escaped(title)}</h1><p class='subtitle'>{_escaped(line)}</p>", record)
+
+
+def sentences(lines: list[str] | tuple[str, ...]) -> Shown:
+    """Sentences as a list; nothing at all says so."""
+    lines = language.spoken([sharing.mentioned(line) for line in lines])
+    record = {"kind": "sentences", "lines": lines}
+    if not lines:
+        return Shown(f"<p class='empty'>{_escaped(say('No findings.'))}</p>", record)
+    return Shown("<ul>" + "".join(f"<li>{_escaped(line)}</li>" for line in lines) + "</ul>", record)
+
+
+def note(text: str) -> Shown:
+    """A boxed note."""
+    text = say(sharing.mentioned(text))
+    return Shown(f"<p class='note'>{_escaped(text)}</p>", {"kind": "note", "text": text})
+
+
+def lights(verdicts: dict[str, str]) -> Shown:
+    """Traffic lights: name, light and reason; the light is also said in words."""
+    split = {name: verdict.partition(": ")[::2] for name, verdict in verdicts.items()}
+    parts = [(say(name), light, say(reason)) for name, (light, reason) in split.items()]
+    record = {"kind": "verdicts", "lights": [{"name": n, "light": light, "reason": r} for n, light, r in parts]}
+    items = [
+        f"<li class='{_escaped(light, quote=True)}'><strong>{_escaped(name)}</strong> "
+        f"<span>{_escaped(say(light))}</span> {_escaped(reason)}</li>"
+        for name, light, reason in parts
+    ]
+    return Shown(f"<ul class='lights'>{''.join(items)}</ul>", record)
+
+
+def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
+    """Save tables as CSV for spreadsheets, as `spreadsheet.write_csv` writes it.
+
+    Numbers from a thousand up are rounded to cents, smaller ones to eight decimals.
+
+    Raises
+    ------
+    ReportError
+        A table's name is no name of a file, or the folder cannot be written.
+    """
+    folder = Path(out)
+    for name in tables:
+        file_names.inside(name, "table", ReportError)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, whole in tables.items():
+            frame, _ = privacy.hidden(whole)
+            rounded, floats = frame.copy(deep=False), frame.select_dtypes("float")
+            rounded[floats.columns] = floats.apply(_rounded)
+            spreadsheet.write_csv(rounded, folder / f"{name}.csv")
+    except OSError as error:
+        raise ReportError(f"tables cannot be saved in {folder}: {error}") from error
+
+
+def _rounded(column: pd.Series) -> pd.Series:
+    """Without the noise of binary fractions: cents in columns of money, eight decimals below a thousand."""
+    return column.round(8).where(column.abs() < 1000, column.round(2))

@@ -1,0 +1,55 @@
+"""Row 7: what was found, one module a question: frozen records, and the sentences they bear."""
+
+from typing import TYPE_CHECKING
+
+from credit_lab import lazy
+
+__all__ = [
+    "card_monitoring",
+    "collecting",
+    "collecting_text",
+    "credit_files",
+    "data_quality",
+    "earlier",
+    "evaluating",
+    "evidence",
+    "governed",
+    "granting",
+    "inputs",
+    "losses",
+    "modelling",
+    "review",
+    "scorecards",
+    "text",
+    "twin",
+    "when",
+]
+
+if TYPE_CHECKING:
+    from credit_lab.studies import (
+        card_monitoring,
+        collecting,
+        collecting_text,
+        credit_files,
+        data_quality,
+        earlier,
+        evaluating,
+        evidence,
+        governed,
+        granting,
+        inputs,
+        losses,
+        modelling,
+        review,
+        scorecards,
+        text,
+        twin,
+        when,
+    )
+
+
+__getattr__ = lazy.modules(__name__, __all__)
+
+
+def __dir__() -> list[str]:
+    return __all__

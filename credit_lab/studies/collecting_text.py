@@ -1,0 +1,134 @@
+"""What a treasurer, a credit manager and a reader of the review should know first about collections."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from credit_lab.errors import CreditLabError
+from credit_lab.ledger.model import Ledger
+from credit_lab.monitoring import contracts
+from credit_lab.policy import Policy
+from credit_lab.studies.collecting import CashOutlook, EarlyWarning, cash_outlook, desk
+from credit_lab.studies.text import money_text
+
+
+def cash_headline(seen: CashOutlook, currency: str) -> list[str]:
+    """What a treasurer should know first."""
+    total, first = seen.weekly["mean"].sum(), seen.weekly.iloc[0]
+    found = [
+        f"{money_text(total, currency)} are expected within {len(seen.weekly)} weeks; the week to "
+        f"{first['period_end'].date()} brings {money_text(first['p10'], currency)} to "
+        f"{money_text(first['p90'], currency)} with 80 % probability."
+    ]
+    if len(seen.tracked):
+        whole, alone = seen.tracked.iloc[-1], seen.alone.iloc[-1]
+        inside = (
+            f"Earlier forecasts: {whole['coverage']:.0%} of {whole['forecasts']:.0f} weeks lay inside their 80 % "
+            f"intervals ({alone['coverage']:.0%} if items were independent)"
+        )
+        found.append(
+            f"{inside}; error {whole['wape']:.0%} of receipts, against {whole['wape_naive']:.0%} for last week's "
+            f"receipts and {whole['wape_customer_median']:.0%} for customers' usual delays."
+            if np.isfinite(whole["wape"])
+            else f"{inside}; nothing was received in these weeks."
+        )
+    return [*found, *seen.notes]
+
+
+def warning_headline(seen: EarlyWarning) -> list[str]:
+    """What a credit manager should know first."""
+    stop = int((seen.now["severity"] == "stop").sum())
+    whole = seen.rules.iloc[-1]
+    found = [
+        f"{len(seen.now)} alerts began this month, on {seen.now['customer_id'].nunique()} customers; {stop} say stop."
+    ]
+    if whole["defaults"] > 0:
+        lead = f", half of them {whole['lead_median_days']:.0f} days before" if whole["warned"] else ""
+        right = (
+            f"{whole['precision']:.0%} of {whole['alerts']:.0f} alerts were followed by a default "
+            f"({whole['base_rate']:.0%} of customer-months by lot)"
+            if whole["alerts"] > 0
+            else "no alert is old enough to be judged"
+        )
+        found.append(
+            f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} defaults{lead}; {right}; "
+            f"{whole['minutes_per_week'] / 60:.1f} hours of work a week."
+        )
+    if len(seen.holds):
+        row = seen.holds.iloc[0]
+        stopped = (
+            f"The policy's holds would have stopped {row['held_orders']:.0f} of {row['orders']:.0f} orders of the last "
+            "twelve months"
+        )
+        share = row["good_held_share"]
+        found.append(
+            f"{stopped}; {share:.0%} of those invoiced were paid no more than 30 days late."
+            if np.isfinite(share)
+            else f"{stopped}."
+        )
+    else:
+        found.append("No order in the last twelve months: the hold rules could not be tried.")
+    found += contracts.not_checked(seen.findings)
+    return [*found, *(f"Not watched: {row.signal} ({row.reason})." for row in seen.absent.itertuples())]
+
+
+_LADDER_RESTS_ON = {
+    "disputes": "disputed items are asked for like all others",
+    "actions": "what was sent before is not known, every item begins at its stage by days",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """Collections in the quarterly review; empty tables where the ledger has nothing to tell, `lines` say why.
+
+    Attributes
+    ----------
+    letters : level, action, letters, items, amount: what the ladder sends today
+    waiting : reason, items, amount: what it does not
+    weekly : cash of the next 13 weeks
+    contracts : check, findings, amount of the period
+    lines : findings and reasons, in sentences
+    """
+
+    letters: pd.DataFrame
+    waiting: pd.DataFrame
+    weekly: pd.DataFrame
+    contracts: pd.DataFrame
+    lines: tuple[str, ...]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return {f"collections_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
+
+
+def section(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timestamp) -> Section:
+    """Ladder, cash and contract checks for a review of `start` to `end`."""
+    lines: list[str] = []
+    letters, waiting, weekly = pd.DataFrame(), pd.DataFrame(), pd.DataFrame()
+    try:
+        made = desk(ledger, policy, end)
+        letters = made.run.letters.groupby(["level", "action"], as_index=False).agg(
+            letters=("customer_id", "size"), items=("items", "sum"), amount=("amount", "sum")
+        )
+        waiting = made.run.waiting.groupby("reason", as_index=False).agg(
+            items=("document_id", "size"), amount=("open_amount", "sum")
+        )
+        amount = money_text(float(letters["amount"].sum()), ledger.currency)
+        lines.append(f"The ladder asks {letters['letters'].sum():,} customers for {amount} today.")
+        lines += [f"{row.text} ({row.id})." for row in made.run.warnings.head(5).itertuples()]
+    except CreditLabError as error:
+        lines.append(f"No ladder: {error}.")
+    try:
+        weekly = cash_outlook(ledger, end, origins=0, months=1, replicates=200).weekly
+        amount = money_text(float(weekly["mean"].sum()), ledger.currency)
+        lines.append(f"{amount} of cash are expected within {len(weekly)} weeks.")
+    except CreditLabError as error:
+        lines.append(f"No cash forecast: {error}.")
+    lines += [f"No table {name}: {what}." for name, what in _LADDER_RESTS_ON.items() if not ledger.has(name)]
+    found = contracts.check(ledger, start, end, rules=contracts.Rules.of(policy))
+    lines += contracts.not_checked(found)
+    found = found[found["check"] != "not_checked"]
+    counted = found.groupby("check", as_index=False).agg(findings=("check", "size"), amount=("amount", "sum"))
+    return Section(letters, waiting, weekly, counted, tuple(lines))

@@ -1,0 +1,225 @@
+"""Sentences of a report. They have a few branches (better, worse, not clear); each has a golden text in the tests."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from credit_lab import language, money
+from credit_lab.backtest import Duel, claims_text
+from credit_lab.kpi.formulas import ratio
+from credit_lab.ledger import reconcile
+from credit_lab.policy import money_note
+from credit_lab.studies import data_quality
+from credit_lab.studies.losses import Losses
+from credit_lab.studies.review import Review
+
+if TYPE_CHECKING:
+    from credit_lab.backtest import claim_test
+
+
+def money_text(amount: float, currency: str) -> str:
+    """Amount in words a table of figures does not need: 21.8 million CNY.
+
+    >>> money_text(21_837_143.5, "CNY"), money_text(-950.0, "USD")
+    ('21.8 million CNY', '-950 USD')
+    """
+    return language.money(amount, currency)
+
+
+def headline(review: Review) -> list[str]:
+    """The three to five sentences a manager reads first."""
+    values, why = review.kpis.set_index("formula_id"), review.unmeasured
+    total = float(review.identity.set_index("line").loc["sum", "amount"])
+    late, ending = values.loc["overdue_ratio", "value"], values.loc["dso.period_end", "value"]
+    owed = money_text(total, review.currency)
+    countback = moved(
+        "DSO by countback (dso.countback)", values.loc["dso.countback"], "days", worse_is_up=True,
+        why=why.get("dso.countback", ""),
+    )  # fmt: skip
+    if np.isfinite(ending):
+        countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
+    sentences = [
+        f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; {late:.1%} of open "
+        "invoices were overdue."
+        if np.isfinite(late)
+        else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; no invoice was "
+        "open.",
+        countback,
+        moved("Average days delinquent (add)", values.loc["add"], "days", worse_is_up=True, why=why.get("add", "")),
+        _concentrated(review),
+    ]
+    sentences += [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
+    return [*sentences, *unmeasured(review), *money_note(review.policy)]
+
+
+def _concentrated(review: Review) -> str:
+    """The largest customers against the policy's cap."""
+    top = review.concentration.set_index("measure")["value"]
+    cap = review.policy.risk_appetite.single_name_cap
+    if not top["largest 1"] > 0:
+        return "No customer owes anything on balance."
+    over = int((review.balances["share"] > cap).sum())
+    limit = f"; {over} above" if over else "; nobody above"
+    return (
+        f"The largest customer holds {top['largest 1']:.1%} and the ten largest {top['largest 10']:.1%} of receivables"
+        f"{limit} the policy's cap of {cap:.0%}."
+    )
+
+
+def unmeasured(review: Review) -> list[str]:
+    """Key figures without a value by reason, one sentence each; a dash in a table does not say why."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in review.unmeasured.items():
+        by_reason.setdefault(reason, []).append(name)
+    return [f"Not measured ({', '.join(names)}): {reason}." for reason, names in by_reason.items()]
+
+
+def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5, why: str = "") -> str:
+    """One figure against the period before; movements within `noise` are called unchanged, one without a value is
+    said to be not measured and `why`.
+
+    >>> moved("DSO", pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5}), "days", worse_is_up=True)
+    'DSO rose by 3.5 days to 55.5 (worse).'
+    """
+    if not np.isfinite(row["value"]):
+        return f"{name} is not measured: {why}." if why else f"{name} is not measured."
+    if not np.isfinite(row["previous"]):
+        return f"{name} is {row['value']:.1f} {unit}; there is no figure of the period before to compare with."
+    if abs(row["change"]) <= noise:
+        return f"{name} is {row['value']:.1f} {unit}, unchanged within {noise} {unit}."
+    rose, size = row["change"] > 0, f"{abs(row['change']):.1f} {unit}"
+    judged = "worse" if rose == worse_is_up else "better"
+    if rose:
+        return f"{name} rose by {size} to {row['value']:.1f} ({judged})."
+    return f"{name} fell by {size} to {row['value']:.1f} ({judged})."
+
+
+def quality(review: Review) -> str:
+    """What became of the rows that were read, and whether the balance ties to the control account."""
+    difference = money.text(_apart(review), review.currency)
+    tied = f"Buckets, unapplied cash and credit notes differ from the documents by {difference} {review.currency}."
+    return " ".join([data_quality.rows_line(review.accounting), tied, data_quality.control_line(review.control)])
+
+
+def _apart(review: Review) -> float:
+    """Buckets, unapplied cash and credit notes less the documents: exactly 0.0, or there is a defect."""
+    return float(review.identity.set_index("line").loc["difference", "amount"])
+
+
+def verdicts(review: Review) -> dict[str, str]:
+    """Traffic lights with their reasons, for the top of the report and for run.json."""
+    values = review.kpis.set_index("formula_id")["value"]
+    appetite = review.policy.risk_appetite
+    top = float(review.balances["share"].max()) if len(review.balances) else np.nan
+    dso, lost = values["dso.period_end"], values["bad_debt_ratio.period"]
+    lights = {
+        "ledger reconciles": reconcile.light(
+            review.control, review.currency, own=_apart(review), since=review.period.start
+        ),
+        "DSO within target": (
+            "ok" if dso <= appetite.target_dso else "act",
+            f"{dso:.1f} days, target {appetite.target_dso:g}",
+        )
+        if np.isfinite(dso)
+        else ("not measured", review.unmeasured["dso.period_end"]),
+        "losses within budget": (
+            "ok" if lost <= appetite.expected_loss_budget else "act",
+            f"net write-offs {lost:.2%} of sales, budget {appetite.expected_loss_budget:.2%}",
+        )
+        if np.isfinite(lost)
+        else ("not measured", review.unmeasured["bad_debt_ratio.period"]),
+        "largest customer within cap": (
+            "ok" if top <= appetite.single_name_cap else "act",
+            f"{top:.1%} of receivables, cap {appetite.single_name_cap:.0%}",
+        )
+        if np.isfinite(top)
+        else ("not measured", "no customer owes anything on balance"),
+    }
+    return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
+
+
+def replay_headline(run: Duel) -> list[str]:
+    """What the challenger would have changed, in three sentences, without more certainty than a replay has."""
+    values = run.comparison.set_index("metric")
+    sales, open_, lost = (
+        values.loc[name] for name in ("sales allowed", "receivables turnover", "refused and later written off")
+    )
+    more = values.loc["share of sales refused"]
+    if not np.isfinite(more[["a", "b"]].astype(float)).all():
+        return ["Nothing was sold in the months compared, so the policies cannot be told apart."]
+    differ = float(ratio(sales["difference"], sales["a"]))
+    refused = f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} {more['b']:.1%}"
+    text = [f"{refused}; sales allowed differ by {differ:+.1%}." if np.isfinite(differ) else f"{refused}."]
+    change = float(ratio(open_["difference"], open_["a"]))
+    if not np.isfinite(change):
+        text.append("Receivables turnover cannot be compared: one policy left no balances.")
+    elif abs(change) < 0.01:
+        text.append(f"Receivables turnover is the same within 1 % ({open_['a']:.2f} against {open_['b']:.2f} a year).")
+    else:
+        verb = "rises" if change > 0 else "falls"
+        text.append(
+            f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to {open_['b']:.2f} a year."
+        )
+    if lost["a"] == 0 == lost["b"]:
+        known = run.a.invoices["written_off"].gt(0).any()
+        return [
+            *text,
+            "Neither policy would have refused an invoice that was written off later."
+            if known
+            else "No write-off is known in these data, so nothing can be said about bad debt.",
+        ]
+    if lost["difference"] > 0:
+        cost = sales["difference"] / -lost["difference"] if lost["difference"] else np.nan
+        return [
+            *text,
+            f"{run.b.policy} would have kept {lost['difference']:,.0f} more of later written-off invoices off the "
+            f"books, at {abs(cost):,.0f} of sales given up for each unit of loss avoided.",
+        ]
+    if lost["difference"] < 0:
+        return [*text, f"{run.b.policy} would have let {-lost['difference']:,.0f} more of later losses through."]
+    return [*text, "Both policies would have met the same losses."]
+
+
+def replay_verdicts(run: Duel) -> dict[str, str]:
+    """Main figures of a backtest for run.json."""
+    values = run.comparison.set_index("metric")
+    forms = {"money": "{:,.0f}", "share": "{:.1%}", "times a year": "{:.2f} times a year"}
+    chosen = ("sales allowed", "share of sales refused", "receivables turnover", "refused and later written off")
+    return {
+        name: ", ".join(f"{side} {forms[values.loc[name, 'unit']].format(values.loc[name, side])}" for side in "ab")
+        for name in chosen
+    }
+
+
+def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
+    """The verdict on each claim in the language of the report, or why there is none."""
+    return [
+        claims_text.sentence(one.verdict, language.current()) if one.verdict else one.sentence
+        for one in tested.values()
+    ]
+
+
+def losses_headline(found: Losses, currency: str) -> list[str]:
+    """What the loss tables say, in sentences; what they cannot say, too."""
+    text = []
+    if len(found.allowance) and found.allowance["open"].sum() > 0:
+        total, open_ = found.allowance["allowance"].sum(), found.allowance["open"].sum()
+        text.append(
+            f"Loss rates of the past applied to today's ages give an allowance of {money_text(total, currency)}, "
+            f"{total / open_:.1%} of open invoices."
+        )
+    if len(found.backtest):
+        expected, lost = found.backtest["allowance"].sum(), found.backtest["lost"].sum()
+        verdict = "enough" if expected >= lost else "too little"
+        text.append(
+            f"A year ago the same method would have set aside {money_text(expected, currency)}; "
+            f"{money_text(lost, currency)} of those items were lost since: {verdict}."
+        )
+    if len(found.bridge):
+        whole = found.bridge.iloc[-1]
+        part = whole[["terms", "delinquency", "calendar", "mix"]].abs().idxmax()
+        text.append(
+            f"DSO moved by {whole['total']:+.1f} days within a year, most of it by {part} ({whole[part]:+.1f})."
+        )
+    return [*text, *found.notes]
