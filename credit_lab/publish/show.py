@@ -153,8 +153,6 @@ def table(
     rows : show only so many and say how many there are
     """
     frame, left_out = privacy.hidden(frame)
-    caption = f"{caption}, {currency}" if currency and currency not in caption else caption
-    caption = f"{caption} ({left_out})" if left_out else caption
     shown = frame.head(rows) if rows is not None else frame
     units = {**_BY_NAME, **dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days"), **dict.fromkeys(fine, "fine")}
     if "unit" in frame:
@@ -165,7 +163,7 @@ def table(
         for name in shown
     ]  # fmt: skip
     raw = [[summary.plain(value) for value in record] for record in shown.itertuples(index=False, name=None)]
-    caption = say(caption)
+    caption = language.captioned(caption, "" if currency in caption else currency, left_out)
     record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
     record = _named(record, id)
     if frame.empty:
