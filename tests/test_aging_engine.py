@@ -89,7 +89,7 @@ def test_a_large_ledger_goes_through_the_engine_with_the_same_figures(sample, mo
     import sys
 
     expected = aging.series(sample, ENDS, by=("region",))
-    monkeypatch.setattr(sys.modules["credit_lab.aging.series"], "LARGE", 10)
+    monkeypatch.setattr(many_dates, "LARGE", 10)
     pd.testing.assert_frame_equal(aging.series(sample, ENDS, by=("region",)), expected)
 
 

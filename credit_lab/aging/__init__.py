@@ -2,9 +2,9 @@
 
 from credit_lab.aging.buckets import Buckets
 from credit_lab.aging.engine import Store, store, store_at, stored
-from credit_lab.aging.open_items import bucket_sums, bucket_table, only_invoices, open_items
-from credit_lab.aging.revaluation import revaluation
-from credit_lab.aging.series import series
+from credit_lab.aging.items import bucket_sums, bucket_table, only_invoices, open_items
+from credit_lab.aging.foreign_currency import revaluation
+from credit_lab.aging.many_dates import series
 
 __all__ = [
     "Buckets",

@@ -3,7 +3,7 @@
 from credit_lab.governance.entries import DEFAULT, Register, approve, enter, retire, validate
 from credit_lab.governance.identity import Identity, of_payment_time, of_policy, of_scorecard
 from credit_lab.governance.model import GovernanceError, Model, Validation
-from credit_lab.governance.standing import Standing, standing, verdicts
+from credit_lab.governance.status import Standing, standing, verdicts
 
 __all__ = [
     "DEFAULT",

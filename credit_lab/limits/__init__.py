@@ -9,6 +9,6 @@ from credit_lab.limits.comparison import bench
 from credit_lab.limits.exposures import exposure
 from credit_lab.limits.methods import METHODS, method, sales_forecast
 from credit_lab.limits.quarterly import review
-from credit_lab.limits.review import propose
+from credit_lab.limits.proposals import propose
 
 __all__ = ["METHODS", "bench", "exposure", "method", "propose", "review", "sales_forecast"]

@@ -17,7 +17,7 @@ from credit_lab.synthetic.firm import (
     Settlement,
     Stage,
 )
-from credit_lab.synthetic.generate import generate
+from credit_lab.synthetic.generator import generate
 
 __all__ = [
     "GRADES",
