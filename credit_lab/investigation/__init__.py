@@ -1,5 +1,6 @@
 """Row 3: credit files (信用档案) from claims by several sources: completeness, freshness, verification, matching."""
 
+from credit_lab import lazy
 from credit_lab.investigation.files import Files, credit_files, events, tiers
 from credit_lab.investigation.invoices import invoice_file
 from credit_lab.investigation.matching import clean_name, duplicates, name_clusters, pair_figures
@@ -22,3 +23,5 @@ __all__ = [
     "tiers",
     "verify",
 ]
+
+lazy.attach(__name__)

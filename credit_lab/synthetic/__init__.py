@@ -4,6 +4,7 @@
 with. docs/synthetic.md tells how the world works.
 """
 
+from credit_lab import lazy
 from credit_lab.synthetic.facts import register_export
 from credit_lab.synthetic.firm import (
     GRADES,
@@ -33,3 +34,5 @@ __all__ = [
     "generate",
     "register_export",
 ]
+
+lazy.attach(__name__)
