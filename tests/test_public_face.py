@@ -53,9 +53,11 @@ FRESH = """
 import sys
 import credit_lab as cl
 assert "numpy" not in sys.modules, "import credit_lab is not light"
-from functools import reduce
 for name in sys.argv[1:]:
-    reduce(getattr, name.split("."), cl)
+    place = cl
+    for part in name.split("."):
+        if part not in getattr(place, "__dataclass_fields__", ()):  # a column of a record
+            place = getattr(place, part)
 """
 # Settings of a policy and what a ledger does are named like parts of the package.
 NOT_PARTS = {"limits.rounding", "evaluation.scale", "ledger.up_to", "ledger.known_by"}
