@@ -10,7 +10,7 @@ from credit_lab import ledger, studies
 from credit_lab import policy as policies
 from credit_lab.collection import ladder
 from credit_lab.limits import quarterly
-from credit_lab.limits.review import propose
+from credit_lab.limits.proposals import propose
 from credit_lab.monitoring import contracts
 from credit_lab.studies import collecting, collecting_text, credit_files, granting, text
 from tests.ledgers import allocation, invoice, payment
