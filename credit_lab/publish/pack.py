@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from credit_lab import language, origin
@@ -208,13 +209,14 @@ def of_report(
     return Pack(title, dict(facts), (Part(notebook, "made", "", folder, run),), tuple(formats))
 
 
-# Format → what writes it into the folder of the pack.
-WRITERS: dict[str, Callable[[Pack, Path], Path]] = {
-    "html": _write_html, "pdf": _write_pdf, "pptx": _write_deck, "xlsx": _write_workbook,
-}  # fmt: skip
+Writer = Callable[[Pack, Path], Path]
+# Format → what writes it into the folder of the pack; read only: a format of one's own is passed to `make`.
+WRITERS: Mapping[str, Writer] = MappingProxyType(
+    {"html": _write_html, "pdf": _write_pdf, "pptx": _write_deck, "xlsx": _write_workbook}
+)
 
 
-def known_formats(formats: Sequence[str]) -> None:
+def known_formats(formats: Sequence[str], writers: Mapping[str, Writer] = WRITERS) -> None:
     """Refuse a format that nothing writes.
 
     Raises
@@ -223,8 +225,8 @@ def known_formats(formats: Sequence[str]) -> None:
         With those there are.
     """
     for name in formats:
-        if name not in WRITERS:
-            raise ReportError(f"format {name!r} is unknown; choose of {', '.join(WRITERS)}")
+        if name not in writers:
+            raise ReportError(f"format {name!r} is unknown; choose of {', '.join(writers)}")
 
 
 def make(
@@ -236,6 +238,7 @@ def make(
     facts: Mapping[str, str],
     inputs: str,
     formats: Sequence[str] = ("html",),
+    writers: Mapping[str, Writer] = WRITERS,
     resume: bool = False,
     workers: int = 2,
     say: Callable[[str], None] = lambda _: None,
@@ -247,7 +250,7 @@ def make(
     parameters : by name; each notebook gets those it knows
     facts : shown on the cover
     inputs : digest of everything that goes in besides notebooks, parameters and code (ledger, policies)
-    formats : of `WRITERS`
+    formats : of `writers`, which write into the folder of the pack
     resume : use notebooks that an interrupted run with the same inputs has finished
     say : told one line per notebook
 
@@ -256,7 +259,7 @@ def make(
     ReportError
         An unknown format; another run is working on the same target; not one notebook could be made.
     """
-    known_formats(formats)
+    known_formats(formats, writers)
     started, clock = time.time(), time.monotonic()
     parameters, aside = without_passwords(parameters), unfinished(target)
     without_passwords({"out": str(target)})
@@ -275,7 +278,7 @@ def make(
         pack = Pack(title, dict(facts), tuple(parts[notebook.stem] for notebook in notebooks), tuple(formats))
         if not pack.made:
             raise ReportError("no part of the pack could be made:\n" + "\n".join(pack.missing))
-        files = [WRITERS[name](pack, aside).name for name in formats]
+        files = [writers[name](pack, aside).name for name in formats]
         record = _record(pack, parameters, files, started, time.monotonic() - clock)
         record["after"] = round(time.monotonic() - executed, 1)
         (aside / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
