@@ -15,12 +15,13 @@ from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import alerts, contracts, holds, signals
 from credit_lab.policy import Policy, in_currency, money_note
+from credit_lab.studies.record import Record
 
 COLUMNS, OWN = ("amount", "disputed"), ("past_median",)
 
 
 @dataclass(frozen=True)
-class CashOutlook:
+class CashOutlook(Record, prefix="cash_"):
     """Cash to come, and how good such forecasts were.
 
     Attributes
@@ -45,10 +46,6 @@ class CashOutlook:
     model: pd.DataFrame
     shocks: cash_forecast.Shocks
     notes: tuple[str, ...]
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"cash_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
 
 
 def cash_outlook(
@@ -161,7 +158,7 @@ def _cash_notes(known: spells.Spells, shocks: cash_forecast.Shocks, tuned: bool,
 
 
 @dataclass(frozen=True)
-class EarlyWarning:
+class EarlyWarning(Record, prefix="warning_"):
     """Alerts of the day, what each rule was worth before, what contracts and holds show.
 
     Attributes
@@ -183,10 +180,6 @@ class EarlyWarning:
     findings: pd.DataFrame
     holds: pd.DataFrame
     absent: pd.DataFrame
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"warning_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
 
 
 def early_warning(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, horizon_days: int = 365) -> EarlyWarning:

@@ -10,6 +10,7 @@ from credit_lab.errors import CreditLabError, MoneyNotKnown, PeriodError
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import METHODS, authority, comparison, exposures, portfolio, quarterly, tail_risk, terms, trial
 from credit_lab.policy import Policy, in_currency, need_amounts
+from credit_lab.studies.record import Record
 from credit_lab.studies.text import money_text
 from credit_lab.transfer import Factoring, Insurance, factor, insure
 
@@ -297,7 +298,7 @@ def section(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, scenarios: i
 
 
 @dataclass(frozen=True)
-class TermsStudy:
+class TermsStudy(Record, prefix="terms_"):
     """Terms and discounts.
 
     Attributes
@@ -312,10 +313,6 @@ class TermsStudy:
     offers: pd.DataFrame
     response: pd.DataFrame
     beyond_law: pd.DataFrame
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"terms_{name}": value for name, value in vars(self).items()}
 
 
 def terms_study(

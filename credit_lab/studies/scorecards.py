@@ -24,10 +24,11 @@ from credit_lab.scoring import (
     validate,
 )  # fmt: skip
 from credit_lab.studies.modelling import Modelling, Rows, divide, read, typed
+from credit_lab.studies.record import Record
 
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Record, prefix="validation_"):
     """A card on rows it was not fitted on.
 
     Attributes
@@ -49,10 +50,6 @@ class Validation:
     tests: pd.DataFrame
     over_time: pd.DataFrame
     unseen: pd.DataFrame
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"validation_{name}": value for name, value in vars(self).items()}
 
 
 # Upper PD bounds of the default master scale, about doubling from grade to grade.
@@ -92,7 +89,7 @@ def validation(
 
 
 @dataclass(frozen=True)
-class Design:
+class Design(Record, prefix="scorecard_"):
     """Everything about how a card was made, for the model document.
 
     Attributes
@@ -129,9 +126,8 @@ class Design:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name, as they are saved beside the document."""
-        flat = {name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
-        flat["path"] = self.path.assign(features=self.path["features"].map(" ".join))
-        return {f"scorecard_{name}": frame for name, frame in flat.items()} | self.validation.tables()
+        path = self.path.assign(features=self.path["features"].map(" ".join))
+        return super().tables() | {"scorecard_path": path} | self.validation.tables()
 
 
 @dataclass(frozen=True)
