@@ -24,7 +24,8 @@ class Package:
     def __init__(self, files: dict[str, str]) -> None:
         self.trees = {module: ast.parse(text) for module, text in files.items()}
         self.names: dict[str, dict[str, str | Definition]] = {}
-        for module in sorted(files, key=lambda name: -name.count(".")):
+        packages = {name for name in files if any(other.startswith(f"{name}.") for other in files)}
+        for module in sorted(files, key=lambda name: name not in packages):  # first those that hand names on
             self.names[module] = self.imported(self.trees[module])
 
     def imported(self, tree: ast.AST) -> dict[str, str | Definition]:
@@ -68,8 +69,8 @@ class Package:
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 if node.value.isidentifier():
                     yield node.value  # getattr, a column made of a property
-                elif node.value.startswith(("from credit_lab", "import credit_lab")):  # another process runs it
-                    code = ast.parse(node.value)
+                elif code := re.search(r"(from|import) credit_lab\S* .*\(\)$", node.value):  # another process runs it
+                    code = ast.parse(code[0])
                     yield from self.used(code, module, self.imported(code))
 
 
@@ -101,8 +102,8 @@ def starting(package: Package) -> set[str | Definition]:
     for module, tree in package.trees.items():
         for node in tree.body:
             if isinstance(node, ast.FunctionDef):
-                if any(".command" in ast.unparse(one) for one in node.decorator_list):
-                    found.add((module, node.name))
+                if any(re.search(r"\b(command|callback|method)\(", ast.unparse(one)) for one in node.decorator_list):
+                    found.add((module, node.name))  # whoever wrote the decorator calls it
             elif not isinstance(node, ast.ClassDef) and not ast.unparse(node).startswith("__all__"):
                 found |= set(package.used(node, module, package.names[module]))
     return found
@@ -178,4 +179,7 @@ def same_again(): same()
     code = ast.parse("import credit_lab as cl\ncl.a.offered()\nfrom credit_lab.a import c\nc.other('same')")
     package = Package(files)
     named = set(package.used(code, "", package.imported(code)))
-    assert {one for one in named if isinstance(one, tuple)} >= {("credit_lab.a.b", "offered"), ("credit_lab.a.c", "other")}
+    assert {one for one in named if isinstance(one, tuple)} >= {
+        ("credit_lab.a.b", "offered"),
+        ("credit_lab.a.c", "other"),
+    }

@@ -21,7 +21,7 @@ from credit_lab.simulation import (
 )  # fmt: skip
 from credit_lab.simulation.agenda import gather, put
 from credit_lab.simulation.clock import burnt, ends_on
-from credit_lab.simulation.outcome import AT, by_segment, until_precise
+from credit_lab.simulation.outcome import AT, by_segment
 from credit_lab.simulation.records import MEASURES
 from credit_lab.simulation.run import many, one
 from credit_lab.simulation.search import frontier, one_at_a_time, search, sobol, turned
@@ -363,14 +363,6 @@ def test_measures_add_up(pair):
     with pytest.raises(SimulationError, match="no segment column"):
         by_segment(base, "planet")
     assert (base.interval()["low"] <= base.interval()["high"]).all()
-
-
-def test_replicates_until_precise(pair):
-    world, rules, span, _ = pair
-    found, reached = until_precise(world, rules, rules.scaled(0.8), span, seed=1, error=1e12)
-    assert (found.replicates, reached) == (16, True)
-    found, reached = until_precise(world, rules, rules.scaled(0.8), span, seed=1, error=0, most=32)
-    assert (found.replicates, reached) == (32, False)
 
 
 # ---- search --------------------
