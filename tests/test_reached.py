@@ -9,8 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# Public names that nothing reaches yet, each with the work that will.
-KEPT: dict[str, str] = {}
+# Public names that nothing reaches yet, each with the work that will; what they call is kept with them.
+LIMITS = "the limit decision, which anchors default probabilities to a long-run rate"
+COLLECTORS = "the collectors' day's work"
+KEPT = {
+    "scoring.calibrate.anchored": LIMITS,
+    "scoring.calibrate.long_run_rate": LIMITS,
+    "collection.worklist.when_to_stop": COLLECTORS,
+    "collection.worklist.Outside": COLLECTORS,
+    "collection.worklist.monthly_probability": COLLECTORS,
+    "collection.worklist.stop_pursuit_age": COLLECTORS,
+    "monitoring.statements.read_statement": COLLECTORS,
+    "monitoring.statements.reconcile": COLLECTORS,
+}
 # Methods of classes of the standard library that are made stricter here: it calls them.
 INHERITED = {"ledger.limits.Gunzip.read1", "ledger.limits.Gunzip.readinto"}
 # Decorators under which a method waits for a call by its name; others (validators) hand it to somebody.
@@ -117,8 +128,8 @@ def outside() -> Iterator[tuple[str, ast.Module]]:
         for file in sorted((ROOT / folder).glob("*.py")):
             yield file.name, ast.parse(file.read_text(encoding="utf-8"))
     for file in [*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md")]:
-        for block in re.findall(r"```python[^\n]*\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL):
-            yield file.name, ast.parse(block)
+        blocks = re.findall(r"```python[^\n]*\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL)
+        yield file.name, ast.parse("\n".join(blocks))
 
 
 def unreached(package: Package, start: set[str | Definition]) -> set[str]:
@@ -152,7 +163,10 @@ def read() -> Package:
 
 def test_every_public_name_is_reached_or_kept_for_named_work():
     package = read()
-    assert unreached(package, starting(package)) == set(KEPT)
+    start = starting(package)
+    assert unreached(package, start) >= set(KEPT), "reached by now: take it off the list"
+    kept = {("credit_lab." + module, name) for module, _, name in (one.rpartition(".") for one in KEPT)}
+    assert unreached(package, start | kept) == set(), "nobody can run these: wire them in, or delete them"
 
 
 def test_what_counts_as_reached():
