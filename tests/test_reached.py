@@ -20,7 +20,6 @@ KEPT = {
     "collection.worklist.monthly_probability": COLLECTORS,
     "collection.worklist.stop_pursuit_age": COLLECTORS,
     "monitoring.statements.read_statement": COLLECTORS,
-    "monitoring.statements.reconcile": COLLECTORS,
 }
 # Methods of classes of the standard library that are made stricter here: it calls them.
 INHERITED = {"ledger.limits.Gunzip.read1", "ledger.limits.Gunzip.readinto"}
