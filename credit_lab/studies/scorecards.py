@@ -36,7 +36,8 @@ class Validation(Record, prefix="validation_"):
     performance : metric, value, low, high (95 %)
     curve : calibration by groups, see `validate.calibration_curve`
     roc, cap : curves, see `validate`
-    grades : tests by grade of the master scale, see `calibrate.by_grade`
+    grades : tests by grade of the master scale, see `calibrate.by_grade`, and prudent_pd, the
+        most prudent upper bound of the PD (Pluto and Tasche, 75 %, independent defaults)
     tests : name, statistic, p_value of Hosmer-Lemeshow and Spiegelhalter
     over_time : performance by period; empty without dates
     unseen : values the card had never met
@@ -75,7 +76,7 @@ def validation(
         validate.calibration_curve(y, p),
         validate.roc(y, p),
         validate.cap(y, p),
-        calibrate.by_grade(calibrate.assign(p, scale or MASTER_SCALE), p, y),
+        _bounded(calibrate.by_grade(calibrate.assign(p, scale or MASTER_SCALE), p, y)),
         pd.DataFrame(
             [
                 ("Hosmer-Lemeshow", hl["statistic"], hl["p_value"]),
@@ -86,6 +87,12 @@ def validation(
         over_time,
         card.unseen(X),
     )
+
+
+def _bounded(grades: pd.DataFrame) -> pd.DataFrame:
+    """Grades of `calibrate.by_grade` (the last row is all) with prudent_pd."""
+    bounds = low_default.pluto_tasche(grades["rows"].iloc[:-1], grades["events"].iloc[:-1])
+    return grades.assign(prudent_pd=[*bounds, np.nan])
 
 
 @dataclass(frozen=True)
