@@ -137,7 +137,7 @@ def test_writers_at_the_same_time_lose_nothing(path):
 def test_standing_is_said_for_every_state(path, tmp_path):
     rules = policy.load(BASELINE)
     assert governed.verdicts(str(path), rules) == {}
-    assert "No register of models is kept" in governed.lines(str(path), rules)[0]
+    assert "No register of models is kept" in governed.lines(str(path), rules)["models"]
     one = governance.of_policy(rules)
 
     def light(day=DAY):
@@ -154,7 +154,7 @@ def test_standing_is_said_for_every_state(path, tmp_path):
     assert both["models approved"].startswith("act: ") and "draft" in both["models approved"]
     governance.retire(path, model.id, by="Cy Ma", on=DAY, reason="drifted")
     assert light().light == "stop"
-    assert governed.lines(str(path), rules) == [] and other.state == "draft"
+    assert governed.lines(str(path), rules) == {} and other.state == "draft"
 
 
 def test_the_register_as_of_a_day(path, tmp_path):
