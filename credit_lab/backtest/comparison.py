@@ -99,7 +99,14 @@ class Duel:
         return named | both
 
 
-def duel(ledger: Ledger, a: Policy, b: Policy, *, start: str = "", end: str = "") -> Duel:
+def duel(
+    ledger: Ledger,
+    a: Policy,
+    b: Policy,
+    *,
+    start: str | pd.Timestamp = "",
+    end: str | pd.Timestamp = "",
+) -> Duel:
     """Replay two policies on one ledger; dates as text, empty for the whole ledger (last whole month).
 
     Raises
