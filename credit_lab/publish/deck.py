@@ -4,12 +4,12 @@ Titles are sentences the report itself says; charts are drawn from the tables sa
 ledger cannot give is left out.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from credit_lab import language, spreadsheet, summary
+from credit_lab import labels, language, spreadsheet, summary
 from credit_lab.figures import canvas
 from credit_lab.publish import show, slides
 from credit_lab.publish.artefacts import Artefact, Figure, Heading, Sentences
@@ -44,12 +44,14 @@ class Story:
     def _of(self, section: str) -> list[Artefact]:
         return [one for one in self.shown if one.section.partition(" ")[0] == section]
 
-    def sources(self, table: str, ids: str = "") -> tuple[str, ...]:
-        """Speaker notes: where the numbers of a slide come from."""
+    def sources(self, table: str, ids: Iterable[str] = ()) -> tuple[str, ...]:
+        """Speaker notes: where the numbers of a slide come from; `ids` of formulas."""
+        file = f"tables/{table}.csv" if not self.table(table).empty else "run.json"
+        formulas = "; ".join(labels.formula(one, language.current()) for one in ids)
         facts = [f"{name}: {text}" for name, text in self.facts.items()]
         return (
-            f"Source: table {table} (tables/{table}.csv), notebook {self.name}",
-            f"Formulas: {ids}" if ids else "",
+            f"Source: {file}, notebook {self.name}.ipynb",
+            f"Formulas: {formulas}" if formulas else "",
             *facts,
         )
 
@@ -66,7 +68,7 @@ def tell(story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, st
     head = next((one for one in story.shown if isinstance(one, Heading)), None)
     lines = [head.line] if head else []
     lines += [f"{name}: {text}" for name, text in story.facts.items()]
-    yield Slide(title, tuple(lines), "", story.sources("review"))
+    yield Slide(title, tuple(lines), "", story.sources(""))
     yield _verdicts(story, verdicts)
     found = [story.sentence("", at) for at in range(6)]
     if found[0]:
@@ -78,7 +80,7 @@ def tell(story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, st
     if others:
         rows = tuple((name, finding) for name, finding in others if finding)
         yield Slide(
-            rows[0][1], Grid(("step", "finding"), rows, widths=(0.22, 0.78)), _facts(story), story.sources("index")
+            rows[0][1], Grid(("step", "finding"), rows, widths=(0.22, 0.78)), _facts(story), story.sources("")
         )
 
 
@@ -101,7 +103,7 @@ def _verdicts(story: Story, verdicts: dict[str, str]) -> Slide:
     grid = Grid(
         ("light", "check", "why"), tuple((light, name, reason) for name, light, reason in parts), widths=(0.1, 0.4, 0.5)
     )
-    return Slide(said, grid, _facts(story), story.sources("run.json"), tuple(light for _, light, _ in parts))
+    return Slide(said, grid, _facts(story), story.sources(""), tuple(light for _, light, _ in parts))
 
 
 def _kpis(story: Story) -> Slide | None:
@@ -109,14 +111,14 @@ def _kpis(story: Story) -> Slide | None:
     if table.empty:
         return None
     rows = tuple(
-        (row.name_, *(show.cell(_number(value), row.unit) for value in (row.value, row.previous, row.change)), row.unit,
-         row.formula_id)
+        (row.name_, *(show.cell(_number(value), row.unit) for value in (row.value, row.previous, row.change)),
+         labels.unit(row.unit, language.current()))
         for row in table.rename(columns={"name": "name_"}).itertuples()
     )  # fmt: skip
-    head = ("key figure", "now", "before", "change", "unit", "formula id")
-    grid = Grid(head, rows, right=(1, 2, 3), widths=(0.3, 0.1, 0.1, 0.1, 0.13, 0.27))
-    ids = ", ".join(table["formula_id"])
-    return Slide(story.sentence("", 1) or story.sentence(""), grid, _facts(story), story.sources("kpis", ids))
+    head = ("key figure", "now", "before", "change", "unit")
+    grid = Grid(head, rows, right=(1, 2, 3), widths=(0.4, 0.15, 0.15, 0.15, 0.15))
+    said = story.sentence("", 1) or story.sentence("")
+    return Slide(said, grid, _facts(story), story.sources("kpis", table["formula_id"]))
 
 
 def _number(value: object) -> float:
@@ -151,11 +153,11 @@ def _dso(story: Story) -> Slide | None:
         return None
     ids = ("dso.period_end", "dso.countback", "dso.best_possible")
     series = tuple(
-        Series(name, _values(table[name]), colour)
+        Series(labels.formula(name, language.current()), _values(table[name]), colour)
         for name, colour in zip(ids, (canvas.BLUE, canvas.ORANGE, canvas.GREY), strict=True)
     )
     chart = Chart("lines", tuple(table["month"].str[:7]), series, "days", "#,##0", figure.alt)
-    return _slide(figure, chart, story.sources("kpi_series", ", ".join(ids)))
+    return _slide(figure, chart, story.sources("kpi_series", ids))
 
 
 def _bridge(story: Story) -> Slide | None:
@@ -164,13 +166,13 @@ def _bridge(story: Story) -> Slide | None:
         return None
     amount = table["amount"].astype(float)
     rows = tuple(
-        (str(part), show.cell(_number(days), "days"), show.cell(_number(value)))
+        (language.value(str(part), "part", ()), show.cell(_number(days), "days"), show.cell(_number(value)))
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
     grid = Grid(
         ("part", "days", language.unit_of(story.currency) or "amount"), rows, right=(1, 2), widths=(0.5, 0.2, 0.3)
     )
-    return Slide(figure.finding, grid, figure.note, story.sources("bridge", "kpi.bridge"))
+    return Slide(figure.finding, grid, figure.note, story.sources("bridge", ("kpi.bridge",)))
 
 
 def _losses(story: Story) -> Slide | None:
@@ -181,8 +183,8 @@ def _losses(story: Story) -> Slide | None:
     scale, unit = canvas.scale(table["allowance"].astype(float), currency)
     series = (Series("allowance", _values(table["allowance"], scale), canvas.BLUE),)
     alt = "Columns: loss allowance by age of the open invoices"
-    chart = Chart("columns", tuple(name.replace("_", " ") for name in table["bucket"]), series, unit, "#,##0.0##", alt)
-    return Slide(story.sentence("4"), chart, _facts(story), story.sources("losses_allowance", "provision matrix"))
+    chart = Chart("columns", tuple(language.value(name, "bucket", ()) for name in table["bucket"]), series, unit, "#,##0.0##", alt)
+    return Slide(story.sentence("4"), chart, _facts(story), story.sources("losses_allowance"))
 
 
 def _exposure(story: Story) -> Slide | None:
@@ -215,13 +217,13 @@ def _limits(story: Story) -> Slide | None:
     table, said = story.table("limits_summary"), story.sentence("10")
     if table.empty or not said:
         return None
-    rows = tuple(tuple(_cell(value) for value in row) for row in table.itertuples(index=False))
+    rows = tuple(tuple(map(_cell, row, table)) for row in table.itertuples(index=False))
     head = tuple(language.title(str(name)) for name in table)
     return Slide(said, Grid(head, rows, tuple(range(1, len(head)))), _facts(story), story.sources("limits_summary"))
 
 
-def _cell(value: object) -> str:
-    return show.cell(None if pd.isna(value) else value)
+def _cell(value: object, column: str) -> str:
+    return language.value(value, column, ()) if isinstance(value, str) else show.cell(value)
 
 
 def _earlier(story: Story) -> Slide | None:

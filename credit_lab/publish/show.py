@@ -4,7 +4,7 @@ Everything shown has two faces: HTML for the reader, and a record (`RECORD`, pla
 is built, so that a page, a deck and a workbook show the same numbers. All HTML is built here, from the records, and
 everything that comes from data is escaped. The records:
 
-- table: caption, columns (name, title, unit, type), rows (raw values), total_rows
+- table: caption, columns (name, title, unit, type), rows (raw values), total_rows, names (of customers by id)
 - figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and height in inches,
   svg (gzip, base64), png (base64)
 - heading: title, line · sentences: lines · note: text · verdicts: lights (name, light, reason)
@@ -13,6 +13,7 @@ everything that comes from data is escaped. The records:
 import base64
 import gzip
 import html
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,9 +127,27 @@ def table(
     raw = [[summary.plain(value) for value in record] for record in shown.itertuples(index=False, name=None)]
     caption = say(caption)
     record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
+    record["names"] = _names(frame)
     if frame.empty:
         return Shown(nothing([caption]), record)
     return Shown(_table_html(shown, record), record)
+
+
+# Columns of customers, and the column that has their names already.
+_CUSTOMERS = {"customer_id": "name", "holder": "", "group_id": "", "other_id": "other_name"}
+
+
+def _names(frame: pd.DataFrame) -> dict[str, str]:
+    """Names of the customers of a table by id, but for those whose name stands beside; see `sharing.names`."""
+    columns = [one for one, beside in _CUSTOMERS.items() if one in frame and beside not in frame]
+    return {one: name for column in columns for one, name in sharing.names(frame[column].unique()).items()}
+
+
+def words(text: str, column: str, columns: Sequence[str], names: Mapping[str, str]) -> str:
+    """A text of a table as readers see it: words for codes, a customer's name with the id."""
+    if column in _CUSTOMERS and text in names and _CUSTOMERS[column] not in columns:
+        return sharing.called(names[text], text)
+    return language.value(text, column, columns)
 
 
 def nothing(captions: list[str]) -> str:
@@ -137,8 +156,13 @@ def nothing(captions: list[str]) -> str:
     return f"<p class='empty'>{_escaped(said)}</p>"
 
 
+_NAMED = {"name", "ratio"}  # columns that say what a formula gives: its id need not stand beside
+
+
 def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
-    columns = record["columns"]
+    said = not _NAMED.isdisjoint(shown)
+    at = [at for at, one in enumerate(record["columns"]) if one["name"] != "formula_id" or not said]
+    shown, columns = shown.iloc[:, at], [record["columns"][one] for one in at]
     unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
     names = [one["name"] for one in columns]
     head = "".join(f"<th{_align(one, one['title'])} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
@@ -147,7 +171,7 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     for values in shown.itertuples(index=False, name=None):
         own = values[unit_at] if unit_at is not None else ""
         texts = [
-            language.value(cell(value, own if one["unit"] == "by row" else one["unit"]), one["name"], names)
+            words(value, one["name"], names, record["names"])
             if isinstance(value, str)
             else cell(value, own if one["unit"] == "by row" else one["unit"])
             for one, value in zip(columns, values, strict=True)
@@ -236,8 +260,8 @@ def figure(drawing: "Figure", alt: str) -> Shown:
     texts = [alt, *canvas.texts(drawing)]
     if privacy.withheld(texts):
         return note("A figure that shows single customers or counts of them is not shared.")
-    canvas.translate(drawing)
-    alt = say(alt)
+    canvas.translate(drawing, _shown)
+    alt = _shown(alt)
     svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
     titles = [text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())]
     width, height = drawing.get_size_inches()
@@ -256,16 +280,25 @@ def figure(drawing: "Figure", alt: str) -> Shown:
     return Shown(f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>", record)
 
 
+def _told(text: str) -> str:
+    """A sentence as it may leave the house, in the reader's language, with customers' names."""
+    return _shown(sharing.mentioned(text))
+
+
+def _shown(text: str) -> str:
+    return sharing.named(say(text))
+
+
 def heading(title: str, line: str) -> Shown:
     """Title of a report and the line under it."""
-    title, line = say(sharing.mentioned(title)), say(sharing.mentioned(line))
+    title, line = _told(title), _told(line)
     record = {"kind": "heading", "title": title, "line": line}
     return Shown(f"<h1>{_escaped(title)}</h1><p class='subtitle'>{_escaped(line)}</p>", record)
 
 
 def sentences(lines: list[str] | tuple[str, ...]) -> Shown:
     """Sentences as a list; nothing at all says so."""
-    lines = language.spoken([sharing.mentioned(line) for line in lines])
+    lines = [_told(line) for line in lines]
     record = {"kind": "sentences", "lines": lines}
     if not lines:
         return Shown(f"<p class='empty'>{_escaped(say('No findings.'))}</p>", record)
@@ -274,14 +307,14 @@ def sentences(lines: list[str] | tuple[str, ...]) -> Shown:
 
 def note(text: str) -> Shown:
     """A boxed note."""
-    text = say(sharing.mentioned(text))
+    text = _told(text)
     return Shown(f"<p class='note'>{_escaped(text)}</p>", {"kind": "note", "text": text})
 
 
 def lights(verdicts: dict[str, str]) -> Shown:
     """Traffic lights: name, light and reason; the light is also said in words."""
     split = {name: verdict.partition(": ")[::2] for name, verdict in verdicts.items()}
-    parts = [(say(name), light, say(reason)) for name, (light, reason) in split.items()]
+    parts = [(say(name), light, _told(reason)) for name, (light, reason) in split.items()]
     record = {"kind": "verdicts", "lights": [{"name": n, "light": light, "reason": r} for n, light, r in parts]}
     items = [
         f"<li class='{_escaped(light, quote=True)}'><strong>{_escaped(name)}</strong> "
