@@ -161,7 +161,8 @@ def markup(page: str) -> str:
 
 def value(text: str, column: str, columns: Iterable[str]) -> str:
     """A text of a table: words for codes, sentences of ours translated, what the user's data say as it is."""
-    own = column.endswith("_id") or column in _OWN or (column == "name" and "customer_id" in columns)
+    ids = column.endswith("_id") and column != "formula_id"
+    own = ids or column in _OWN or (column == "name" and "customer_id" in columns)
     if own or column in _NAMING:
         return labels.known(text, column, current(), own=own) or text
     found = labels.value(text, column, current())
