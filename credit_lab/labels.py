@@ -58,7 +58,25 @@ def value(code: str, name: str, lang: str) -> str:
 def known(code: str, name: str, lang: str, *, own: bool = False) -> str:
     """As `value`, but "" for a code that has no words; with `own`, only words made for this column count."""
     first = "units" if name == "unit" else f"values.{name}"
-    return _found(code, lang, first, *(() if own else ("values", "formulas", "columns")))
+    found = _found(code, lang, first, *(() if own else ("values", "formulas", "columns")))
+    return found if found or own else _composed(code, name, lang)
+
+
+# alerts[max_dpd].above, a setting of one of several; amount=<= 100@due, a factor of the chance of payment
+_COMPOSED = re.compile(r"\w+\[(.+)\]\.(\w+)|(\w+)=([^@]*)(?:@(early|due|late|all))?")
+
+
+def _composed(code: str, name: str, lang: str) -> str:
+    if (parts := _COMPOSED.fullmatch(code)) is None:
+        return ""
+    one, setting, factor, level, stretch = parts.groups(default="")
+    joint = ": " if lang == "en" else "："
+    if setting:
+        return f"{value(setting, name, lang)}{joint}{value(one, '', lang)}"
+    if not stretch and not _found(factor, lang, "values.factor"):  # a text of the user with a sign in it
+        return ""
+    told = f"{value(factor, 'factor', lang)}{joint}{value(level, 'factor', lang)}"
+    return told + (f", {_found(stretch, lang, 'values.stretch')}" if stretch else "")
 
 
 def unit(name: str, lang: str) -> str:
@@ -73,7 +91,9 @@ def formula(formula_id: str, lang: str) -> str:
 
 def said(text: str, lang: str) -> str:
     """The words of a text that is nothing but a code, its words or one of ours ("payment index", "Monday"), else ""."""
-    code = text.replace(" ", "_")
+    if len(text) < 3:  # a grade is no column of that name
+        return ""
+    code = text.replace(" ", "_").lower()
     found = _found(text, lang, "words", "formulas", "units") or _found(code, lang, *_KINDS[1:])
     return found or _found(code, lang, *_ROOMS) or _by_english().get(text.lower(), {}).get(lang, "")
 

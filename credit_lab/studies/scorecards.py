@@ -309,7 +309,7 @@ def headline(made: Design) -> list[str]:
     found = [
         f"Fitted on {train['rows']:,} rows of {train['customers']:,} customers ({train['events']:,} defaults), "
         f"judged by {test['rows']:,} rows of {test['customers']:,} others ({test['events']:,} defaults).",
-        f"{len(made.card.names)} features: {', '.join(made.card.names[:6])}"
+        f"{len(made.card.names)} features: {'; '.join(made.card.names[:6])}"
         + (" and more." if len(made.card.names) > 6 else "."),
         f"AUC {area['value']:.3f} on rows it has not seen ({_interval(area)}); {apparent:.3f} on its own rows.",
     ]
