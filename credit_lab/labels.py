@@ -1,9 +1,9 @@
 """Words for codes: what a reader sees where the data have `not_due`, `max_dpd` or `dso.countback`.
 
-The catalogue is `labels.toml`, [English, Chinese] by code: columns, values, units, formulas, and words that are no code.
-`[values.<column>]` holds words that mean something else in one column. A workbench adds its own, or says ours in its
-own way, in `data/labels.toml`. Records, CSV and JSON keep the codes; pages, slides, sheets and printed tables ask here.
-A code nobody gave words to is shown with blanks for its underscores, and `missing` remembers it.
+The catalogue is `labels.toml`, [English, Chinese] by code: columns, values, units, formulas; and words that are no
+code. `[values.<column>]` holds words that mean something else in one column. A workbench adds its own, or says ours in
+its own way, in `data/labels.toml`. Records, CSV and JSON keep the codes; pages, slides, sheets and printed tables ask
+here. A code nobody gave words to is shown with blanks for its underscores, and `missing` remembers it.
 """
 
 import re

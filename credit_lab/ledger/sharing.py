@@ -2,17 +2,20 @@
 
 A run that is to be shared is told so by two variables of the environment, which the processes of its notebooks
 inherit: so every notebook obeys, and no notebook, run.json or registry holds the name of the key file. `sharing` sets
-them for one run; `shared` gives the ledger as it may be shown; `publish.privacy` obeys in what leaves the house. The names
-of the customers of the ledger opened last go the same way, and to nobody in a run that is shared.
+them for one run; `shared` gives the ledger as it may be shown; `publish.privacy` obeys in what leaves the house.
+
+The names of the customers of the ledger opened last go the same way, and to nobody in a run that is shared.
 """
 
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from credit_lab import language
 from credit_lab.errors import ReportError
@@ -97,6 +100,30 @@ def named(text: str) -> str:
     return _ASCII.sub(
         lambda found: called(name, found[0]) if (name := known.get(found[0])) and name not in text else found[0], text
     )
+
+
+# Columns of customers, and the column that has their names already.
+_CUSTOMERS = {"customer_id": "name", "holder": "", "group_id": "", "other_id": "other_name"}
+
+
+def names_of(frame: pd.DataFrame) -> dict[str, str]:
+    """Names of the customers of a table by id, but for those whose name stands beside; see `names`."""
+    columns = [one for one, beside in _CUSTOMERS.items() if one in frame and beside not in frame]
+    return {one: name for column in columns for one, name in names(frame[column].unique()).items()}
+
+
+def words(text: str, column: str, columns: Iterable[str], called_by: Mapping[str, str]) -> str:
+    """A text of a table as readers see it: words for codes, a customer's name with the id.
+
+    Parameters
+    ----------
+    text, column : the raw value and the name of its column
+    columns : names of all columns of the table
+    called_by : names of customers by id, from `names_of`
+    """
+    if column in _CUSTOMERS and text in called_by and _CUSTOMERS[column] not in columns:
+        return called(called_by[text], text)
+    return language.value(text, column, columns)
 
 
 def called(name: str, customer_id: str) -> str:

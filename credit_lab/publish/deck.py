@@ -79,9 +79,7 @@ def tell(story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, st
     yield from [slide for build in builders if (slide := build(story)) is not None][: 9 if not others else 8]
     if others:
         rows = tuple((name, finding) for name, finding in others if finding)
-        yield Slide(
-            rows[0][1], Grid(("step", "finding"), rows, widths=(0.22, 0.78)), _facts(story), story.sources("")
-        )
+        yield Slide(rows[0][1], Grid(("step", "finding"), rows, widths=(0.22, 0.78)), _facts(story), story.sources(""))
 
 
 def _facts(story: Story) -> str:
@@ -183,7 +181,9 @@ def _losses(story: Story) -> Slide | None:
     scale, unit = canvas.scale(table["allowance"].astype(float), currency)
     series = (Series("allowance", _values(table["allowance"], scale), canvas.BLUE),)
     alt = "Columns: loss allowance by age of the open invoices"
-    chart = Chart("columns", tuple(language.value(name, "bucket", ()) for name in table["bucket"]), series, unit, "#,##0.0##", alt)
+    chart = Chart(
+        "columns", tuple(language.value(name, "bucket", ()) for name in table["bucket"]), series, unit, "#,##0.0##", alt
+    )
     return Slide(story.sentence("4"), chart, _facts(story), story.sources("losses_allowance"))
 
 

@@ -13,7 +13,6 @@ everything that comes from data is escaped. The records:
 import base64
 import gzip
 import html
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,29 +124,12 @@ def table(
         for name in shown
     ]
     raw = [[summary.plain(value) for value in record] for record in shown.itertuples(index=False, name=None)]
-    caption = say(caption)
+    caption = _told(caption)
     record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
-    record["names"] = _names(frame)
+    record["names"] = sharing.names_of(frame)
     if frame.empty:
         return Shown(nothing([caption]), record)
     return Shown(_table_html(shown, record), record)
-
-
-# Columns of customers, and the column that has their names already.
-_CUSTOMERS = {"customer_id": "name", "holder": "", "group_id": "", "other_id": "other_name"}
-
-
-def _names(frame: pd.DataFrame) -> dict[str, str]:
-    """Names of the customers of a table by id, but for those whose name stands beside; see `sharing.names`."""
-    columns = [one for one, beside in _CUSTOMERS.items() if one in frame and beside not in frame]
-    return {one: name for column in columns for one, name in sharing.names(frame[column].unique()).items()}
-
-
-def words(text: str, column: str, columns: Sequence[str], names: Mapping[str, str]) -> str:
-    """A text of a table as readers see it: words for codes, a customer's name with the id."""
-    if column in _CUSTOMERS and text in names and _CUSTOMERS[column] not in columns:
-        return sharing.called(names[text], text)
-    return language.value(text, column, columns)
 
 
 def nothing(captions: list[str]) -> str:
@@ -171,14 +153,17 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     for values in shown.itertuples(index=False, name=None):
         own = values[unit_at] if unit_at is not None else ""
         texts = [
-            words(value, one["name"], names, record["names"])
+            sharing.words(value, one["name"], names, record["names"])
             if isinstance(value, str)
             else cell(value, own if one["unit"] == "by row" else one["unit"])
             for one, value in zip(columns, values, strict=True)
         ]
         least = [max(width, _least(text, one)) for width, text, one in zip(least, texts, columns, strict=True)]
         wanted = [max(width, _wanted(text, one)) for width, text, one in zip(wanted, texts, columns, strict=True)]
-        cells = [f"<td{_align(one, text)}>{_escaped(text)}</td>" for one, text in zip(columns, texts, strict=True)]
+        cells = [
+            f"<td{_align(one, text)}>{_small(text, value)}</td>"
+            for one, text, value in zip(columns, texts, values, strict=True)
+        ]
         body.append(f"<tr>{''.join(cells)}</tr>")
     total, count = record["total_rows"], len(shown)
     caption = record["caption"] + (say(f" (first {count:,} of {total:,})") if count < total else "")
@@ -191,6 +176,14 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
         f"<colgroup>{columns_html}</colgroup><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def _small(text: str, value: Any) -> str:
+    """A cell as HTML; the id of a customer in small letters after the name."""
+    end = f"({value})"
+    if not isinstance(value, str) or not text.endswith(end):
+        return _escaped(text)
+    return f"{_escaped(text.removesuffix(end))}<small>{_escaped(end)}</small>"
 
 
 # Letters that a line of paper holds in each size of print without breaking a word, and up to which width asked for it

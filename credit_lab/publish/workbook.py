@@ -17,9 +17,9 @@ from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
 from credit_lab import spreadsheet
 from credit_lab.language import say
+from credit_lab.ledger import sharing
 from credit_lab.publish import office
 from credit_lab.publish.artefacts import Table
-from credit_lab.publish.show import words
 
 FORMATS = {
     "share": "0.0%", "days": "#,##0.0", "%": "#,##0.0", "times a year": "#,##0.00", "customers": "#,##0",
@@ -174,7 +174,7 @@ def _fill(page: Any, styles: _Styles, sheet: _Sheet) -> None:
         for at, content in enumerate(row):
             unit = str(row[own]) if units[at] == "by row" and own is not None else units[at]
             if isinstance(content, str):
-                content = words(content, names[at], names, table.names)
+                content = sharing.words(content, names[at], names, table.names)
             formula = formulas.get((line, at), "")
             _put(page, line + _HEAD + 1, at, content, table.columns[at].type, unit, styles, formula)
     _totals(page, styles, table, rows)
