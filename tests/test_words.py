@@ -1,4 +1,4 @@
-"""What a reader sees are words: no code of the package, no id of a formula, no broken word, in pages, slides and sheets.
+"""What a reader sees are words: no code, no id of a formula, no broken word, in pages, slides and sheets.
 
 One pack of the sample is made per language, once a session, with few replicates: the words are the same with many.
 """
@@ -12,9 +12,9 @@ import pytest
 from bs4 import BeautifulSoup
 from pptx import Presentation
 
-from credit_lab import labels, language, periods, policy
+from credit_lab import language, periods, policy
 from credit_lab.commands import pack as review_pack
-from credit_lab.publish import pack, sections
+from credit_lab.publish import pack
 from credit_lab.studies import inputs
 
 ROOT = Path(__file__).parents[1]
@@ -42,8 +42,9 @@ def review(request, tmp_path_factory):
         book, rules = inputs.open_ledger("data/sample"), policy.load(BASELINE)
         end = periods.parse_period("2025Q4").end
         day = str(end.date())
-        known = {"ledger": "data/sample", "policy": BASELINE, "other": TIGHTER, "policy_a": BASELINE, "policy_b": TIGHTER,
-                 "period": "2025Q4", "as_of": day, "end": day, "policy_date": "2025-01-01", **FEW}  # fmt: skip
+        rule = {"policy": BASELINE, "other": TIGHTER, "policy_a": BASELINE, "policy_b": TIGHTER}
+        when = {"period": "2025Q4", "as_of": day, "end": day, "policy_date": "2025-01-01"}
+        known = {"ledger": "data/sample", **rule, **when, **FEW}
         made = pack.make(
             review_pack.steps(), known, folder, title="Credit-policy review 2025Q4",
             facts=review_pack.cover(book, rules, end), inputs="words", formats=("html", "pptx", "xlsx"),

@@ -72,11 +72,16 @@ def as_text(frame: pd.DataFrame, form: Callable[[float], str] = "{:,.2f}".format
     def told(value: Any, column: str) -> str:
         if isinstance(value, str):
             return sharing.words(value, column, columns, names)
-        return "" if pd.isna(value) else form(value) if isinstance(value, float) else str(value)
+        if pd.isna(value):
+            return ""
+        return form(value) if isinstance(value, float) else str(value).removesuffix(" 00:00:00")
 
     shown = {at: [told(value, name) for value in frame.iloc[:, at]] for at, name in enumerate(columns)}
+    titles = list(map(language.title, columns))
+    if frame.empty:
+        return "  ".join(titles)
     with pd.option_context("display.unicode.east_asian_width", True):
-        return pd.DataFrame(shown).to_string(index=False, header=list(map(language.title, columns)))
+        return pd.DataFrame(shown).to_string(index=False, header=titles)
 
 
 def shared_as(key_file: str, min_cell: int) -> AbstractContextManager[None]:

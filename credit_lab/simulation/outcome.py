@@ -210,9 +210,9 @@ class Comparison:
         lines: dict[str, object] = {"replicates": self.replicates, "mean difference, 95 %": ""}
         for name, kind in HEADLINE.items():
             signed = kind.replace("{:", "{:+")
-            lines[labels.value(name, "measure", "en")] = signed.format(
-                table.loc[name, "difference"]
-            ) + " ({} to {})".format(*(signed.format(table.loc[name, end]) for end in ("low", "high")))
+            low, high = (signed.format(table.loc[name, end]) for end in ("low", "high"))
+            change = signed.format(table.loc[name, "difference"])
+            lines[labels.value(name, "measure", "en")] = f"{change} ({low} to {high})"
         return summary.card("Comparison, second policy less first", lines)
 
 
