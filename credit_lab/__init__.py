@@ -80,9 +80,4 @@ if TYPE_CHECKING:
         workbench,
     )
 
-
-__getattr__ = lazy.modules(__name__, __all__)
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+lazy.attach(__name__)

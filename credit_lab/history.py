@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import aging, money, periods
+from credit_lab.aging.many_dates import aged
 from credit_lab.aging.postings import INVOICE, postings, spans
-from credit_lab.aging.series import aged
 from credit_lab.errors import PeriodError
 from credit_lab.ids import looked_up, positions
 from credit_lab.ledger.model import Ledger

@@ -251,6 +251,17 @@ def money(amount: float, currency: str) -> str:
     return f"{amount / 1e3:,.0f} thousand {currency}" if size >= 1e4 else f"{amount:,.0f} {currency}"
 
 
+def captioned(text: str, currency: str, remark: str) -> str:
+    """A caption with the currency of its amounts and a remark, each "" where there is none.
+
+    >>> captioned("Largest exposures", "CNY", "groups below 5 customers are masked")
+    'Largest exposures, CNY (groups below 5 customers are masked)'
+    """
+    comma, left, right = ("，", "（", "）") if current() == "zh" else (", ", " (", ")")
+    unit = f"{comma}{unit_of(currency)}" if currency else ""
+    return f"{say(text)}{unit}" + (f"{left}{say(remark)}{right}" if remark else "")
+
+
 def unit_of(currency: str) -> str:
     """A currency as a unit: CNY, 元; 美元."""
     if current() == "en":

@@ -1,31 +1,31 @@
-"""Row 0: packages that load a module of theirs when it is first named, as `cl.backtest.claims` does."""
+"""Row 0: modules of a package that are loaded when they are first used, so that `import` stays fast."""
 
 import importlib
-from collections.abc import Callable, Collection
-from typing import Any
+import pkgutil
+import sys
+from types import ModuleType
 
 from credit_lab.errors import nearest
 
 
-def modules(package: str, names: Collection[str]) -> Callable[[str], Any]:
-    """What a package calls `__getattr__`: imports the module that is asked for.
+def attach(package: str) -> None:
+    """Make every module of a package reachable as its attribute; `dir` shows what `__all__` names.
 
     Parameters
     ----------
-    package : the package's `__name__`
-    names : its modules that can be asked for
+    package : `__name__` of the package, called in its `__init__` below `__all__`
 
-    Returns
-    -------
-    Callable
-        Name → module; raises AttributeError with the nearest name for any other.
+    >>> import credit_lab
+    >>> credit_lab.limits.tail_risk.__name__  # nothing imported it before
+    'credit_lab.limits.tail_risk'
     """
+    own = sys.modules[package]
+    modules = {found.name for found in pkgutil.iter_modules(own.__path__)} - {"__main__"}
 
-    def load(name: str) -> Any:
-        if name in names:
+    def load(name: str) -> ModuleType:
+        if name in modules:
             return importlib.import_module(f"{package}.{name}")
-        if name.startswith("_"):
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        raise AttributeError(f"{package} has no part {name!r}; {nearest(name, names)}")
+        hint = "" if name.startswith("_") else f"; {nearest(name, own.__all__)}"
+        raise AttributeError(f"{package} has no part {name!r}{hint}")
 
-    return load
+    vars(own).update(__getattr__=load, __dir__=lambda: [*own.__all__])

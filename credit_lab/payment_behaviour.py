@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import money
-from credit_lab.aging.open_items import open_items
+from credit_lab.aging.items import open_items
 from credit_lab.ids import looked_up, positions
 from credit_lab.ledger.model import Ledger
 

@@ -10,6 +10,7 @@ that says whether a parsed table keeps it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
@@ -306,7 +307,7 @@ _ALL = (
     ),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in _ALL})
 
 
 def table(name: str) -> Table:

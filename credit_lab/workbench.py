@@ -1,23 +1,36 @@
 """The workbench: the folder with notebooks and data that a run works in, and what came with the package."""
 
 import os
+import re
 from importlib import metadata
 from pathlib import Path
 
 from credit_lab.errors import ReportError
 
+_FILE_URL = re.compile(r"(sqlite:///)(?=[^/])(.+)")
 
-def at_home() -> Path:
-    """Change to the project's folder, so that `data/sample` means the same in JupyterLab, in tests and in a shell.
 
-    The nearest folder upwards that holds `notebooks` and `data`; without one everything stays as it is.
+def paths(*texts: str) -> tuple[str, ...]:
+    """Where things lie that a notebook names, so that `data/sample` means the same in JupyterLab and in a shell.
+
+    A relative path that leads nowhere from here is taken from the workbench: the nearest folder upwards that holds
+    `notebooks` and `data`. Nothing else is changed: absolute paths, databases on a server, empty texts.
+
+    Parameters
+    ----------
+    texts : paths and database URLs, as parameters of a notebook give them
     """
     here = Path.cwd()
-    folder = next(filter(_complete, (here, *here.parents)), None)
-    if folder is None:
-        return here
-    os.chdir(folder)
-    return folder
+    home = next(filter(_complete, (here, *here.parents)), here)
+    return tuple(_from(home, text) for text in texts)
+
+
+def _from(home: Path, text: str) -> str:
+    if url := _FILE_URL.fullmatch(text):
+        return url[1] + _from(home, url[2])
+    if not text or "://" in text or Path(text).is_absolute() or home == Path.cwd() or Path(text).exists():
+        return text
+    return os.path.relpath(home / text)
 
 
 def _complete(folder: Path) -> bool:

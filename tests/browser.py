@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TEMPLATES = ROOT / "credit_lab" / "report" / "templates" / "jupyter"
+TEMPLATES = ROOT / "credit_lab" / "commands" / "templates" / "jupyter"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 

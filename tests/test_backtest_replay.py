@@ -6,7 +6,7 @@ import pytest
 
 from credit_lab import backtest, history, ledger
 from credit_lab import policy as policies
-from credit_lab.backtest.compare import evidence
+from credit_lab.backtest.comparison import evidence
 from credit_lab.errors import PeriodError
 from tests.ledgers import allocation, invoice, payment
 

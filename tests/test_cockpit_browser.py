@@ -72,7 +72,7 @@ def test_cockpit(pages):
         sheet.get_by_label("Save as").fill("from-the-page")
         sheet.get_by_label("Save as").press("Tab")
         sheet.get_by_role("button", name="Save policy").click()
-        sheet.wait_for_selector("text=/saved data.policies.from-the-page.toml/", timeout=20_000)
+        sheet.wait_for_selector("text=/saved ...data.policies.from-the-page.toml/", timeout=20_000)
         assert errors == []
         assert strangers == []
     made = policies.load(folder / "data" / "policies" / "from-the-page.toml")
@@ -101,7 +101,7 @@ def test_editor(pages):
         sheet.get_by_role("button", name="Redo").click()
         sheet.wait_for_selector("text=/1 steps, 0 taken back/", timeout=20_000)
         sheet.get_by_role("button", name="Save").click()
-        sheet.wait_for_selector("text=/saved reports.scorecard.bins.json/", timeout=20_000)
+        sheet.wait_for_selector("text=/saved ...reports.scorecard.bins.json/", timeout=20_000)
         assert errors == []
         assert strangers == []
     saved = folder / "reports" / "scorecard"

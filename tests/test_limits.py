@@ -136,19 +136,19 @@ def test_risk_return_comparison():
     assert methods.risk_return(change).tolist() == [20_000, -7000, -1000, -4000, 0, 8000]
 
 
-def test_own_methods_join_the_others():
+def test_own_methods_join_the_others(sample):
     @limits.method("a week of sales", "own.week", needs=("annual_sales",))
     def week(rows, _policy):
         return rows["annual_sales"] / 52, None
 
-    assert one("a week of sales")["limit"] == pytest.approx(730_000 / 52)
-    assert (
-        "no annual_sales in the evidence"
-        in METHODS["a week of sales"].limits(evidence().drop(columns="annual_sales"), baseline)["reason"].tolist()
-    )
-    with pytest.raises(LimitsError, match="registered already"):
-        limits.method("net worth", "own", needs=())(week)
-    del METHODS["a week of sales"]
+    assert week.limits(evidence(), baseline).iloc[0]["limit"] == pytest.approx(730_000 / 52)
+    without = week.limits(evidence().drop(columns="annual_sales"), baseline)
+    assert "no annual_sales in the evidence" in without["reason"].tolist()
+    past = history.build(sample, pd.Timestamp("2025-12-31"))
+    made = comparison.bench(sample, past, baseline, pd.Timestamp("2024-12-31"), methods=["sales forecast", week])
+    assert made.coverage["method"].tolist() == ["sales forecast", "a week of sales"]
+    with pytest.raises(TypeError):  # ours stay as they are
+        METHODS["a week of sales"] = week
 
 
 def test_bench_of_the_sample(sample):

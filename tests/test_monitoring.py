@@ -211,6 +211,95 @@ def test_statement_with_every_kind_of_difference():
     assert amounts[:-1].sum() == pytest.approx(amounts[-1]) == pytest.approx(1065)
 
 
+def open_lines(*rows):
+    return pd.DataFrame(rows, columns=["document_id", "issue_date", "open_amount"])
+
+
+def stated_lines(*rows):
+    return pd.DataFrame(rows, columns=["reference", "date", "amount"])
+
+
+def paired(ours, theirs):
+    lines = statements.reconcile(ours, theirs, as_of=pd.Timestamp("2025-06-30")).lines
+    return {(one.our_id, one.their_id): one.method for one in lines.itertuples() if one.method}
+
+
+def test_the_most_alike_reference_is_taken_first():
+    """Letters both hold in one order, twice, over all letters: ab12345 and ab123456x 14/16, ab123456
+    and ab123456x 16/17, so the second of ours gets it; ab12345 and ab12399 10/14, below .8."""
+    day = pd.Timestamp("2025-05-01")
+    ours = open_lines(("AB-12345", day, 100.0), ("AB-123456", day, 200.0))
+    theirs = stated_lines(("AB-123456X", day, 150.0), ("AB-12399", day, 160.0))
+    assert paired(ours, theirs) == {("AB-123456", "AB-123456X"): "similar reference"}
+    # ab12345 and ab12346 12/14: the next best, where there is one
+    theirs = stated_lines(("AB-123456X", day, 150.0), ("AB-12346", day, 160.0))
+    found = paired(ours, theirs)
+    assert set(found) == {("AB-123456", "AB-123456X"), ("AB-12345", "AB-12346")}
+    # an equal amount goes before a closer reference, a credit note is never an invoice
+    theirs = stated_lines(("AB-123456X", pd.Timestamp("2025-06-01"), 100.0), ("AB-1234567", day, -200.0))
+    assert paired(ours, theirs) == {("AB-12345", "AB-123456X"): "similar reference"}
+
+
+def test_lines_of_one_amount_are_paired_by_the_nearest_days():
+    """Days 1 and 4 against 4 and 6: 4 with 4 first, then 1 with 6, five apart; 20 is too far from
+    all; a line without a day has no near one."""
+    days = pd.to_datetime(["2025-05-01", "2025-05-04", "2025-05-20", None])
+    ours = open_lines(*((f"A{i}", day, 100.0) for i, day in enumerate(days)))
+    theirs = stated_lines(*((f"X9{i}", day, 100.0) for i, day in enumerate(days + pd.Timedelta(0))))
+    theirs = theirs.assign(date=pd.to_datetime(["2025-05-04", "2025-05-06", "2025-05-12", None]))
+    method = "amount and date"
+    assert paired(ours, theirs) == {("A1", "X90"): method, ("A0", "X91"): method}
+
+
+def common(a, b):
+    """Length of the longest common subsequence, by its recursion."""
+    row = [0] * (len(b) + 1)
+    for letter in a:
+        before = row
+        row = [0]
+        for k, other in enumerate(b):
+            row.append(before[k] + 1 if letter == other else max(before[k + 1], row[k]))
+    return row[-1]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_pairs_are_those_of_the_plain_definition(seed):
+    """Every step over all pairs that are left, sorted, each line once."""
+    rng = np.random.default_rng(seed)
+
+    def lines(n):
+        words = ["".join(rng.choice(list("ab1"), rng.integers(4, 9))) for _ in range(n)]
+        days = pd.Timestamp("2025-05-01") + pd.to_timedelta(rng.integers(0, 20, n), unit="D")
+        return zip(words, days, rng.integers(-3, 12, n), strict=True)
+
+    ours, theirs = open_lines(*lines(30)), stated_lines(*lines(25))
+
+    def rank(step, a, b):
+        names = [statements.normalised(text) for text in (a[0], b[0])]
+        share = 2 * common(*names) / (len(names[0]) + len(names[1]))
+        gap = abs((a[1] - b[1]).days)
+        if step == "reference":
+            return None if names[0] != names[1] else (0,)
+        if step == "amount and date":
+            return (gap,) if a[2] == b[2] and gap <= 5 else None
+        return (a[2] != b[2], -share) if share >= 0.8 and (a[2] > 0) == (b[2] > 0) else None
+
+    left, right = list(ours.itertuples(index=False)), list(theirs.itertuples(index=False))
+    free, expected = [set(range(30)), set(range(25))], []
+    for step in ("reference", "amount and date", "similar reference"):
+        ranked = [(rank(step, left[i], right[j]), i, j) for i in free[0] for j in free[1]]
+        if step == "reference":  # in the order of our lines, each takes the nearest amount
+            ranked = [(key and (i, abs(left[i][2] - right[j][2])), i, j) for key, i, j in ranked]
+        for _, i, j in sorted(one for one in ranked if one[0]):
+            if i in free[0] and j in free[1]:
+                free[0].remove(i)
+                free[1].remove(j)
+                expected.append((left[i][0], right[j][0], left[i][1], right[j][1], step))
+    made = statements.reconcile(ours, theirs, as_of=pd.Timestamp("2025-06-30")).lines
+    made = made.loc[made["method"] != "", ["our_id", "their_id", "our_date", "their_date", "method"]]
+    assert sorted(map(tuple, made.to_numpy().tolist())) == sorted(expected)
+
+
 def test_statement_files(tmp_path):
     path = tmp_path / "statement.csv"
     path.write_text('No;Tag;Betrag\nA-1;01.05.2025;"1.234,50 €"\nA-2;02.05.2025;(10,00)\n'.replace(";", "|"))

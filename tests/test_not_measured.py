@@ -94,7 +94,7 @@ def test_a_review_of_a_year_of_returns_stands_and_says_what_it_cannot_measure(re
     """The whole record, its sentences, lights and charts; nowhere nan, nowhere days below zero."""
     book = ledger.read(returned)
     made = studies.review.review(book, baseline, "2024Q4")
-    said = " ".join(text.headline(made))
+    said = " ".join(text.headline(made).values())
     assert "nan" not in said
     assert "Average days delinquent is not measured: net sales are below zero." in said
     assert "Not measured (Bad-debt ratio, period): the ledger holds no write-offs table." in said

@@ -187,7 +187,7 @@ def test_a_review_runs_and_says_what_is_not_known(korean, rules):
     assert made.proposals.empty
     assert "credit_limit" in made.proposals
     assert "disputed_12m" not in set(made.alerts["indicator"])
-    assert f"Not known: {REASON}." in text.headline(made)[-1]
+    assert f"Not known: {REASON}." in list(text.headline(made).values())[-1]
     section = granting.section(korean, made.policy, made.as_of)
     assert section.lines == (f"No limit review: limits cannot be set: {REASON}.",)
     assert set(section.tables()) == {"limits_over"}

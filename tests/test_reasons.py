@@ -10,7 +10,7 @@ from credit_lab import ledger, studies
 from credit_lab import policy as policies
 from credit_lab.collection import ladder
 from credit_lab.limits import quarterly
-from credit_lab.limits.review import propose
+from credit_lab.limits.proposals import propose
 from credit_lab.monitoring import contracts
 from credit_lab.studies import collecting, collecting_text, credit_files, granting, text
 from tests.ledgers import allocation, invoice, payment
@@ -157,7 +157,7 @@ def test_collections_say_what_could_not_be_checked(plain):
 
 def test_a_review_says_which_rules_of_the_policy_it_could_not_watch(plain):
     made = studies.review.review(plain(), baseline, "2025Q2")
-    assert "Not watched: disputed_12m (the ledger has no table disputes)." in text.headline(made)
+    assert "Not watched: disputed_12m (the ledger has no table disputes)." in text.headline(made).values()
 
 
 def test_sources_that_are_alone_and_statements_to_come_prove_nothing(plain):

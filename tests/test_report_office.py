@@ -10,7 +10,7 @@ from pptx import Presentation
 
 from credit_lab import spreadsheet
 from credit_lab.publish import deck, office, show, slides, workbook
-from credit_lab.publish.artefacts import Figure, Heading, Sentences, artefacts
+from credit_lab.publish.artefacts import About, Figure, Heading, Sentences, artefacts
 from tests.test_report_artefacts import executed
 
 HOSTILE = (
@@ -97,11 +97,12 @@ def story(tmp_path, name="Firm"):
     show.save(tables, folder / "tables")
     picture = {"panels": (), "note": "n = 3", "alt": "Lines", "width": 8.0, "height": 4.0, "svg": b"", "png": b""}
     shown = [
-        Heading("", "Review", "as of 2025-12-31"), Sentences("", ("Customers owe 5.", "DSO rose by 1.0.")),
-        Figure("3 Key figures", finding="DSO rose by 2.0 days", **picture),
-        Figure("5 Exposures", finding=f"{name} leads. " + "w" * 2000, **picture),
+        Heading("", "Review", "as of 2025-12-31", about=About("book", "2025-12-31", "CNY")),
+        Sentences("", ("Customers owe 5.", "DSO rose by 1.0."), ("owed", "dso"), id="review.headline"),
+        Figure("3 Key figures", finding="DSO rose by 2.0 days", id="kpi.dso", **picture),
+        Figure("5 Exposures", finding=f"{name} leads. " + "w" * 2000, id="exposure.chart", **picture),
     ]  # fmt: skip
-    return deck.Story("80_x", folder, shown, {"As of": "2025-12-31", "Amounts in": "CNY, tax included"})
+    return deck.Story("80_x", folder, shown, {"As of": "2025-12-31"})
 
 
 def test_the_deck_has_native_charts_titles_notes_and_the_same_bytes(tmp_path):

@@ -4,10 +4,55 @@ Every estimator (`its`, `did`, `synthetic_control`, `discontinuity`, `randomised
 `effects.Effect`; `claims.verdict` sets it against a claimed band.
 """
 
+from typing import TYPE_CHECKING
+
 from credit_lab import lazy
-from credit_lab.backtest.compare import STATEMENT, Duel, compare, duel, last_whole_month, summary
-from credit_lab.backtest.replay import Replay, replay
+from credit_lab.backtest.comparison import STATEMENT, Duel, compare, duel, last_whole_month, summary
+from credit_lab.backtest.replaying import Replay, replay
 
-__all__ = ["STATEMENT", "Duel", "Replay", "compare", "duel", "last_whole_month", "replay", "summary"]
+if TYPE_CHECKING:
+    from credit_lab.backtest import (
+        claim_test,
+        claims,
+        design,
+        did,
+        discontinuity,
+        effects,
+        forecast_checks,
+        guards,
+        its,
+        metrics,
+        off_policy,
+        placebo,
+        randomised,
+        registration,
+        synthetic_control,
+    )
 
-__getattr__ = lazy.modules(__name__, ("claim_test", "claims", "registration"))
+__all__ = [
+    "STATEMENT",
+    "Duel",
+    "Replay",
+    "claim_test",
+    "claims",
+    "compare",
+    "design",
+    "did",
+    "discontinuity",
+    "duel",
+    "effects",
+    "forecast_checks",
+    "guards",
+    "its",
+    "last_whole_month",
+    "metrics",
+    "off_policy",
+    "placebo",
+    "randomised",
+    "registration",
+    "replay",
+    "summary",
+    "synthetic_control",
+]
+
+lazy.attach(__name__)

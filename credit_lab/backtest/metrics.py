@@ -1,6 +1,7 @@
 """Metrics that claims speak of, each a series by month end from a table of monthly flows (`kpi.monthly`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -26,4 +27,6 @@ def bad_debt_ratio(flows: pd.DataFrame) -> pd.Series:
     return pd.Series(ratio, index=pd.DatetimeIndex(flows["month"]), name="bad_debt_ratio").dropna()
 
 
-METRICS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {"ar_turnover": ar_turnover, "bad_debt_ratio": bad_debt_ratio}
+METRICS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = MappingProxyType(
+    {"ar_turnover": ar_turnover, "bad_debt_ratio": bad_debt_ratio}
+)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from credit_lab import lazy
 
-__all__ = ["bench", "chart", "drafts", "markup", "panel", "settings", "trial"]
-
 if TYPE_CHECKING:
-    from credit_lab.cockpit import bench, chart, drafts, markup, panel, settings, trial
+    from credit_lab.cockpit import bench, drafts, panel, settings, trial
 
-__getattr__ = lazy.modules(__name__, __all__)
+__all__ = ["bench", "drafts", "panel", "settings", "trial"]
+
+lazy.attach(__name__)

@@ -88,7 +88,8 @@ def beside(
     """What writes further formats beside the page of a single report."""
 
     def write(folder: Path, record: dict[str, Any]) -> None:
-        whole = pack.of_report(title, facts, notebook, folder, record)
+        whole = pack.of_report(title, facts, notebook, folder, record, formats)
+        record["unfound"] = list(whole.missing)
         for name in formats:
             if name != "html":
                 pack.WRITERS[name](whole, folder)
@@ -101,7 +102,7 @@ def _entered(
 ) -> int:
     """Enter the pack in the registry: its verdicts, and the key figures and forecasts of its review."""
     whole = json.loads((target / "run.json").read_text(encoding="utf-8"))
-    review: dict[str, Any] = next((part.run for part in made.made if part.name.startswith("80_")), {})
+    review: dict[str, Any] = next((part.run for part in made.made if "review.title" in part.ids), {})
     own: dict[str, Any] = {name: review[name] for name in ("figures", "forecasts", "versions") if name in review}
     facts = {"ledger_digest": book.digest(), "policy_digest": policies.digest(rules)}
     run: dict[str, Any] = {**own, **facts, **{name: whole[name] for name in ("started", "seconds", "verdicts")}}

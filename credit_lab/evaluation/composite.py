@@ -14,7 +14,7 @@ import pandas as pd
 
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.evaluation.experts import Template
-from credit_lab.evaluation.nested import Nested
+from credit_lab.evaluation.nested_models import Nested
 from credit_lab.policy import Policy
 
 Floats = npt.NDArray[np.float64]

@@ -1,7 +1,8 @@
 """Row 3: credit files (信用档案) from claims by several sources: completeness, freshness, verification, matching."""
 
+from credit_lab import lazy
 from credit_lab.investigation.files import Files, credit_files, events, tiers
-from credit_lab.investigation.invoice_file import invoice_file
+from credit_lab.investigation.invoices import invoice_file
 from credit_lab.investigation.matching import clean_name, duplicates, name_clusters, pair_figures
 from credit_lab.investigation.register import read_register
 from credit_lab.investigation.statements_check import check_statements
@@ -22,3 +23,5 @@ __all__ = [
     "tiers",
     "verify",
 ]
+
+lazy.attach(__name__)

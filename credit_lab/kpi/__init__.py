@@ -1,11 +1,12 @@
 """Row 3: key figures of receivables, each under its formula id."""
 
-from credit_lab.kpi.concentration import by_customer, by_group, changes, concentration, overdue_items
-from credit_lab.kpi.days_to_pay import DaysToPay, days_to_pay, settlement
+from credit_lab import lazy
+from credit_lab.kpi.customers import by_customer, by_group, changes, concentration, overdue_items
 from credit_lab.kpi.flows import monthly
 from credit_lab.kpi.formulas import FORMULAS
 from credit_lab.kpi.measures import bridge, kpis, measured, over_time, reasons, table, window
 from credit_lab.kpi.mix import by_segment, dso_bridge
+from credit_lab.kpi.time_to_settle import DaysToPay, days_to_pay, settlement
 
 __all__ = [
     "FORMULAS",
@@ -28,3 +29,5 @@ __all__ = [
     "table",
     "window",
 ]
+
+lazy.attach(__name__)

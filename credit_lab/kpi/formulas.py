@@ -8,13 +8,16 @@ for 应收账款周转天数 on average balances; Lewellen & Johnson, "Better wa
 Business Review 50(3), 1972, for why DSO misleads when sales move.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import numpy.typing as npt
 
 Number = float | npt.NDArray[np.float64]
 
 # id -> (name, unit, formula in words)
-FORMULAS: dict[str, tuple[str, str, str]] = {
+FORMULAS: Mapping[str, tuple[str, str, str]] = MappingProxyType({
     "dso.period_end": ("DSO, period end", "days", "ending receivables × days / credit sales"),
     "dso.average": ("DSO, average balance", "days", "mean of opening and ending receivables × days / credit sales"),
     "dso.countback": ("DSO, countback", "days", "days of the most recent sales that make up ending receivables"),
@@ -28,7 +31,7 @@ FORMULAS: dict[str, tuple[str, str, str]] = {
     "days_to_pay.km_median": ("days to pay, median", "days", "Kaplan-Meier median from issue, open items censored"),
     "days_to_pay.closed_mean": ("days to pay, closed items", "days", "mean over settled invoices only (biased low)"),
     "wadl": ("weighted days late", "days", "Σ amount × days late / Σ amount over settlements of the period"),
-}  # fmt: skip
+})  # fmt: skip
 
 
 def ratio(above: Number, below: Number) -> Number:

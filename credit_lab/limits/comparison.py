@@ -1,5 +1,6 @@
 """All limit methods side by side on the same customers: agreement, what binds, and what each would have blocked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,9 +95,20 @@ class Bench:
 
 
 def bench(
-    ledger: Ledger, history: pd.DataFrame, policy: Policy, month: pd.Timestamp, *, methods: list[str] | None = None
+    ledger: Ledger,
+    history: pd.DataFrame,
+    policy: Policy,
+    month: pd.Timestamp,
+    *,
+    methods: Sequence[str | Method] | None = None,
 ) -> Bench:
-    """All registered methods (or those named) at one month end.
+    """All methods, or some, at one month end.
+
+    Parameters
+    ----------
+    history : as `history.build` gives it
+    month : a month end of the history
+    methods : names of ours, or methods of one's own made by `methods.method`; None: all of ours
 
     Raises
     ------
@@ -107,10 +119,11 @@ def bench(
     if rows.empty:
         known = f"{history['month'].min().date()} to {history['month'].max().date()}"
         raise LimitsError(f"bench: no month end {month.date()} in the history ({known})")
-    unknown = [name for name in methods or [] if name not in METHODS]
+    asked = METHODS.values() if methods is None else methods
+    unknown = [one for one in asked if isinstance(one, str) and one not in METHODS]
     if unknown:
         raise LimitsError(f"bench: no limit method {unknown[0]!r}; there are {', '.join(METHODS)}")
-    chosen: list[Method] = [METHODS[name] for name in methods or METHODS]
+    chosen = [METHODS[one] if isinstance(one, str) else one for one in asked]
     known_then = evidence(ledger, rows, policy)
     answers = pd.concat([one.limits(known_then, policy) for one in chosen], ignore_index=True)
     wide = pd.DataFrame(

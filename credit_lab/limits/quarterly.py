@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.limits.exposures import LimitsError
-from credit_lab.limits.review import propose
+from credit_lab.limits.proposals import propose
 from credit_lab.policy import Policy
 
 

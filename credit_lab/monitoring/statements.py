@@ -5,14 +5,17 @@ have reached the other side) or missing on one side. The bridge from our balance
 statement's own total does not explain by its lines is the remainder.
 """
 
-import difflib
 import re
-from collections.abc import Mapping
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from heapq import heapify, heappop, heappush
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from rapidfuzz import fuzz, process
 
 from credit_lab import money
 from credit_lab.errors import LedgerError
@@ -20,6 +23,8 @@ from credit_lab.ledger import delimited
 from credit_lab.monitoring.alerts import MonitoringError
 
 LINE = ("kind", "method", "our_id", "their_id", "our_date", "their_date", "our_amount", "their_amount", "difference")
+Pairs = Iterator[tuple[int, int]]  # places of our line and theirs
+Found = tuple[int, int, str]  # and how it was found
 KINDS = ("matched", "amount_difference", "timing_ours", "timing_theirs", "only_ours", "only_theirs")
 
 
@@ -28,7 +33,8 @@ class Matching:
     """How lines are paired.
 
     date_days : days between the dates of lines paired by amount
-    similar : least similarity of references (0-1, difflib) for the last step
+    similar : least similarity of references for the last step, 0-1: twice the letters that both
+        hold in one order over all letters of both (normalised indel similarity)
     transit_days : younger lines that the other side lacks are timing, not missing
     """
 
@@ -168,51 +174,91 @@ def normalised(reference: str) -> str:
     return "".join(part.lstrip("0") or "0" if part.isdigit() else part for part in parts)
 
 
-def _pairs(left: pd.DataFrame, right: pd.DataFrame, matching: Matching) -> list[tuple[int, int, str]]:
-    pairs: list[tuple[int, int, str]] = []
-    free_left, free_right = set(range(len(left))), set(range(len(right)))
-
-    def take(i: int, j: int, method: str) -> None:
-        pairs.append((i, j, method))
-        free_left.remove(i)
-        free_right.remove(j)
-
-    names = {i: normalised(name) for i, name in enumerate(left["id"])}
-    other = {j: normalised(name) for j, name in enumerate(right["id"])}
-    minor, theirs = left["minor"].to_numpy(), right["minor"].to_numpy()
-    by_name: dict[str, list[int]] = {}
-    for j in sorted(free_right):
-        by_name.setdefault(other[j], []).append(j)
-    for i in sorted(free_left):
-        same = [j for j in by_name.get(names[i], ()) if j in free_right and names[i]]
-        if same:
-            take(i, min(same, key=lambda j: (abs(int(theirs[j] - minor[i])), j)), "reference")
-    gap = np.abs((left["date"].to_numpy()[:, None] - right["date"].to_numpy()[None, :]) / np.timedelta64(1, "D"))
-    close = [
-        (float(gap[i, j]), i, j)
-        for i in free_left
-        for j in free_right
-        if minor[i] == theirs[j] and gap[i, j] <= matching.date_days
-    ]
-    for _, i, j in sorted(close):
-        if i in free_left and j in free_right:
-            take(i, j, "amount and date")
-    alike = []
-    for i in free_left:
-        for j in free_right:
-            ratio = difflib.SequenceMatcher(None, names[i], other[j]).ratio() if names[i] and other[j] else 0.0
-            if ratio >= matching.similar and (minor[i] > 0) == (theirs[j] > 0):
-                alike.append((minor[i] != theirs[j], -ratio, i, j))
-    for _, _, i, j in sorted(alike):
-        if i in free_left and j in free_right:
-            take(i, j, "similar reference")
+def _pairs(left: pd.DataFrame, right: pd.DataFrame, matching: Matching) -> list[Found]:
+    """Places of the lines that belong together and how it was found; no line is in two pairs."""
+    left, right = (
+        side.assign(
+            name=[normalised(reference) for reference in side["id"]],
+            day=side["date"].to_numpy().astype("datetime64[D]").astype(np.int64),
+            owed=side["minor"] > 0,
+        )
+        for side in (left, right)
+    )
+    pairs: list[Found] = []
+    for method, step in (
+        ("reference", _same_reference),
+        ("amount and date", partial(_same_amount, days=matching.date_days)),
+        ("similar reference", partial(_similar_reference, by="minor", least=matching.similar)),
+        ("similar reference", partial(_similar_reference, by="owed", least=matching.similar)),
+    ):
+        found = list(step(left, right))
+        pairs += [(i, j, method) for i, j in found]
+        left, right = left.drop([i for i, _ in found]), right.drop([j for _, j in found])
     return pairs
+
+
+def _same_reference(left: pd.DataFrame, right: pd.DataFrame) -> Pairs:
+    """Lines of one reference, the nearest amount first."""
+    amount = right["minor"].to_dict()
+    waiting = {name: list(group) for name, group in right.groupby("name").groups.items() if name}
+    for i, name, minor in left[["name", "minor"]].itertuples():
+        if same := waiting.get(name):
+            nearest = min(same, key=lambda j: abs(amount[j] - minor))
+            same.remove(nearest)
+            yield i, nearest
+
+
+def _same_amount(left: pd.DataFrame, right: pd.DataFrame, days: int) -> Pairs:
+    """Lines of one amount at most so many days apart, the nearest days first."""
+    waiting: dict[tuple[int, int], deque[int]] = defaultdict(deque)
+    for j, minor, day in right.loc[right["date"].notna(), ["minor", "day"]].itertuples():
+        waiting[minor, day].append(j)
+    free = left[left["date"].notna()]
+    for gap in range(days + 1):
+        taken = []
+        for i, minor, day in free[["minor", "day"]].itertuples():
+            at = ((minor, day - gap), (minor, day + gap))
+            queues = [waiting[key] for key in at if key in waiting]
+            if queue := min(filter(None, queues), key=lambda queue: queue[0], default=None):
+                taken.append(i)
+                yield i, queue.popleft()
+        free = free.drop(taken)
+
+
+def _similar_reference(left: pd.DataFrame, right: pd.DataFrame, by: str, least: float) -> Pairs:
+    """Lines equal in a column `by` whose references are alike, the most alike first."""
+    left, right = left[left["name"] != ""], right[right["name"] != ""]
+    others = right.groupby(by).groups
+    for value, ours in left.groupby(by).groups.items():
+        if value in others:
+            theirs = others[value]
+            for i, j in _most_alike(left.loc[ours, "name"], right.loc[theirs, "name"], least):
+                yield ours[i], theirs[j]
+
+
+def _most_alike(names: Iterable[str], others: Iterable[str], least: float) -> Pairs:
+    """Places of the most alike of all pairs, of the most alike that are left, and so on.
+
+    Four bytes for each pair. A name whose best other is gone looks for its next best only when
+    its turn comes, so that the pairs are never sorted.
+    """
+    cutoff = 100 * least
+    ratio = process.cdist(list(names), list(others), scorer=fuzz.ratio, score_cutoff=cutoff)
+    queue = [(-row.max(), i, int(row.argmax())) for i, row in enumerate(ratio)]
+    heapify(queue)
+    while queue:
+        _, i, j = heappop(queue)
+        if ratio[i, j]:
+            ratio[:, j] = 0
+            yield i, j
+        elif ratio[i].any():
+            heappush(queue, (-ratio[i].max(), i, int(ratio[i].argmax())))
 
 
 def _lines(
     left: pd.DataFrame,
     right: pd.DataFrame,
-    pairs: list[tuple[int, int, str]],
+    pairs: list[Found],
     as_of: pd.Timestamp,
     matching: Matching,
     currency: str,

@@ -1,11 +1,26 @@
 """Row 1: a credit policy is data: one dated TOML file, read whole or refused, and comparable with another."""
 
+from credit_lab import lazy
 from credit_lab.policy.currency import in_currency, money_note, need_amounts
 from credit_lab.policy.files import approver, checked, describe, diff, grade_of, load
 from credit_lab.policy.sections import Grade, Policy, digest
 from credit_lab.policy.writing import save, to_toml
 
 __all__ = [
-    "Grade", "Policy", "approver", "checked", "describe", "diff", "digest", "grade_of", "in_currency", "load",
-    "money_note", "need_amounts", "save", "to_toml",
-]  # fmt: skip
+    "Grade",
+    "Policy",
+    "approver",
+    "checked",
+    "describe",
+    "diff",
+    "digest",
+    "grade_of",
+    "in_currency",
+    "load",
+    "money_note",
+    "need_amounts",
+    "save",
+    "to_toml",
+]
+
+lazy.attach(__name__)

@@ -7,22 +7,45 @@ its vectors, its picture and its words.
 import base64
 import gzip
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from credit_lab.errors import ReportError
-from credit_lab.publish.show import RECORD
+from credit_lab.publish.show import NOTE, RECORD
+
+
+@dataclass(frozen=True)
+class About:
+    """What a notebook is made of: its ledger, the last day known (ISO, "" for none), the currency of its amounts."""
+
+    source: str = ""
+    as_of: str = ""
+    currency: str = ""
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """Anything shown; `section` is the heading it stands under, "" before the first one."""
+    """Anything shown.
+
+    Attributes
+    ----------
+    section : heading it stands under, "" before the first one
+    id : by which it is asked for, "" for what has none
+    about : what its notebook is made of, as its heading says
+    """
 
     section: str
+    id: str = field(default="", kw_only=True)
+    about: About = field(default=About(), kw_only=True)
+
+    @property
+    def subject(self) -> str:
+        """What it is about: the first word of its id."""
+        return self.id.partition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -42,9 +65,14 @@ class Prose(Artefact):
 
 @dataclass(frozen=True)
 class Sentences(Artefact):
-    """Findings in words; may be empty."""
+    """Findings in words, may be empty; `keys` name those that can be asked for one by one."""
 
     lines: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+
+    def line(self, key: str) -> str:
+        """The sentence of a key, else ""."""
+        return dict(zip(self.keys, self.lines, strict=False)).get(key, "")
 
 
 @dataclass(frozen=True)
@@ -72,7 +100,8 @@ class Verdicts(Artefact):
 
 @dataclass(frozen=True)
 class Column:
-    """Name in the data, title for readers, unit (share, days, fine, chance, "by row": the column `unit` says it), type.
+    """Name in the data, title for readers, unit (a currency, share, days, count, fine, chance, number; "by row": the
+    column `unit` says it), type.
 
     Types: text, integer, number, date (ISO text in the rows), boolean.
     """
@@ -130,7 +159,7 @@ def artefacts(notebook: str | Path) -> list[Artefact]:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReportError(f"{path} is not an executed notebook: {error}") from error
-    section, found = "", list[Artefact]()
+    section, about, found = "", About(), list[Artefact]()
     for cell in cells:
         if cell["cell_type"] == "markdown":
             section, prose = _headed("".join(cell["source"]), section)
@@ -139,17 +168,27 @@ def artefacts(notebook: str | Path) -> list[Artefact]:
         for output in cell.get("outputs", ()):
             record = output.get("data", {}).get(RECORD)
             if record is not None:
-                found.append(_artefact(section, record))
+                about = About(**record["about"]) if "about" in record else about
+                found.append(replace(_artefact(section, record), id=record.get("id", ""), about=about))
     return found
 
 
-def first_finding(shown: list[Artefact]) -> str:
-    """The first sentence found, else the title of the first figure, else the first note, else ""."""
-    for one in shown:
-        if isinstance(one, Sentences) and one.lines:
-            return one.lines[0]
-    titles = [one.finding for one in shown if isinstance(one, Figure)]
-    return next(iter([*titles, *(one.text for one in shown if isinstance(one, Note))]), "")
+def headline(shown: Sequence[Artefact]) -> Artefact | None:
+    """What a notebook found above all: the record `headline` of the subject of its heading."""
+    subject = next((one.subject for one in shown if isinstance(one, Heading)), "")
+    return next((one for one in shown if one.id == f"{subject}.headline"), None)
+
+
+def finding(shown: Sequence[Artefact]) -> str:
+    """The first sentence of the headline that is no note on day or period; "" without a headline."""
+    match headline(shown):
+        case Sentences() as said:
+            return next((line for key, line in zip(said.keys, said.lines, strict=True) if key != NOTE), "")
+        case Note() as said:
+            return said.text
+        case Figure() as drawn:
+            return drawn.finding
+    return ""
 
 
 def texts(shown: list[Artefact]) -> list[str]:
@@ -186,7 +225,7 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
         case {"kind": "heading", "title": title, "line": line}:
             return Heading(section, title, line)
         case {"kind": "sentences", "lines": lines}:
-            return Sentences(section, tuple(lines))
+            return Sentences(section, tuple(lines), tuple(record.get("keys", ())))
         case {"kind": "note", "text": text}:
             return Note(section, text)
         case {"kind": "verdicts", "lights": lights}:

@@ -1,7 +1,8 @@
 """The deck: what a review says in 8 to 12 slides, one message each, from its findings and its saved tables.
 
-Titles are sentences the report itself says; charts are drawn from the tables saved beside it. A slide whose table the
-ledger cannot give is left out.
+Titles are sentences the report itself says, asked for by the ids of their records; charts are drawn from the tables
+saved beside it. A slide whose table the ledger cannot give is left out; a record or a table that is not there at all
+is named (`Story.missing`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,36 +18,68 @@ from credit_lab.publish.slides import Chart, Grid, Series, Slide
 
 
 class Story:
-    """What the review notebook showed and saved, by number of section and by name of table."""
+    """What a report showed and saved, asked for by the ids of records and the names of tables.
+
+    What is asked for and not there is remembered in `missing`: a slide is left out, never told by a neighbour.
+
+    Parameters
+    ----------
+    name : of the notebook
+    folder : with its saved tables
+    shown : its records
+    facts : of the cover, name → text
+    """
 
     def __init__(self, name: str, folder: Path, shown: Sequence[Artefact], facts: dict[str, str]) -> None:
-        self.name, self.folder, self.shown, self.facts = name, folder, shown, facts
-        self.currency = facts.get("Amounts in", "").partition(",")[0]
+        self.name, self.folder, self.facts = name, folder, facts
+        self.heading = next((one for one in shown if isinstance(one, Heading)), None)
+        self.currency = self.heading.about.currency if self.heading else ""
+        self.missing: list[str] = []
+        self._known = {one.id: one for one in shown if one.id}
 
     def table(self, name: str) -> pd.DataFrame:
-        """A saved table; empty if the ledger could not give it."""
+        """A saved table; empty where the ledger could not give it."""
         path = self.folder / "tables" / f"{name}.csv"
         try:
             return spreadsheet.read_csv(path)
-        except (OSError, pd.errors.EmptyDataError):
+        except pd.errors.EmptyDataError:
+            return pd.DataFrame()
+        except OSError:
+            self._lacks(f"table {name}")
             return pd.DataFrame()
 
-    def sentence(self, section: str, at: int = 0) -> str:
-        """A finding of a section: "" before the first one, else its number."""
-        lines = [line for one in self._of(section) if isinstance(one, Sentences) for line in one.lines]
-        return lines[at] if at < len(lines) else ""
+    def lines(self, id: str) -> tuple[str, ...]:
+        """The sentences of a record, notes on day and period left out."""
+        found = self._find(id)
+        if not isinstance(found, Sentences):
+            return ()
+        return tuple(line for key, line in zip(found.keys, found.lines, strict=True) if key != show.NOTE)
 
-    def figure(self, section: str, at: int = 0) -> Figure | None:
-        """A figure of a section."""
-        found = [one for one in self._of(section) if isinstance(one, Figure)]
-        return found[at] if at < len(found) else None
+    def line(self, id: str, key: str) -> str:
+        """One sentence of a record by its key."""
+        found = self._find(id)
+        said = found.line(key) if isinstance(found, Sentences) else ""
+        if found and not said:
+            self._lacks(f"{id}, sentence {key}")
+        return said
 
-    def _of(self, section: str) -> list[Artefact]:
-        return [one for one in self.shown if one.section.partition(" ")[0] == section]
+    def figure(self, id: str) -> Figure | None:
+        """A figure; None where it is not shown, or withheld from a report that is shared."""
+        found = self._find(id)
+        return found if isinstance(found, Figure) else None
+
+    def _find(self, id: str) -> Artefact | None:
+        if id not in self._known:
+            self._lacks(id)
+        return self._known.get(id)
+
+    def _lacks(self, what: str) -> None:
+        if what not in self.missing:
+            self.missing.append(what)
 
     def sources(self, table: str, ids: Iterable[str] = ()) -> tuple[str, ...]:
         """Speaker notes: where the numbers of a slide come from; `ids` of formulas."""
-        file = f"tables/{table}.csv" if not self.table(table).empty else "run.json"
+        file = f"tables/{table}.csv" if table else "run.json"
         formulas = "; ".join(labels.formula(one, language.current()) for one in ids)
         facts = [f"{name}: {text}" for name, text in self.facts.items()]
         return (
@@ -63,16 +96,21 @@ def write(
     return slides.write(path, list(tell(story, others, verdicts, title)), title=title, day=day)
 
 
+def lacking(story: Story, others: Sequence[tuple[str, str]], title: str) -> list[str]:
+    """Ids and tables the deck asks for that the report does not have."""
+    list(tell(story, others, {}, title))
+    return story.missing
+
+
 def tell(story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, str], title: str) -> Iterator[Slide]:
     """The slides in their order."""
-    head = next((one for one in story.shown if isinstance(one, Heading)), None)
-    lines = [head.line] if head else []
+    lines = [story.heading.line] if story.heading else []
     lines += [f"{name}: {text}" for name, text in story.facts.items()]
     yield Slide(title, tuple(lines), "", story.sources(""))
     yield _verdicts(story, verdicts)
-    found = [story.sentence("", at) for at in range(6)]
-    if found[0]:
-        yield Slide(found[0], tuple(line for line in found[1:] if line), _facts(story), story.sources("kpis"))
+    found = story.lines("review.headline")[:6]
+    if found:
+        yield Slide(found[0], found[1:], _facts(story), story.sources("kpis"))
     builders: tuple[Callable[[Story], Slide | None], ...] = (
         _kpis, _aging, _dso, _bridge, _losses, _exposure, _cash, _limits, _earlier,
     )  # fmt: skip
@@ -115,8 +153,8 @@ def _kpis(story: Story) -> Slide | None:
     )  # fmt: skip
     head = ("key figure", "now", "before", "change", "unit")
     grid = Grid(head, rows, right=(1, 2, 3), widths=(0.4, 0.15, 0.15, 0.15, 0.15))
-    said = story.sentence("", 1) or story.sentence("")
-    return Slide(said, grid, _facts(story), story.sources("kpis", table["formula_id"]))
+    title = story.line("review.headline", "dso")
+    return Slide(title, grid, _facts(story), story.sources("kpis", table["formula_id"])) if title else None
 
 
 def _number(value: object) -> float:
@@ -132,7 +170,7 @@ def _slide(figure: Figure | None, chart: Chart, sources: tuple[str, ...]) -> Sli
 
 
 def _aging(story: Story) -> Slide | None:
-    table, figure = story.table("aging_series"), story.figure("2")
+    table, figure = story.table("aging_series"), story.figure("aging.chart")
     if table.empty or figure is None:
         return None
     names = list(table.columns[1 : list(table.columns).index("unapplied_cash")])
@@ -146,7 +184,7 @@ def _aging(story: Story) -> Slide | None:
 
 
 def _dso(story: Story) -> Slide | None:
-    table, figure = story.table("kpi_series"), story.figure("3", 0)
+    table, figure = story.table("kpi_series"), story.figure("kpi.dso")
     if table.empty or figure is None:
         return None
     ids = ("dso.period_end", "dso.countback", "dso.best_possible")
@@ -159,7 +197,7 @@ def _dso(story: Story) -> Slide | None:
 
 
 def _bridge(story: Story) -> Slide | None:
-    table, figure = story.table("bridge"), story.figure("3", 1)
+    table, figure = story.table("bridge"), story.figure("kpi.bridge_chart")
     if table.empty or figure is None:
         return None
     amount = table["amount"].astype(float)
@@ -181,14 +219,14 @@ def _losses(story: Story) -> Slide | None:
     scale, unit = canvas.scale(table["allowance"].astype(float), currency)
     series = (Series("allowance", _values(table["allowance"], scale), canvas.BLUE),)
     alt = "Columns: loss allowance by age of the open invoices"
-    chart = Chart(
-        "columns", tuple(language.value(name, "bucket", ()) for name in table["bucket"]), series, unit, "#,##0.0##", alt
-    )
-    return Slide(story.sentence("4"), chart, _facts(story), story.sources("losses_allowance"))
+    ages = tuple(language.value(name, "bucket", ()) for name in table["bucket"])
+    chart = Chart("columns", ages, series, unit, "#,##0.0##", alt)
+    said = story.lines("losses.headline")
+    return Slide(said[0], chart, _facts(story), story.sources("losses_allowance")) if said else None
 
 
 def _exposure(story: Story) -> Slide | None:
-    table, figure = story.table("balances").head(15).iloc[::-1], story.figure("5")
+    table, figure = story.table("balances").head(15).iloc[::-1], story.figure("exposure.chart")
     if table.empty or figure is None:
         return None
     names = table["name"].fillna(table["customer_id"]) if "name" in table else table["customer_id"]
@@ -199,7 +237,7 @@ def _exposure(story: Story) -> Slide | None:
 
 
 def _cash(story: Story) -> Slide | None:
-    table, figure = story.table("collections_weekly"), story.figure("9")
+    table, figure = story.table("collections_weekly"), story.figure("cash.chart")
     if table.empty or figure is None:
         return None
     scale, unit = canvas.scale(table["p90"].astype(float), story.currency)
@@ -214,12 +252,12 @@ def _cash(story: Story) -> Slide | None:
 
 
 def _limits(story: Story) -> Slide | None:
-    table, said = story.table("limits_summary"), story.sentence("10")
+    table, said = story.table("limits_summary"), story.lines("limits.headline")
     if table.empty or not said:
         return None
     rows = tuple(tuple(map(_cell, row, table)) for row in table.itertuples(index=False))
     head = tuple(language.title(str(name)) for name in table)
-    return Slide(said, Grid(head, rows, tuple(range(1, len(head)))), _facts(story), story.sources("limits_summary"))
+    return Slide(said[0], Grid(head, rows, tuple(range(1, len(head)))), _facts(story), story.sources("limits_summary"))
 
 
 def _cell(value: object, column: str) -> str:
@@ -239,4 +277,5 @@ def _earlier(story: Story) -> Slide | None:
     series = tuple(Series(said, _values(table[name], scale), colour) for name, said, colour in kinds)
     alt = "Lines: forecasts of earlier reviews with their intervals against what came"
     chart = Chart("lines", tuple(table["target"].str[5:10]), series, unit, "#,##0.0", alt)
-    return Slide(story.sentence("13"), chart, _facts(story), story.sources("earlier_forecasts"))
+    said = story.lines("forecasts.headline")
+    return Slide(said[0], chart, _facts(story), story.sources("earlier_forecasts")) if said else None

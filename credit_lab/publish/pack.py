@@ -13,18 +13,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from credit_lab import labels, language, origin
 from credit_lab.errors import ReportError
 from credit_lab.ledger import sharing
 from credit_lab.publish import pdf, privacy, sections, time_left
-from credit_lab.publish.artefacts import Artefact, Heading, Table, artefacts, first_finding
+from credit_lab.publish.artefacts import Artefact, Heading, Table, artefacts, finding, headline
 from credit_lab.publish.page import Front, page
 from credit_lab.publish.run import alone, parameters_of, same, states, swap, unfinished, without_passwords
 from credit_lab.publish.workers import Job, execute
 from credit_lab.summary import LIGHTS
 
+if TYPE_CHECKING:
+    from credit_lab.publish.deck import Story
+
+# Parts whose finding ends the deck, by the id of their headline.
+_OTHERS = {"simulation.headline", "backtest.headline", "claims.headline"}
+_NO_DAY = "1980-01-01"  # of files whose report has no as-of day
 # Longest first, so that no processor waits for a late one.
 LONGEST = ("60", "30", "80", "52", "51")
 
@@ -61,6 +68,11 @@ class Part:
         """All it shows."""
         return artefacts(self.notebook)
 
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """Ids of its records."""
+        return frozenset(one.id for one in self.artefacts)
+
 
 @dataclass(frozen=True)
 class Pack:
@@ -69,11 +81,13 @@ class Pack:
     Attributes
     ----------
     facts : as shown on the cover: name → text
+    formats : to be written, of `WRITERS`
     """
 
     title: str
     facts: dict[str, str]
     parts: tuple[Part, ...]
+    formats: tuple[str, ...] = ()
 
     @property
     def made(self) -> tuple[Part, ...]:
@@ -93,8 +107,9 @@ class Pack:
             return lights
         lights.pop(sections.VERDICT, None)  # of one part; the pack has its own
         whole = sum(part.state == "made" and not part.gaps for part in self.parts)
-        light = "stop" if self.failed else "ok" if whole == len(self.parts) else "act"
-        return {**lights, "review complete": f"{light}: {whole} of {len(self.parts)} parts"}
+        light = "stop" if self.failed else "ok" if whole == len(self.parts) and not self.unfound else "act"
+        unfound = f"; not found: {', '.join(self.unfound)}" if self.unfound else ""
+        return {**lights, "review complete": f"{light}: {whole} of {len(self.parts)} parts{unfound}"}
 
     @property
     def failed(self) -> bool:
@@ -109,7 +124,46 @@ class Pack:
         for part in self.parts:
             lines += [f"{part.name} {words[part.state]}: {part.reason}"] if part.state in words else []
             lines += [f"{part.name}, {line}" for line in sections.lines(part.gaps)]
-        return tuple(lines)
+        return (*lines, *(f"Not found, so not told: {what}." for what in self.unfound))
+
+    @cached_property
+    def main(self) -> Part:
+        """The quarterly review, known by its heading `review.title`; of other packs the first part."""
+        return next((part for part in self.made if "review.title" in part.ids), self.made[0])
+
+    @property
+    def day(self) -> str:
+        """As-of day of the main part, ISO; files say they were made on it."""
+        return next((one.about.as_of for one in self.main.artefacts if one.about.as_of), _NO_DAY)
+
+    @cached_property
+    def story(self) -> "Story":
+        """What the deck asks for."""
+        from credit_lab.publish import deck  # python-pptx takes 0.4 s: only when a deck is asked for
+
+        return deck.Story(self.main.name, self.main.folder, self.main.artefacts, self.facts)
+
+    @property
+    def others(self) -> list[tuple[str, str]]:
+        """Title and finding of the parts that end the deck: simulation, backtest, claims."""
+        titles = {part.name: part.artefacts for part in self.made if part.ids & _OTHERS}
+        return [
+            (next((one.title for one in shown if isinstance(one, Heading)), name), said)
+            for name, shown in titles.items()
+            if (said := finding(shown))
+        ]
+
+    @cached_property
+    def unfound(self) -> tuple[str, ...]:
+        """What a format asks for and no notebook shows: the headline of a part, records and tables of the deck."""
+        lacking = [f"headline of {part.name}" for part in self.made if headline(part.artefacts) is None]
+        if len(self.parts) == 1:  # a report of its own has no index
+            lacking = []
+        if "pptx" in self.formats:
+            from credit_lab.publish import deck
+
+            lacking += deck.lacking(self.story, self.others, self.title)
+        return tuple(lacking)
 
     @cached_property
     def html(self) -> str:
@@ -135,15 +189,7 @@ def _write_pdf(pack: Pack, folder: Path) -> Path:
 def _write_deck(pack: Pack, folder: Path) -> Path:
     from credit_lab.publish import deck
 
-    main = next((part for part in pack.made if part.name.startswith("80_")), pack.made[0])
-    story = deck.Story(main.name, main.folder, main.artefacts, pack.facts)
-    others = [
-        (next((one.title for one in part.artefacts if isinstance(one, Heading)), part.name), finding)
-        for part in pack.made
-        if part is not main and part.name[0] in "67" and (finding := first_finding(part.artefacts))
-    ]
-    day = pack.facts["As of"]
-    return deck.write(folder / "review.pptx", story, others, pack.verdicts, title=pack.title, day=day)
+    return deck.write(folder / "review.pptx", pack.story, pack.others, pack.verdicts, title=pack.title, day=pack.day)
 
 
 def _write_workbook(pack: Pack, folder: Path) -> Path:
@@ -153,22 +199,24 @@ def _write_workbook(pack: Pack, folder: Path) -> Path:
         workbook.Source(part.name, part.folder, tuple(one for one in part.artefacts if isinstance(one, Table)))
         for part in pack.made
     ]
-    day = pack.facts["As of"]
-    return workbook.write(folder / "review.xlsx", sources, title=pack.title, facts=pack.facts, day=day)
+    return workbook.write(folder / "review.xlsx", sources, title=pack.title, facts=pack.facts, day=pack.day)
 
 
-def of_report(title: str, facts: Mapping[str, str], notebook: str, folder: Path, run: dict[str, Any]) -> Pack:
+def of_report(
+    title: str, facts: Mapping[str, str], notebook: str, folder: Path, run: dict[str, Any], formats: Sequence[str]
+) -> Pack:
     """A finished report of one notebook as a pack, for the formats a report alone does not write."""
-    return Pack(title, dict(facts), (Part(notebook, "made", "", folder, run),))
+    return Pack(title, dict(facts), (Part(notebook, "made", "", folder, run),), tuple(formats))
 
 
-# Format → what writes it into the folder of the pack.
-WRITERS: dict[str, Callable[[Pack, Path], Path]] = {
-    "html": _write_html, "pdf": _write_pdf, "pptx": _write_deck, "xlsx": _write_workbook,
-}  # fmt: skip
+Writer = Callable[[Pack, Path], Path]
+# Format → what writes it into the folder of the pack; read only: a format of one's own is passed to `make`.
+WRITERS: Mapping[str, Writer] = MappingProxyType(
+    {"html": _write_html, "pdf": _write_pdf, "pptx": _write_deck, "xlsx": _write_workbook}
+)
 
 
-def known_formats(formats: Sequence[str]) -> None:
+def known_formats(formats: Sequence[str], writers: Mapping[str, Writer] = WRITERS) -> None:
     """Refuse a format that nothing writes.
 
     Raises
@@ -177,8 +225,8 @@ def known_formats(formats: Sequence[str]) -> None:
         With those there are.
     """
     for name in formats:
-        if name not in WRITERS:
-            raise ReportError(f"format {name!r} is unknown; choose of {', '.join(WRITERS)}")
+        if name not in writers:
+            raise ReportError(f"format {name!r} is unknown; choose of {', '.join(writers)}")
 
 
 def make(
@@ -190,6 +238,7 @@ def make(
     facts: Mapping[str, str],
     inputs: str,
     formats: Sequence[str] = ("html",),
+    writers: Mapping[str, Writer] = WRITERS,
     resume: bool = False,
     workers: int = 2,
     say: Callable[[str], None] = lambda _: None,
@@ -201,7 +250,7 @@ def make(
     parameters : by name; each notebook gets those it knows
     facts : shown on the cover
     inputs : digest of everything that goes in besides notebooks, parameters and code (ledger, policies)
-    formats : of `WRITERS`
+    formats : of `writers`, which write into the folder of the pack
     resume : use notebooks that an interrupted run with the same inputs has finished
     say : told one line per notebook
 
@@ -210,7 +259,7 @@ def make(
     ReportError
         An unknown format; another run is working on the same target; not one notebook could be made.
     """
-    known_formats(formats)
+    known_formats(formats, writers)
     started, clock = time.time(), time.monotonic()
     parameters, aside = without_passwords(parameters), unfinished(target)
     without_passwords({"out": str(target)})
@@ -226,10 +275,10 @@ def make(
         except ReportError:
             shutil.rmtree(aside, ignore_errors=True)  # nobody knows which parts are of which version
             raise
-        pack = Pack(title, dict(facts), tuple(parts[notebook.stem] for notebook in notebooks))
+        pack = Pack(title, dict(facts), tuple(parts[notebook.stem] for notebook in notebooks), tuple(formats))
         if not pack.made:
             raise ReportError("no part of the pack could be made:\n" + "\n".join(pack.missing))
-        files = [WRITERS[name](pack, aside).name for name in formats]
+        files = [writers[name](pack, aside).name for name in formats]
         record = _record(pack, parameters, files, started, time.monotonic() - clock)
         record["after"] = round(time.monotonic() - executed, 1)
         (aside / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

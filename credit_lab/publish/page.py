@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_lab import __version__, language
 from credit_lab.publish import show
-from credit_lab.publish.artefacts import Heading, artefacts, first_finding, texts
+from credit_lab.publish.artefacts import Heading, artefacts, finding, texts
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -137,9 +137,7 @@ def chapter(notebook: Path, *, alone: bool) -> Chapter:
     if heading is None:
         heading = Heading("", notebook.stem, "")
         blocks = [show.heading(heading.title, "").data, *blocks] if alone else blocks
-    return Chapter(
-        anchor, heading.title, heading.line, first_finding(shown), tuple(sections), tuple(filter(None, blocks))
-    )
+    return Chapter(anchor, heading.title, heading.line, finding(shown), tuple(sections), tuple(filter(None, blocks)))
 
 
 def _empty(output: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from credit_lab.ledger import sharing
 from credit_lab.ledger.database import concealed
 from credit_lab.ledger.sources import state
 from credit_lab.publish import kernel, privacy, time_left
+from credit_lab.publish.artefacts import artefacts
 from credit_lab.publish.page import page
 from credit_lab.publish.sections import Sections
 
@@ -267,6 +268,7 @@ def step(
     record = _record(source, privacy.plain(dict(parameters), private), told, folder, started, time.monotonic() - clock)
     record["verdicts"] |= made.verdict()
     record["missing"] = made.record(private)
+    record["records"] = [one.id for one in artefacts(executed) if one.id]
     (folder / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return record
 

@@ -2,17 +2,21 @@
 
 Everything shown has two faces: HTML for the reader, and a record (`RECORD`, plain JSON) from which every other format
 is built, so that a page, a deck and a workbook show the same numbers. All HTML is built here, from the records, and
-everything that comes from data is escaped. The records:
+everything that comes from data is escaped. A record is known by its id (`kpi.bridge`): a subject and a name, unique in
+its notebook, by which deck, index page and registry ask for it. The records:
 
 - table: caption, columns (name, title, unit, type), rows (raw values), total_rows, names (of customers by id)
 - figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and height in inches,
   svg (gzip, base64), png (base64)
-- heading: title, line · sentences: lines · note: text · verdicts: lights (name, light, reason)
+- heading: title, line, about (source, as_of, currency of all that follows)
+- sentences: lines, keys (by which one of them is asked for) · note: text · verdicts: lights (name, light, reason)
 """
 
 import base64
 import gzip
 import html
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +29,7 @@ from credit_lab.errors import ReportError
 from credit_lab.figures import canvas
 from credit_lab.language import say
 from credit_lab.ledger import sharing
-from credit_lab.publish import privacy
+from credit_lab.publish import paper, privacy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,6 +41,24 @@ _CONTROL = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10, 13)
 _BY_ROW = ("value", "previous", "change", "a", "b", "difference")
 # Columns whose name says their unit in every table; `value` without a column `unit` mixes days, shares and money.
 _BY_NAME = {"p_value": "chance", "jeffreys": "chance", "pd_12m": "share", "max_dpd": "count", "value": "mixed"}
+# Columns that are no money in a table of amounts.
+_NUMBERS = {
+    "ages",
+    "customers",
+    "good_held",
+    "held_orders",
+    "index",
+    "mean_days_held",
+    "minutes",
+    "orders",
+    "price",
+    "score",
+    "term_days",
+    "threshold",
+    "turnover",
+}
+NOTE = "note"  # key of a sentence that is no finding
+_ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 
 
 @dataclass(frozen=True)
@@ -94,10 +116,25 @@ def _fine(value: float) -> str:
     return f"{value:.5f}" if 0 < abs(value) < 0.01 else f"{value:.3f}"
 
 
+def _named(record: dict[str, Any], id: str) -> dict[str, Any]:
+    """The record under its id.
+
+    Raises
+    ------
+    ReportError
+        The id is not of the form subject.name.
+    """
+    if id and not _ID.fullmatch(id):
+        raise ReportError(f"id {id!r}: a subject and a name in small letters, such as kpi.bridge")
+    return {**record, "id": id}
+
+
 def table(
     frame: pd.DataFrame,
     caption: str,
     *,
+    id: str = "",
+    currency: str = "",
     shares: tuple[str, ...] = (),
     days: tuple[str, ...] = (),
     fine: tuple[str, ...] = (),
@@ -107,29 +144,40 @@ def table(
 
     Parameters
     ----------
-    caption : said above the table
+    caption : said above the table, followed by the currency where it does not hold it
+    id : by which the record is known, such as kpi.bridge; unique in its notebook
+    currency : of the amounts, which are all numbers of no other unit; empty: the table holds no amounts
     shares, days, fine : columns shown as per cent, with one decimal, or with about three digits that count; p_value
         and jeffreys are shown as chances, pd_12m as per cent, max_dpd as whole days; a column `unit` does the same row
         by row for the columns value, previous, change, a, b and difference
     rows : show only so many and say how many there are
     """
     frame, left_out = privacy.hidden(frame)
-    caption = f"{caption} ({left_out})" if left_out else caption
     shown = frame.head(rows) if rows is not None else frame
     units = {**_BY_NAME, **dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days"), **dict.fromkeys(fine, "fine")}
     if "unit" in frame:
         units |= dict.fromkeys(_BY_ROW, "by row")
     columns = [
-        {"name": str(name), "title": _title(name), "unit": units.get(str(name), ""), "type": _type(frame[name])}
+        {"name": str(name), "title": _title(name), "type": (kind := _type(frame[name])),
+         "unit": units.get(str(name)) or _unit(str(name), kind, currency)}
         for name in shown
-    ]
+    ]  # fmt: skip
     raw = [[summary.plain(value) for value in record] for record in shown.itertuples(index=False, name=None)]
-    caption = _told(caption)
+    caption = sharing.named(language.captioned(caption, "" if currency in caption else currency, left_out))
     record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
-    record["names"] = sharing.names_of(frame)
+    record = _named(record, id) | {"names": sharing.names_of(frame)}
     if frame.empty:
         return Shown(nothing([caption]), record)
     return Shown(_table_html(shown, record), record)
+
+
+def _unit(name: str, kind: str, currency: str) -> str:
+    """Unit of a column that nobody declared: whole numbers count, days or cases; other numbers of amounts are money."""
+    if kind == "integer":
+        return "days" if name.endswith(("days", "dpd")) else "count"
+    if kind != "number":
+        return ""
+    return currency if currency and name not in _NUMBERS else "number"
 
 
 def nothing(captions: list[str]) -> str:
@@ -148,7 +196,7 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
     names = [one["name"] for one in columns]
     head = "".join(f"<th{_align(one, one['title'])} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
-    body, least = [], [3.0 + 1.1 * _longest(one["title"]) for one in columns]
+    body, least = [], [3.0 + 1.1 * paper.longest(one["title"]) for one in columns]
     wanted = list(least)
     for values in shown.itertuples(index=False, name=None):
         own = values[unit_at] if unit_at is not None else ""
@@ -158,8 +206,8 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
             else cell(value, own if one["unit"] == "by row" else one["unit"])
             for one, value in zip(columns, values, strict=True)
         ]
-        least = [max(width, _least(text, one)) for width, text, one in zip(least, texts, columns, strict=True)]
-        wanted = [max(width, _wanted(text, one)) for width, text, one in zip(wanted, texts, columns, strict=True)]
+        least = [max(width, paper.least(text, one)) for width, text, one in zip(least, texts, columns, strict=True)]
+        wanted = [max(width, paper.wanted(text, one)) for width, text, one in zip(wanted, texts, columns, strict=True)]
         cells = [
             f"<td{_align(one, text)}>{_small(text, value)}</td>"
             for one, text, value in zip(columns, texts, values, strict=True)
@@ -167,7 +215,7 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
         body.append(f"<tr>{''.join(cells)}</tr>")
     total, count = record["total_rows"], len(shown)
     caption = record["caption"] + (say(f" (first {count:,} of {total:,})") if count < total else "")
-    size, widths = _on_paper(least, wanted)
+    size, widths = paper.widths(least, wanted)
     size = ("short " if count <= 12 else "") + size
     columns_html = "".join(f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths)
     return (
@@ -186,40 +234,6 @@ def _small(text: str, value: Any) -> str:
     return f"{_escaped(text.removesuffix(end))}<small>{_escaped(end)}</small>"
 
 
-# Letters that a line of paper holds in each size of print without breaking a word, and up to which width asked for it
-# is used; the last lies across the sheet.
-_SIZES = (("", 110.0, 125.0), ("wide", 127.0, 170.0), ("huge", 156.0, 1e9), ("across", 232.0, 1e9))
-
-
-def _on_paper(least: list[float], wanted: list[float]) -> tuple[str, list[float]]:
-    """Size of print and widths of the columns: first every word whole, then room for long texts as far as there is."""
-    short, long = sum(least), sum(wanted)
-    fair = short + 0.35 * (long - short)  # with less, long texts make towers of single words
-    size, room, _ = next((one for one in _SIZES if fair <= one[1] and long <= one[2]), _SIZES[-1])
-    share = min(1.0, max(room - short, 0.0) / (long - short)) if long > short else 0.0
-    return size, [low + share * (high - low) for low, high in zip(least, wanted, strict=True)]
-
-
-def _longest(text: str) -> float:
-    """Letters of the longest word; Chinese may be broken between any two signs, and is after six."""
-    return max((min(_letters(word), 40 if word.isascii() else 12) for word in text.split()), default=0)
-
-
-def _letters(text: str) -> int:
-    return sum(2 if ord(sign) > 0x2E7F else 1 for sign in text)
-
-
-def _least(text: str, column: dict[str, Any]) -> float:
-    """Width below which a cell would have to break a word or a number, in letters, with the space around it."""
-    return 3.0 + (_letters(text) if column["type"] != "text" or _whole(text, column) else _longest(text))
-
-
-def _wanted(text: str, column: dict[str, Any]) -> float:
-    """Width a cell asks for on paper; long texts are content with some lines."""
-    length = _letters(text)
-    return max(_least(text, column), 3.0 + min(length, 12 + 0.2 * length, 32))
-
-
 def _type(column: pd.Series) -> str:
     kind = column.dtype
     if pd.api.types.is_datetime64_any_dtype(kind):
@@ -231,14 +245,9 @@ def _type(column: pd.Series) -> str:
     return "number" if pd.api.types.is_numeric_dtype(kind) else "text"
 
 
-def _whole(text: str, column: dict[str, Any]) -> bool:
-    """Whether a text of one word has places to break at where no reader would: 31-60, C-0001, a Chinese name."""
-    return ("-" in text[1:] or column["name"] == "name") and " " not in text and _letters(text) <= 26
-
-
 def _align(column: dict[str, Any], text: str) -> str:
     kinds = [kind] if (kind := {"date": "date", "integer": "number", "number": "number"}.get(column["type"])) else []
-    if kinds != ["date"] and _whole(text, column):
+    if kinds != ["date"] and paper.whole(text, column):
         kinds.append("word")
     return f" class='{' '.join(kinds)}'" if kinds else ""
 
@@ -248,11 +257,18 @@ def _title(name: Any) -> str:
 
 
 @canvas.style()
-def figure(drawing: "Figure", alt: str) -> Shown:
-    """A figure as vectors inside the page, with its alternative text."""
+def figure(drawing: "Figure", alt: str, *, id: str = "") -> Shown:
+    """A figure as vectors inside the page.
+
+    Parameters
+    ----------
+    drawing : as a function of `figures` gives it
+    alt : text for those who cannot see it
+    id : by which the record is known
+    """
     texts = [alt, *canvas.texts(drawing)]
     if privacy.withheld(texts):
-        return note("A figure that shows single customers or counts of them is not shared.")
+        return note("A figure that shows single customers or counts of them is not shared.", id=id)
     canvas.translate(drawing, _shown)
     alt = _shown(alt)
     svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
@@ -270,7 +286,7 @@ def figure(drawing: "Figure", alt: str) -> Shown:
         "png": base64.b64encode(png).decode(),
     }
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-    return Shown(f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>", record)
+    return Shown(f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>", _named(record, id))
 
 
 def _told(text: str) -> str:
@@ -282,33 +298,59 @@ def _shown(text: str) -> str:
     return sharing.named(say(text))
 
 
-def heading(title: str, line: str) -> Shown:
-    """Title of a report and the line under it."""
+def heading(
+    title: str,
+    line: str,
+    *,
+    id: str = "",
+    source: str = "",
+    as_of: pd.Timestamp | None = None,
+    currency: str = "",
+) -> Shown:
+    """Title of a report and the line under it.
+
+    Parameters
+    ----------
+    title, line : as a reader sees them
+    id : by which the record is known: the subject of the report and `title`
+    source, as_of, currency : what the report is made of, its last day and its money; of every record that follows
+    """
     title, line = _told(title), _told(line)
-    record = {"kind": "heading", "title": title, "line": line}
+    about = {"source": source, "as_of": f"{as_of:%Y-%m-%d}" if as_of is not None else "", "currency": currency}
+    record = _named({"kind": "heading", "title": title, "line": line, "about": about}, id)
     return Shown(f"<h1>{_escaped(title)}</h1><p class='subtitle'>{_escaped(line)}</p>", record)
 
 
-def sentences(lines: list[str] | tuple[str, ...]) -> Shown:
-    """Sentences as a list; nothing at all says so."""
-    lines = [_told(line) for line in lines]
-    record = {"kind": "sentences", "lines": lines}
+def sentences(lines: Sequence[str] | Mapping[str, str], *, id: str = "", notes: Sequence[str] = ()) -> Shown:
+    """Sentences as a list; nothing at all says so.
+
+    Parameters
+    ----------
+    lines : sentences; where they have keys, each can be asked for by its own
+    id : by which the record is known
+    notes : said before them, on the day or the period and not on what was found
+    """
+    keys = [NOTE] * len(notes) + (list(lines) if isinstance(lines, Mapping) else [""] * len(lines))
+    said = lines.values() if isinstance(lines, Mapping) else lines
+    lines = [_told(line) for line in (*notes, *said)]
+    record = _named({"kind": "sentences", "lines": lines, "keys": keys}, id)
     if not lines:
         return Shown(f"<p class='empty'>{_escaped(say('No findings.'))}</p>", record)
     return Shown("<ul>" + "".join(f"<li>{_escaped(line)}</li>" for line in lines) + "</ul>", record)
 
 
-def note(text: str) -> Shown:
-    """A boxed note."""
+def note(text: str, *, id: str = "") -> Shown:
+    """A boxed note, known by its id."""
     text = _told(text)
-    return Shown(f"<p class='note'>{_escaped(text)}</p>", {"kind": "note", "text": text})
+    return Shown(f"<p class='note'>{_escaped(text)}</p>", _named({"kind": "note", "text": text}, id))
 
 
-def lights(verdicts: dict[str, str]) -> Shown:
-    """Traffic lights: name, light and reason; the light is also said in words."""
+def lights(verdicts: dict[str, str], *, id: str = "") -> Shown:
+    """Traffic lights: name, light and reason; the light is also said in words. Known by their id."""
     split = {name: verdict.partition(": ")[::2] for name, verdict in verdicts.items()}
     parts = [(say(name), light, _told(reason)) for name, (light, reason) in split.items()]
-    record = {"kind": "verdicts", "lights": [{"name": n, "light": light, "reason": r} for n, light, r in parts]}
+    shown = [{"name": name, "light": light, "reason": reason} for name, light, reason in parts]
+    record = _named({"kind": "verdicts", "lights": shown}, id)
     items = [
         f"<li class='{_escaped(light, quote=True)}'><strong>{_escaped(name)}</strong> "
         f"<span>{_escaped(say(light))}</span> {_escaped(reason)}</li>"

@@ -3,12 +3,49 @@
 >>> from credit_lab.scoring import Binner, fit
 """
 
+from typing import TYPE_CHECKING
+
 from credit_lab import lazy
 from credit_lab.scoring.binning import Binner
 from credit_lab.scoring.fitting import fit, fit_joint
 from credit_lab.scoring.optimum import Limits
 from credit_lab.scoring.scorecard import Scaling, Scorecard
 
-__all__ = ["Binner", "Limits", "Scaling", "Scorecard", "fit", "fit_joint"]
+if TYPE_CHECKING:
+    from credit_lab.scoring import (
+        calibrate,
+        challengers,
+        edits,
+        export,
+        features,
+        leakage,
+        low_default,
+        reject,
+        selection,
+        splits,
+        stability,
+        validate,
+    )
 
-__getattr__ = lazy.modules(__name__, ("export", "reject"))
+__all__ = [
+    "Binner",
+    "Limits",
+    "Scaling",
+    "Scorecard",
+    "calibrate",
+    "challengers",
+    "edits",
+    "export",
+    "features",
+    "fit",
+    "fit_joint",
+    "leakage",
+    "low_default",
+    "reject",
+    "selection",
+    "splits",
+    "stability",
+    "validate",
+]
+
+lazy.attach(__name__)

@@ -11,7 +11,8 @@ Murphy, A. H. (1973). A new vector partition of the probability score. J. Applie
 Engelmann, B., Hayden, E. & Tasche, D. (2003). Testing rating accuracy. Risk 16, 82-86 (CAP and ROC).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -244,9 +245,9 @@ def calibration_curve(target: Any, probability: Any, *, groups: int = 10) -> pd.
     return table.assign(low=posterior.ppf(0.025), high=posterior.ppf(0.975)).reset_index(drop=True)
 
 
-METRICS: dict[str, Callable[[Any, Any], float]] = {
+METRICS: Mapping[str, Callable[[Any, Any], float]] = MappingProxyType({
     "auc": auc, "gini": gini, "ks": ks, "h_measure": h_measure, "brier": brier,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def bootstrap(

@@ -4,6 +4,9 @@
 `compare` sets two policies side by side, `search` looks for better ones.
 """
 
+from typing import TYPE_CHECKING
+
+from credit_lab import lazy
 from credit_lab.simulation.assumptions import Assumptions
 from credit_lab.simulation.calibration import Calibration, calibrate
 from credit_lab.simulation.outcome import Comparison, Outcome, compare, simulate
@@ -11,7 +14,27 @@ from credit_lab.simulation.rules import Rules, of_policy
 from credit_lab.simulation.run import Span
 from credit_lab.simulation.world import Customers, Opening, SimulationError, World
 
+if TYPE_CHECKING:
+    from credit_lab.simulation import assumptions, outcome, search
+
 __all__ = [
-    "Assumptions", "Calibration", "Comparison", "Customers", "Opening", "Outcome", "Rules", "SimulationError", "Span",
-    "World", "calibrate", "compare", "of_policy", "simulate",
-]  # fmt: skip
+    "Assumptions",
+    "Calibration",
+    "Comparison",
+    "Customers",
+    "Opening",
+    "Outcome",
+    "Rules",
+    "SimulationError",
+    "Span",
+    "World",
+    "assumptions",
+    "calibrate",
+    "compare",
+    "of_policy",
+    "outcome",
+    "search",
+    "simulate",
+]
+
+lazy.attach(__name__)

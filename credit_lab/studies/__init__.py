@@ -47,9 +47,4 @@ if TYPE_CHECKING:
         when,
     )
 
-
-__getattr__ = lazy.modules(__name__, __all__)
-
-
-def __dir__() -> list[str]:
-    return __all__
+lazy.attach(__name__)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credit_lab import evaluation, financials, history
+from credit_lab import evaluation, financials, history, workbench
 from credit_lab.errors import CreditLabError
 from credit_lab.evaluation.experts import latest_scores
 from credit_lab.investigation.statements_check import known_statements
@@ -69,7 +69,7 @@ def evaluating(
     """
     past = history.build(ledger, as_of)
     month = past["month"].max()
-    rules = evaluation.load_template(template)
+    rules = evaluation.load_template(*workbench.paths(template))
     notes: list[str] = []
     year = month - pd.offsets.MonthEnd(12)
     earlier = _followed(ledger, policy, past, year, rules, notes)

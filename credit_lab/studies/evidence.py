@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credit_lab import __version__, aging, evaluation, governance, history, origin, summary
+from credit_lab import __version__, aging, evaluation, governance, history, origin, summary, workbench
 from credit_lab.errors import ReportError, nearest
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import authority, comparison, exposures, quarterly
@@ -117,7 +117,7 @@ def evidence(
     decision = decisions[decisions["customer_id"] == customer].iloc[0]
     granted = _granted(book, customer, as_of)
     amount = float(exposures.valid_limits(book, as_of).get(_holder(book, customer), np.nan))
-    rules = evaluation.load_template(template)
+    rules = evaluation.load_template(*workbench.paths(template))
     graded = evaluating.at(book, policy, past, month, rules, None) if policy.evaluation.combine != "logistic" else None
     methods = comparison.bench(book, past, policy, month).limits
     items = aging.open_items(book, as_of)

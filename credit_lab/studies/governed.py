@@ -50,11 +50,11 @@ def verdicts(models: str, policy: Policy, card: str = "") -> dict[str, str]:
     return governance.verdicts(register, used(policy, card), pd.Timestamp.today().normalize())
 
 
-def lines(models: str, policy: Policy) -> list[str]:
-    """Said where no register of models is kept; empty otherwise."""
+def lines(models: str, policy: Policy) -> dict[str, str]:
+    """Said where no register of models is kept, under the key `models`; empty otherwise."""
     if governance.Register.read(models or governance.DEFAULT).entries:
-        return []
-    return [
-        f"No register of models is kept: that policy {policy.meta.id} may be used rests on its own file, which names "
-        f"{policy.meta.approved_by}."
-    ]
+        return {}
+    return {
+        "models": f"No register of models is kept: that policy {policy.meta.id} may be used rests on its own file, "
+        f"which names {policy.meta.approved_by}."
+    }

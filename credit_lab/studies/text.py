@@ -27,8 +27,19 @@ def money_text(amount: float, currency: str) -> str:
     return language.money(amount, currency)
 
 
-def headline(review: Review) -> list[str]:
-    """The three to five sentences a manager reads first."""
+def headline(review: Review) -> dict[str, str]:
+    """The three to five sentences a manager reads first.
+
+    Parameters
+    ----------
+    review : as `studies.review.review` gives it
+
+    Returns
+    -------
+    dict
+        By key: owed, dso, delay, concentration; then what is not watched, not measured, and of which money nothing is
+        known (unwatched, unmeasured and money, numbered).
+    """
     values, why = review.kpis.set_index("formula_id"), review.unmeasured
     total = float(review.identity.set_index("line").loc["sum", "amount"])
     late, ending = values.loc["overdue_ratio", "value"], values.loc["dso.period_end", "value"]
@@ -39,18 +50,20 @@ def headline(review: Review) -> list[str]:
     )  # fmt: skip
     if np.isfinite(ending):
         countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
-    sentences = [
-        f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; {late:.1%} of open "
-        "invoices were overdue."
+    sentences = {
+        "owed": f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; {late:.1%} of "
+        "open invoices were overdue."
         if np.isfinite(late)
         else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; no invoice was "
         "open.",
-        countback,
-        moved("Average days delinquent", values.loc["add"], "days", worse_is_up=True, why=why.get("add", "")),
-        _concentrated(review),
-    ]
-    sentences += [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
-    return [*sentences, *unmeasured(review), *money_note(review.policy)]
+        "dso": countback,
+        "delay": moved("Average days delinquent", values.loc["add"], "days", worse_is_up=True, why=why.get("add", "")),
+        "concentration": _concentrated(review),
+    }
+    unwatched = [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
+    lacking = {"unwatched": unwatched, "unmeasured": unmeasured(review), "money": money_note(review.policy)}
+    numbered = {f"{key}_{at}": line for key, lines in lacking.items() for at, line in enumerate(lines)}
+    return sentences | numbered
 
 
 def _concentrated(review: Review) -> str:

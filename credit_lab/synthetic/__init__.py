@@ -4,6 +4,7 @@
 with. docs/synthetic.md tells how the world works.
 """
 
+from credit_lab import lazy
 from credit_lab.synthetic.facts import register_export
 from credit_lab.synthetic.firm import (
     GRADES,
@@ -17,7 +18,7 @@ from credit_lab.synthetic.firm import (
     Settlement,
     Stage,
 )
-from credit_lab.synthetic.generate import generate
+from credit_lab.synthetic.generator import generate
 
 __all__ = [
     "GRADES",
@@ -33,3 +34,5 @@ __all__ = [
     "generate",
     "register_export",
 ]
+
+lazy.attach(__name__)

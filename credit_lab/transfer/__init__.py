@@ -1,6 +1,9 @@
 """Row 4: passing risk on: credit insurance (信用保险) and factoring (保理), what they cost and what they bring."""
 
+from credit_lab import lazy
 from credit_lab.transfer.factoring import Factoring, factor
 from credit_lab.transfer.insurance import Insurance, insure
 
 __all__ = ["Factoring", "Insurance", "factor", "insure"]
+
+lazy.attach(__name__)

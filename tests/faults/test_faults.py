@@ -1,6 +1,5 @@
 """A full disk, a folder nobody may write, a clock set back, changing files, lost connections, too little memory."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -13,11 +12,9 @@ import pytest
 from credit_lab import ledger
 from credit_lab.errors import LedgerError, ReportError
 from credit_lab.ledger import delimited
+from credit_lab.publish import run as runs
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
-
-runs = importlib.import_module("credit_lab.publish.run")  # the package has a function of this name
-
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,11 +55,11 @@ def test_a_full_disk_leaves_the_earlier_report_and_says_so(small_disk, tmp_path)
     assert not (small_disk / "s" / "invoices.csv").exists()
     target = small_disk / "r"
     source = notebook(tmp_path / "n.ipynb", PARAMETERS, "amount")
-    runs.run(source, {}, target, title="T", progress=False)
+    runs.report(source, {}, target, title="T", progress=False)
     before = {path.name: path.read_bytes() for path in target.iterdir()}
     full = notebook(tmp_path / "n.ipynb", PARAMETERS, "open(out + '/big', 'wb').write(bytes(2_000_000))")
     with pytest.raises((ReportError, OSError), match="No space left on device"):
-        runs.run(full, {}, target, title="T", progress=False)
+        runs.report(full, {}, target, title="T", progress=False)
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
     assert [path.name for path in small_disk.iterdir() if path.name.startswith(".")] == []
 
@@ -80,7 +77,7 @@ def test_a_clock_set_back_gives_no_negative_time(tmp_path, monkeypatch):
     times = iter(range(2_000_000_000, 0, -3600))
     monkeypatch.setattr(time, "time", lambda: float(next(times)))
     source = notebook(tmp_path / "n.ipynb", PARAMETERS, "amount")
-    made = runs.run(source, {}, tmp_path / "r", title="T", progress=False)
+    made = runs.report(source, {}, tmp_path / "r", title="T", progress=False)
     assert 0 < made.run["seconds"] < 600
 
 
@@ -103,14 +100,14 @@ def test_a_file_that_changes_while_the_report_is_made_is_refused(tmp_path):
     policy.write_text("a = 1")
     source = notebook(tmp_path / "n.ipynb", 'policy: str = ""  # p\nout: str = ""', "open(policy, 'a').write('#')")
     with pytest.raises(ReportError, match=r"policy .*policy.toml was changed while the report was made"):
-        runs.run(source, {"policy": str(policy)}, tmp_path / "r", title="T", progress=False)
+        runs.report(source, {"policy": str(policy)}, tmp_path / "r", title="T", progress=False)
     assert not (tmp_path / "r").exists()
 
 
 def test_a_kernel_that_is_killed_is_said(tmp_path):
     source = notebook(tmp_path / "n.ipynb", PARAMETERS, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(ReportError, match="the kernel ended: it was killed, or memory was short"):
-        runs.run(source, {}, tmp_path / "r", title="T", progress=False)
+        runs.report(source, {}, tmp_path / "r", title="T", progress=False)
     assert not (tmp_path / "r").exists()
 
 

@@ -2,7 +2,6 @@
 
 import ast
 import gzip
-import importlib
 import io
 import json
 import zipfile
@@ -22,14 +21,12 @@ from credit_lab.errors import CreditLabError, LedgerError, PeriodError, PolicyEr
 from credit_lab.evaluation import experts
 from credit_lab.investigation import register
 from credit_lab.ledger import delimited, limits, mapping, sources
+from credit_lab.publish import run as runs
 from credit_lab.publish import show
 from credit_lab.scoring import Scorecard
 from tests.faults import targets
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
-
-runs = importlib.import_module("credit_lab.publish.run")  # the package has a function of this name
-
 
 PACKAGE = Path(__file__).parents[2] / "credit_lab"
 
@@ -230,19 +227,19 @@ def test_code_in_parameters_stays_text_and_strange_names_are_refused(tmp_path):
     lines = "\n".join(f'{name}: str = ""' for name in [*names, "out"])
     source = notebook(tmp_path / "n.ipynb", lines, "import json\nprint(json.dumps([" + ", ".join(names) + "]))")
     given = {name: text.format(tmp_path / "opened") for name, text in zip(names, CODE, strict=True)}
-    made = runs.run(source, given, tmp_path / "r", title="T", progress=False)
+    made = runs.report(source, given, tmp_path / "r", title="T", progress=False)
     book = nbformat.read(made.folder / "n.ipynb", as_version=4)
     assert json.loads(book.cells[-1].outputs[0]["text"]) == list(given.values())
     assert not (tmp_path / "opened").exists()
     for name in ("import os", "out; x", "__class__", "out\nx"):
         with pytest.raises(ReportError, match="has no parameter"):
-            runs.run(source, {name: 1}, tmp_path / "r", title="T", progress=False)
+            runs.report(source, {name: 1}, tmp_path / "r", title="T", progress=False)
 
 
 def test_braces_in_a_folder_are_braces(tmp_path):
     """papermill puts parameters into paths that hold names in braces."""
     source = notebook(tmp_path / "n.ipynb", PARAMETERS, "amount")
-    made = runs.run(source, {}, tmp_path / "{amount.__class__}" / "{", title="T", progress=False)
+    made = runs.report(source, {}, tmp_path / "{amount.__class__}" / "{", title="T", progress=False)
     assert made.html == tmp_path / "{amount.__class__}" / "{" / "n.html"
     assert made.html.exists()
 

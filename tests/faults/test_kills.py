@@ -1,16 +1,14 @@
 """Short versions of suite_kills; more kills: test_report_registry.py and test_report_pack.py beside this folder."""
 
-import importlib
 import shutil
 import sys
 
 import pytest
 
 from credit_lab.errors import ReportError
+from credit_lab.publish import run as runs
 from tests.faults import kills
 from tests.test_report import PARAMETERS, notebook
-
-runs = importlib.import_module("credit_lab.publish.run")  # the package has a function of this name
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="one step only on Linux")
@@ -37,8 +35,8 @@ def test_what_a_killed_run_left_is_cleared_and_one_run_works_at_a_time(tmp_path)
     left.mkdir(parents=True)
     (left / "half.html").write_text("<html>")
     with runs.alone(target), pytest.raises(ReportError, match="another run is working on"):
-        runs.run(source, {}, target, title="T", progress=False)
-    runs.run(source, {}, target, title="T", progress=False)
+        runs.report(source, {}, target, title="T", progress=False)
+    runs.report(source, {}, target, title="T", progress=False)
     assert [path.name for path in target.parent.iterdir()] == ["r"]
     assert not (target / "half.html").exists()
     shutil.rmtree(target)

@@ -1,6 +1,5 @@
 """Names from options, settings and data that would lead out of the folder that was chosen."""
 
-import importlib
 import shutil
 import zipfile
 from datetime import date
@@ -17,12 +16,11 @@ from credit_lab.cockpit import settings as turning
 from credit_lab.cockpit import trial
 from credit_lab.commands import lab, tables
 from credit_lab.errors import CreditLabError, LedgerError
+from credit_lab.publish import run as runs
 from credit_lab.publish import show
 from credit_lab.studies import evidence
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
-
-runs = importlib.import_module("credit_lab.publish.run")  # the package has a function of this name
 
 ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "data" / "policies" / "2025-baseline.toml"
@@ -138,7 +136,7 @@ def test_a_lock_empties_nothing_that_its_name_leads_to(tmp_path):
     for name in ("r", "models.jsonl"):
         (out / f".{name}-lock").symlink_to(kept)
     source = notebook(tmp_path / "n.ipynb", PARAMETERS, "amount")
-    runs.run(source, {}, out / "r", title="T", progress=False)
+    runs.report(source, {}, out / "r", title="T", progress=False)
     governance.enter(out / "models.jsonl", governance.of_policy(policies.load(POLICY)), author="a",
                      on=pd.Timestamp("2025-01-01"))  # fmt: skip
     assert kept.read_text() == "all of it"

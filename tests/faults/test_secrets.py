@@ -1,6 +1,5 @@
 """The password of a database is nowhere to be found: files, registry, outputs, messages, logs."""
 
-import importlib
 import logging
 import os
 import re
@@ -12,11 +11,9 @@ from credit_lab import ledger, workbench
 from credit_lab.__main__ import app
 from credit_lab.errors import LedgerError
 from credit_lab.ledger import database
+from credit_lab.publish import run as runs
 from tests.ledgers import invoice, payment
 from tests.test_report import notebook
-
-runs = importlib.import_module("credit_lab.publish.run")  # the package has a function of this name
-
 
 SECRET = "hunter2%2Fsecret"
 PLAIN = "hunter2/secret"

@@ -4,7 +4,9 @@ Every ratio has a formula id and says whether more is better. A denominator that
 no sense (net worth), gives NaN with a reason, never a number.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -26,7 +28,7 @@ class Ratio:
     formula: str
 
 
-RATIOS: dict[str, Ratio] = {
+RATIOS: Mapping[str, Ratio] = MappingProxyType({
     "current_ratio": Ratio("solvency", "fin.current_ratio", "current_assets", "current_liabilities", 1,
                            "current assets / current liabilities (流动比率)"),
     "quick_ratio": Ratio("solvency", "fin.quick_ratio", "current_assets - inventory", "current_liabilities", 1,
@@ -56,7 +58,7 @@ RATIOS: dict[str, Ratio] = {
                           "assets / assets of the year before − 1"),
     "income_growth": Ratio("growth", "fin.income_growth", "net_income - net_income_before", "net_income_before", 1,
                            "net income / net income of the year before − 1, where that was above zero"),
-}  # fmt: skip
+})  # fmt: skip
 _BETTER = pd.Series({name: ratio.better for name, ratio in RATIOS.items()}, dtype="float64")
 
 

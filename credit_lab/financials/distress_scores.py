@@ -4,7 +4,9 @@ Each has zones: safe, grey, distress. Coefficients of scores whose original was 
 they are those in general use, and a report says so.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,7 @@ class Score:
     risky_high: bool = False
 
 
-SCORES: dict[str, Score] = {
+SCORES: Mapping[str, Score] = MappingProxyType({
     "altman_z": Score("distress.z", "Altman 1968, listed manufacturers", "published", 0.0,
                       {"x1": 1.2, "x2": 1.4, "x3": 3.3, "x4": 0.6, "x5": 0.999}, 1.81, 2.99),
     "altman_z1": Score("distress.z1", "Altman 1983, Z' for private firms", "published", 0.0,
@@ -38,7 +40,7 @@ SCORES: dict[str, Score] = {
                      "ffo": -1.83, "losses": 0.285, "change": -0.521}, 0.0, -3.23, True),
     "zmijewski": Score("distress.zmijewski", "Zmijewski 1984", "convention", -4.336,
                        {"roa": -4.513, "debt": 5.679, "ca_cl": 0.004}, 0.0, 0.0, True),
-}  # fmt: skip
+})  # fmt: skip
 
 
 def _inputs(rows: pd.DataFrame, price_level: float) -> pd.DataFrame:

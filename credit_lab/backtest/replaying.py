@@ -14,8 +14,8 @@ import pandas as pd
 
 from credit_lab import history, limits, money, schema
 from credit_lab.aging import Buckets
+from credit_lab.aging.many_dates import aged
 from credit_lab.aging.postings import INVOICE, postings
-from credit_lab.aging.series import aged
 from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy, in_currency, need_amounts

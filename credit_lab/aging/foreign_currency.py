@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import money
-from credit_lab.aging.open_items import open_items
+from credit_lab.aging.items import open_items
 from credit_lab.errors import LedgerError
 from credit_lab.ledger.model import Ledger
 

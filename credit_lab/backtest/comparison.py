@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import history
-from credit_lab.backtest.replay import Replay, replay
+from credit_lab.backtest.replaying import Replay, replay
 from credit_lab.kpi import formulas as f
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import holds
