@@ -134,3 +134,10 @@ def test_no_word_is_broken(review):
 def test_no_title_of_a_slide_is_cut(review):
     titles = [slide.shapes.title.text_frame.text for slide in Presentation(review[0] / "review.pptx").slides]
     assert not [one for one in titles if "…" in one]
+
+
+def test_a_report_in_chinese_leaves_no_english_behind(review):
+    folder, lang = review
+    if lang == "zh":
+        english = language.left(text for name, text in texts(folder) if not FILES.search(text))
+        assert not english, "\n".join(sorted(english))
