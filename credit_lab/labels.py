@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from credit_lab import toml_file
+from credit_lab import toml_file, workbench
 from credit_lab.errors import ReportError
 
-OWN = Path("data/labels.toml")  # of the workbench
+OWN = "data/labels.toml"  # of the workbench
 _KINDS = ("formulas", "values", "columns")  # where a code is looked for that may be anything
 _ROOMS = ("values.table", "values.section", "values.setting")
 _CODE = re.compile(r"(?<![\w./@`-])[a-z][a-z0-9]*(?:[_.][a-z0-9]+)+(?![\w/@`-]|\.\w)")
@@ -140,7 +140,7 @@ def _all() -> dict[str, dict[str, dict[str, str]]]:
     """Section → code → language → words; the workbench's own over the package's."""
     ours = toml_file.read(Path(__file__).with_name("labels.toml"), "labels", ReportError)
     made = dict[str, dict[str, dict[str, str]]]()
-    for path, content in ((Path("labels.toml"), ours), (OWN, own())):
+    for path, content in (("labels.toml", ours), (OWN, own())):
         for kind, entries in content.items():
             for code, entry in entries.items() if isinstance(entries, dict) else [(kind, None)]:
                 for name, one, words in _spread(kind, code, entry):
@@ -153,7 +153,7 @@ def _spread(kind: str, code: str, entry: Any) -> list[tuple[str, str, Any]]:
     return [(f"{kind}.{code}", *one) for one in entry.items()] if isinstance(entry, dict) else [(kind, code, entry)]
 
 
-def _pair(path: Path, kind: str, code: str, words: Any) -> dict[str, str]:
+def _pair(path: str, kind: str, code: str, words: Any) -> dict[str, str]:
     pair = [code if kind == "words" else words, words] if isinstance(words, str) else words
     if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(one, str) and one for one in pair):
         raise ReportError(f'{path}: {code} in [{kind}] has no words; write {code} = ["English", "Chinese"]')
@@ -162,4 +162,5 @@ def _pair(path: Path, kind: str, code: str, words: Any) -> dict[str, str]:
 
 def own() -> dict[str, Any]:
     """The workbench's own labels as its file has them; empty without a file."""
-    return toml_file.read(OWN, "labels", ReportError) if OWN.is_file() else {}
+    path = Path(workbench.paths(OWN)[0])
+    return toml_file.read(path, "labels", ReportError) if path.is_file() else {}

@@ -16,7 +16,7 @@ BESIDE = {
     "file_names": {"errors"},
     "history": {"aging", "payment_behaviour"},
     "kpi": {"aging"},
-    "labels": {"errors", "toml_file"},
+    "labels": {"errors", "toml_file", "workbench"},
     "language": {"errors", "labels"},
     "lazy": {"errors"},
     "money": {"errors"},
