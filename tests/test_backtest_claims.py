@@ -156,16 +156,6 @@ def test_time_to_effect_reads_the_event_study():
     assert claims.time_to_effect(found, BOOK["receivables_turnover"])["months_after"].tolist() == [2.0, 1.0, 3.0]
 
 
-def test_as_months_pass_keeps_refusals_in_the_table():
-    def at(months):
-        if months < 3:
-            raise DesignError("too early")
-        return effect(0.175, 0.02 / months)
-
-    table = claims.as_months_pass(at, BOOK["receivables_turnover"], [2, 3, 6])
-    assert table["verdict"].tolist() == ["refused", "supported", "supported"]
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

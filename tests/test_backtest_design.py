@@ -206,14 +206,6 @@ def test_a_report_says_what_was_registered_and_how_often_it_was_looked_at(tmp_pa
     assert none["departures"] == "no estimate of the registered metric ar_turnover in this report"
 
 
-def test_repeated_looks_inflate_false_finds_as_published():
-    # Armitage, McPherson & Rowe 1969, table 2: .05, .083, .107, .142, .193 for 1, 2, 3, 5, 10 looks.
-    for looks, chance in ((1, 0.05), (2, 0.083), (3, 0.107), (5, 0.142), (10, 0.193)):
-        assert registration.chance_of_a_false_find(0.95, looks) == pytest.approx(chance, abs=0.008)
-    level = registration.level_per_look(0.95, 5)
-    assert registration.chance_of_a_false_find(level, 5) < 0.05
-
-
 def test_policy_diff_of_equal_policies_is_empty():
     policy = {"a": {"b": 1}, "c": [1, 2]}
     assert registration.policy_diff(policy, {"a": {"b": 1}, "c": [1, 2]}) == []

@@ -1,8 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from credit_lab.backtest import guards, guards_trials
 from credit_lab.backtest.effects import DesignError
@@ -111,28 +109,6 @@ def test_guards_form_a_table():
 def test_too_little_data_is_refused_with_a_weaker_design(call):
     with pytest.raises(DesignError, match="weaker design"):
         call()
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 24), st.integers(1, 12), st.integers(0, 12), st.integers(1, 60))
-def test_walk_forward_keeps_the_embargo(train, test, embargo, months):
-    index = pd.date_range("2019-01-31", periods=months, freq="ME")
-    if months < train + test + embargo:
-        with pytest.raises(DesignError, match="never the embargo"):
-            guards_trials.walk_forward(index, train=train, test=test, embargo=embargo)
-        return
-    folds = guards_trials.walk_forward(index, train=train, test=test, embargo=embargo)
-    gap = folds["test_from"].dt.to_period("M").astype("int64") - folds["train_to"].dt.to_period("M").astype("int64")
-    assert (gap == embargo + 1).all()
-    assert folds["test_to"].max() <= index[-1]
-    assert (folds["test_from"].iloc[1:].to_numpy() > folds["test_to"].iloc[:-1].to_numpy()).all()
-
-
-def test_the_last_quarter_is_locked():
-    table = pd.DataFrame({"month": pd.date_range("2024-01-31", periods=11, freq="ME")})
-    assert guards_trials.without_last_quarter(table)["month"].max() == pd.Timestamp("2024-09-30")
-    with pytest.raises(DesignError, match="nothing is left"):
-        guards_trials.without_last_quarter(table[-2:])
 
 
 def test_the_best_of_many_idle_policies_is_not_believed():

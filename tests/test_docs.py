@@ -158,9 +158,12 @@ def test_python_on_the_pages_is_python_and_imports_what_there_is():
                         importlib.import_module(f"{node.module}.{name}")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/how-to/add-a-limit-method.md"])
-def test_the_example_runs(page, monkeypatch):
-    monkeypatch.chdir(ROOT)
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/how-to/add-a-limit-method.md", "docs/how-to/in-your-own-notebook.md"]
+)
+def test_the_example_runs(page, monkeypatch, tmp_path):
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)  # an example may write
     exec(compile("".join(blocks(ROOT / page, "python")), page, "exec"), {})
 
 

@@ -15,8 +15,6 @@ from typer.testing import CliRunner
 from credit_lab import history, ledger, limits, money, studies
 from credit_lab import policy as policies
 from credit_lab.__main__ import app
-from credit_lab.aging.provision import rates_from_collections
-from credit_lab.errors import PolicyError
 from credit_lab.ledger import reconcile
 from credit_lab.monitoring import holds
 from credit_lab.payment_behaviour import profile
@@ -226,8 +224,3 @@ def test_an_invoice_taken_back_whole_leaves_no_sales_of_the_year(write_ledger):
     ]
     book = ledger.read(write_ledger(invoices=rows, payments=[payment(paid="2024-12-31", amount=1)]))
     assert history.build(book, pd.Timestamp("2024-12-31"))["sales_12m"].iloc[-1] == 0.0
-
-
-def test_nothing_left_after_collections_is_nothing():
-    with pytest.raises(PolicyError, match="leave something open"):
-        rates_from_collections(0.8, [0.1, 0.7], 0.0)  # 0.1 + 0.7 is 0.7999999999999999

@@ -24,7 +24,6 @@ def test_brigham_case():
     assert (f.dso(ar_up, 300.0, 30), f.dso(ar_down, 100.0, 30)) == (25.0, 33.0)
     assert f.countback(ar_up, rising, [30] * 3) == pytest.approx(25.0)
     assert f.countback(ar_down, falling, [30] * 3) == pytest.approx(31.5)  # 30 + 10/200 of 30
-    assert f.uncollected(0.7 * 300, 300.0) == f.uncollected(0.7 * 100, 100.0)
 
 
 def test_season_moves_period_end_dso_far_more_than_countback():

@@ -562,10 +562,6 @@ def test_discount_of_two_for_ten_net_thirty():
     assert taken == pytest.approx(98 / (1 + 0.06 * 10 / 365))
     late = terms.present_value(terms.Offer(0, 0, 30, 0.0, 0.05, 0.6), 100, capital_cost=0.06)
     assert late == pytest.approx(97 / (1 + 0.06 * 30 / 365))
-    even = terms.break_even_taken(terms.Offer(0.02, 10, 60), terms.Offer(0, 0, 45), capital_cost=0.06)
-    mixed = terms.present_value(terms.Offer(0.02, 10, 60, even), 1, capital_cost=0.06)
-    if np.isfinite(even) and even < 1:
-        assert mixed == pytest.approx(terms.present_value(terms.Offer(0, 0, 45), 1, capital_cost=0.06))
     with pytest.raises(LimitsError, match="longer than the discount period"):
         terms.annualised_cost(0.02, 30, 30)
 

@@ -345,7 +345,6 @@ def test_cash_warning_and_desk_of_the_sample(sample):
         figures_collecting.orderings_chart(desk.orderings, currency="CNY", source="s"),
     ]
     assert [len(figure.axes) for figure in drawn] == [1, 2, 1]
-    assert collecting.settled_late(sample, day).columns.tolist() == ["table", "id", "text"]
 
 
 def test_commands(tmp_path):
@@ -362,6 +361,28 @@ def test_commands(tmp_path):
     assert listed.exit_code == 0, listed.output
     assert len(pd.read_csv(tmp_path / "w.csv")) == len(json.loads(listed.stdout)["worklist"])
     assert CliRunner().invoke(app, ["alerts", "--severity", "red"]).exit_code == 2
+
+
+def test_the_worklist_writes_its_letters(tmp_path):
+    import io
+    import json
+    import zipfile
+
+    from typer.testing import CliRunner
+
+    from credit_lab.__main__ import app
+
+    words = ["worklist", "--minutes", "30", "--letters", str(tmp_path / "post"), "--json"]
+    assert CliRunner().invoke(app, words).exit_code == 2  # who writes?
+    made = CliRunner().invoke(app, [*words, "--sender", "Muster & Co", "--lang", "zh"])
+    assert made.exit_code == 0, made.output
+    chosen = [row for row in json.loads(made.stdout)["worklist"] if row["chosen"]]
+    assert {path.stem for path in (tmp_path / "post").iterdir()} == {row["customer_id"] for row in chosen} != set()
+    first = (tmp_path / "post" / f"{chosen[0]['customer_id']}.docx").read_bytes()
+    text = zipfile.ZipFile(io.BytesIO(first)).read("word/document.xml").decode()
+    names = pd.read_csv("data/sample/customers.csv").set_index("customer_id")["name"]
+    assert "Muster &amp; Co" in text
+    assert f"{names[chosen[0]['customer_id']]}：" in text  # the greeting in Chinese
 
 
 def test_utilisation_of_a_shared_group_limit_counts_the_whole_group(write_ledger):

@@ -161,22 +161,6 @@ def test_refused_rows_give_a_band(method):
         reject.band(granted, y[~refused], rest, method="hope")
 
 
-def test_as_of_join_refuses_the_future():
-    decisions = pd.DataFrame({"customer_id": ["B", "A", "A"], "decided_on": ["2025-03-01", "2025-03-01", "2025-01-15"]})
-    facts = pd.DataFrame(
-        {"customer_id": ["A", "A", "A"], "known_on": ["2025-01-31", "2025-02-28", "2025-03-02"], "x": [1, 2, 3]}
-    )
-    for frame, column in ((decisions, "decided_on"), (facts, "known_on")):
-        frame[column] = pd.to_datetime(frame[column])
-    joined = features.as_of_join(decisions, facts)
-    assert joined["x"].fillna(-1).tolist() == [-1, 2, -1]
-    assert features.as_of_join(decisions, facts, max_age_days=0)["x"].isna().all()
-    with pytest.raises(CreditLabError, match="outcomes"):
-        features.as_of_join(decisions, facts.assign(next_12m_default=0))
-    with pytest.raises(CreditLabError, match="known"):
-        features.as_of_join(decisions, facts.assign(known_on=pd.NaT))
-
-
 def test_no_binner_state_is_shared(clean):
     X, y = clean
     binner = Binner()

@@ -14,7 +14,6 @@ from credit_lab.scoring import (
     fit_joint,
     leakage,
     reject,
-    selection,
     stability,
     validate,
 )  # fmt: skip
@@ -65,7 +64,6 @@ STATISTICS = {
     "logistic": lambda y, p, q, who: calibrate.calibrate(y, p).parameters,
     "isotonic": lambda y, p, q, who: calibrate.calibrate(y, p, method="isotonic").parameters,
     "calibration curve": lambda y, p, q, who: validate.calibration_curve(y, p),
-    "Brier parts": lambda y, p, q, who: validate.brier_parts(y, p),
     "AUC": lambda y, p, q, who: validate.delong(y, p, q),
     "ROC": lambda y, p, q, who: validate.roc(y, p),
     "lift": lambda y, p, q, who: validate.cap(y, p),
@@ -105,9 +103,6 @@ TABLES = {
     "card": lambda X, y: fit(X, y).table(),
     "joint card": lambda X, y: fit_joint(X, y).table(),
     "drift": _shift,
-    "inclusion": lambda X, y: selection.inclusion(
-        Binner().set_output(transform="pandas").fit(X, y).transform(X), y, seed=1, repeats=5
-    ).sort_index(),
     "fuzzy": lambda X, y: _refused(X, y, "fuzzy"),
     "boosted trees": lambda X, y: challengers.boosted_trees(
         X, y, customers(50, seed=9)[0].assign(tenth="0.3")

@@ -75,11 +75,3 @@ def test_stepwise_finds_what_matters(binned, criterion):
     assert len(selection.stepwise(woe, y, most=1)["features"].iloc[-1]) == 1
     with pytest.raises(CreditLabError, match="aic, bic or p"):
         selection.stepwise(woe, y, criterion="r2")
-
-
-def test_inclusion_tells_luck_from_strength(binned):
-    _, _, y, woe = binned
-    share = selection.inclusion(woe.iloc[:1000], y[:1000], seed=3, repeats=15)
-    assert share["days_late"] == 1
-    assert share["noise"] < 0.5
-    assert share.equals(selection.inclusion(woe.iloc[:1000], y[:1000], seed=3, repeats=15))

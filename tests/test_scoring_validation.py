@@ -77,16 +77,6 @@ def test_h_measure_is_its_integral():
     assert validate.h_measure(y, risk) == pytest.approx(expected, abs=1e-6)
 
 
-def test_brier_parts_by_hand():
-    """Four rows: p .2 .2 .8 .8, outcome 0 1 1 1; Brier (.04 + .64 + .04 + .04)/4 = .19.
-
-    Groups: mean outcome .5 and 1: reliability .5(.09) + .5(.04) = .065; base .75, resolution .0625;
-    uncertainty .1875; .065 - .0625 + .1875 = .19.
-    """
-    parts = validate.brier_parts([0, 1, 1, 1], [0.2, 0.2, 0.8, 0.8])
-    assert parts.tolist() == pytest.approx([0.19, 0.065, 0.0625, 0.1875, 0])
-
-
 def test_report_and_bootstrap():
     _, y, truth = customers(1500)
     table = validate.report(y, truth, repeats=100).set_index("metric")

@@ -21,10 +21,10 @@ from credit_lab.simulation import (
 )  # fmt: skip
 from credit_lab.simulation.agenda import gather, put
 from credit_lab.simulation.clock import burnt, ends_on
-from credit_lab.simulation.outcome import AT, by_segment, until_precise
+from credit_lab.simulation.outcome import AT, by_segment
 from credit_lab.simulation.records import MEASURES
 from credit_lab.simulation.run import many, one
-from credit_lab.simulation.search import frontier, one_at_a_time, search, sobol, turned
+from credit_lab.simulation.search import frontier, one_at_a_time, search, turned
 from credit_lab.simulation.world import SimulationError, draw_defaults, draw_orders
 from tests.reference_simulator import simulate as reference
 
@@ -365,14 +365,6 @@ def test_measures_add_up(pair):
     assert (base.interval()["low"] <= base.interval()["high"]).all()
 
 
-def test_replicates_until_precise(pair):
-    world, rules, span, _ = pair
-    found, reached = until_precise(world, rules, rules.scaled(0.8), span, seed=1, error=1e12)
-    assert (found.replicates, reached) == (16, True)
-    found, reached = until_precise(world, rules, rules.scaled(0.8), span, seed=1, error=0, most=32)
-    assert (found.replicates, reached) == (32, False)
-
-
 # ---- search --------------------
 def test_search_finds_what_it_should(pair):
     """Without collectors and with every order held after a day, any loosening earns more."""
@@ -391,8 +383,6 @@ def test_search_finds_what_it_should(pair):
     assert front["turnover"].is_monotonic_increasing
     single = one_at_a_time(world, bad, {"hold_days": (1, 120)}, span, seed=2, replicates=4).set_index("value")
     assert single.loc[1, "difference"] == 0 < single.loc[120, "difference"]
-    indices = sobol(world, bad, {"hold_days": (1, 120), "capacity": (0, 200)}, span, seed=2, points=8, replicates=1)
-    assert set(indices["knob"]) == {"hold_days", "capacity"}
     with pytest.raises(SimulationError, match="no knob 'colour'"):
         turned(rules, {"colour": 1})
     with pytest.raises(SimulationError, match="lowest and a highest"):

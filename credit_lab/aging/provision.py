@@ -17,20 +17,6 @@ from credit_lab.errors import PeriodError, PolicyError
 from credit_lab.ledger.model import Ledger
 
 
-def rates_from_collections(sales: float, collected: npt.ArrayLike, lost: float) -> npt.NDArray[np.float64]:
-    """Loss rates of one cohort of sales: what was lost over what was still open at the start of each bucket.
-
-    >>> rates_from_collections(100_000, [50_000, 27_000, 15_000, 6_000], 2_000).round(3).tolist()
-    [0.02, 0.04, 0.087, 0.25, 1.0]
-    """
-    paid = np.asarray(collected, dtype=float)
-    # to the finest minor unit, so that nothing left is not a rest of rounding
-    open_ = np.round(sales - np.concatenate([[0.0], np.cumsum(paid)]), 3)
-    if (open_ <= 0).any() or lost < 0 or round(lost, 3) > open_[-1]:
-        raise PolicyError("collections and loss must leave something open in every bucket and not exceed the sales")
-    return lost / open_
-
-
 def observed_rates(
     ledger: Ledger,
     dates: pd.DatetimeIndex,

@@ -7,7 +7,6 @@ month before, whatever the invoices behind them. `transitions` follows the same 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import money
@@ -33,15 +32,6 @@ def net_flow(series: pd.DataFrame, buckets: Buckets | None = None) -> pd.DataFra
     table = pd.DataFrame(rates, columns=pd.Index(labels[:-1], dtype="str"))
     table.insert(0, "as_of", series["as_of"].to_numpy()[:-1])
     return table
-
-
-def loss_rates_from_rolls(rates: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Loss rate of bucket k as the product of the roll rates from k on: Π_{j≥k} roll_j.
-
-    >>> loss_rates_from_rolls([0.2, 0.5, 0.8]).round(3).tolist()
-    [0.08, 0.4, 0.8]
-    """
-    return np.cumprod(np.asarray(rates, dtype=float)[::-1])[::-1]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from credit_lab import kpi, money
 from credit_lab.backtest import claims_text, guards, its, placebo, placebo_portfolio
-from credit_lab.backtest.claims import Claim, Verdict, verdict
+from credit_lab.backtest.claims import Claim, Verdict, time_to_effect, verdict
 from credit_lab.backtest.effects import DesignError, Effect, before_after
 from credit_lab.backtest.metrics import METRICS
 from credit_lab.backtest.placebo import Placebo
@@ -197,6 +197,19 @@ def _losses(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, seed: 
             part = part.join(lost.rename("loss"), how="outer").fillna(0.0)
         parts.append(part if "loss" in part else part.assign(loss=0.0))
     return guards.few_large_losses(*parts, rng=np.random.default_rng(seed))
+
+
+def timing(tested: dict[str, Tested]) -> pd.DataFrame:
+    """When each effect showed: claim, and in months after the policy date leaves_zero, estimate_in_band and
+    interval_in_band, see `claims.time_to_effect`; missing where it has not, or nothing was estimated."""
+    events = ["leaves_zero", "estimate_in_band", "interval_in_band"]
+    rows = {
+        name: time_to_effect(one.effect, one.claim).set_index("event")["months_after"]
+        for name, one in tested.items()
+        if one.effect
+    }
+    table = pd.DataFrame(rows, index=events, columns=list(tested)).T.astype(float)
+    return table.rename_axis("claim").reset_index()
 
 
 def table(tested: dict[str, Tested]) -> pd.DataFrame:

@@ -6,7 +6,6 @@ distinguishable*, with the months or customers still needed. A claim read as "at
 """
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,19 +211,3 @@ def time_to_effect(effect: Effect, claim: Claim, *, in_a_row: int = 2) -> pd.Dat
         period = table["period"].iloc[place] if place is not None else None
         rows.append((name, period, float(place + 1) if place is not None else np.nan))
     return pd.DataFrame(rows, columns=["event", "period", "months_after"]).astype({"period": object})
-
-
-def as_months_pass(estimate_at: Callable[[int], Effect], claim: Claim, months: Iterable[int]) -> pd.DataFrame:
-    """The verdict had it been asked after 3, 4, ... months: months_after, estimate, low, high, verdict, reason.
-
-    Every row is one more look at the data: count them (`registration.TrialLog`) before the first *supported* is told.
-    """
-    rows = []
-    for count in months:
-        try:
-            said = verdict(estimate_at(count), claim)
-        except DesignError as error:
-            rows.append((count, np.nan, np.nan, np.nan, "refused", str(error)))
-            continue
-        rows.append((count, said.effect.estimate, said.effect.low, said.effect.high, said.word, said.reason))
-    return pd.DataFrame(rows, columns=["months_after", "estimate", "low", "high", "verdict", "reason"])

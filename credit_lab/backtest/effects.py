@@ -21,7 +21,6 @@ from credit_lab import summary
 from credit_lab.errors import CreditLabError
 
 POWER = 0.80
-_COMPARED = ["estimator", "metric", "unit", "estimate", "low", "high", "level", "p_value", "minimum_detectable"]
 LEVEL = 0.95
 _SERIES = ["period", "observed", "counterfactual", "effect", "low", "high"]
 
@@ -195,22 +194,6 @@ def p_value_against(effect: Effect, value: float, *, greater: bool) -> float:
     """One-sided p-value of "the effect is `value`" against "greater" (or "smaller" with greater=False)."""
     distance = (effect.link_estimate - float(to_link(value, effect.link))) / effect.normal_error
     return float(special.ndtr(-distance if greater else distance))
-
-
-def compare(effects: list[Effect]) -> pd.DataFrame:
-    """One row per effect: estimator, metric, unit, estimate, low, high, level, p_value, minimum_detectable.
-
-    `broken` counts the assumptions whose check failed, `unchecked` those the data cannot speak to.
-    """
-    rows = [
-        {
-            **{name: getattr(e, name) for name in _COMPARED},
-            "broken": int((e.assumptions["holds"] == False).sum()),  # noqa: E712 - NA must not count
-            "unchecked": int(e.assumptions["holds"].isna().sum()),
-        }
-        for e in effects
-    ]
-    return pd.DataFrame(rows)
 
 
 def t_critical(level: float, freedom: float) -> float:

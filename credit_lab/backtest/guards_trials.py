@@ -1,4 +1,4 @@
-"""Guards for the one who tries many policies: walk-forward with embargo, a locked last quarter, and the SPA test."""
+"""A guard for the one who tries many policies: the SPA test."""
 
 from dataclasses import dataclass
 
@@ -6,44 +6,6 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.backtest.effects import DesignError
-
-
-def walk_forward(
-    months: pd.DatetimeIndex, *, train: int, test: int, embargo: int, step: int | None = None
-) -> pd.DataFrame:
-    """Training and test windows that roll forward: fold, train_from, train_to, test_from, test_to (month ends).
-
-    `embargo` months lie between the last training month and the first test month: as many as the outcome window
-    (12 for next_12m_default), or the training outcomes are read from the test months.
-
-    Raises
-    ------
-    DesignError
-        Windows below one month, a negative embargo, or no room for a single fold.
-    """
-    if train < 1 or test < 1 or embargo < 0:
-        raise DesignError("guards: train and test need a month at least and the embargo is not negative")
-    index = pd.DatetimeIndex(months).sort_values().unique()
-    folds: list[tuple[object, ...]] = []
-    for first in range(0, len(index) - train - embargo - test + 1, step or test):
-        start = first + train + embargo
-        folds.append((len(folds), index[first], index[first + train - 1], index[start], index[start + test - 1]))
-    if not folds:
-        raise DesignError(
-            f"guards: {len(index)} months leave no fold of {train} + {embargo} + {test}; shorten the training window, "
-            "never the embargo"
-        )
-    return pd.DataFrame(folds, columns=["fold", "train_from", "train_to", "test_from", "test_to"])
-
-
-def without_last_quarter(table: pd.DataFrame, *, month: str = "month", quarters: int = 1) -> pd.DataFrame:
-    """The table without its last calendar quarter(s): that stays locked until the registration is written."""
-    dates = pd.DatetimeIndex(table[month])
-    last = dates.max().to_period("Q")
-    kept = dates.to_period("Q") <= last - quarters
-    if not kept.any():
-        raise DesignError(f"guards: all rows lie in the last {quarters} quarter(s); nothing is left to work on")
-    return table[kept]
 
 
 @dataclass(frozen=True)

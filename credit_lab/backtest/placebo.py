@@ -1,7 +1,7 @@
 """How often this firm would have seen such a change with no policy at all.
 
-Ways to make worlds without the policy, each measured exactly as the claim was: other dates (`by_dates`), other
-customers (`by_customers`), the fitted twin of a monthly series (`from_twin`), the simulated portfolio
+Ways to make worlds without the policy, each measured exactly as the claim was: other dates (`by_dates`), the
+fitted twin of a monthly series (`from_twin`), the simulated portfolio
 (`placebo_portfolio`), and for bad debt, two years of the same customers with the same default rate
 (`from_losses`).
 """
@@ -75,25 +75,6 @@ def by_dates(
     if len(starts) < 3:
         raise refuse("placebo", f"{len(past)} months before the policy leave {len(starts)} placebo dates", "from_twin")
     return summarise("dates", np.array([measure(past, d) for d in starts]), measure(tidy, policy_date), claim)
-
-
-def by_customers(
-    panel: pd.DataFrame,
-    claim: Claim,
-    measure: Callable[[pd.DataFrame], float],
-    *,
-    rng: np.random.Generator,
-    unit: str = "customer_id",
-    label: str = "treated_from",
-    draws: int = 200,
-) -> Placebo:
-    """The same measure with the treatment labels dealt anew among the customers (permutation)."""
-    units = panel.groupby(unit, sort=True)[label].first()
-    worlds = []
-    for _ in range(draws):
-        dealt = pd.Series(units.to_numpy()[rng.permutation(len(units))], index=units.index)
-        worlds.append(measure(panel.assign(**{label: panel[unit].map(dealt)})))
-    return summarise("customers", np.array(worlds), measure(panel), claim)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import special
 
 from credit_lab import toml_file
 from credit_lab.backtest.effects import DesignError, Effect
@@ -189,14 +187,3 @@ def level_per_look(level: float, looks: int) -> float:
     if looks < 1:
         raise DesignError(f"registration: {looks} looks; at least 1")
     return 1 - (1 - level) / looks
-
-
-def chance_of_a_false_find(level: float, looks: int, *, seed: int = 1, draws: int = 20_000) -> float:
-    """Probability that at least one of `looks` equally spaced looks at growing data finds an effect that is not there.
-
-    Each look tests all data so far at `level` without correction (Armitage, McPherson & Rowe 1969, J. R. Stat. Soc. A
-    132:235: 5 looks at 95 % give .142).
-    """
-    steps = np.random.default_rng(seed).standard_normal((draws, looks)).cumsum(axis=1)
-    z = np.abs(steps) / np.sqrt(np.arange(1, looks + 1))
-    return float((z.max(axis=1) > special.ndtri(0.5 + level / 2)).mean())

@@ -1,6 +1,6 @@
-"""Letters of the collection ladder (催款函), in English and Chinese, as HTML or DOCX, with a statement of open items.
+"""Letters of the collection ladder (催款函), in English and Chinese, with a statement of open items.
 
-Texts are Jinja2 templates with everything that comes from data escaped. The DOCX is written by hand (a zip of four
+Texts are Jinja2 templates; everything that comes from data is escaped. The DOCX is written by hand (a zip of four
 small files), so no further package is needed.
 """
 
@@ -9,7 +9,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from xml.sax.saxutils import escape
 
 import jinja2
@@ -18,8 +18,6 @@ import pandas as pd
 from credit_lab import money
 from credit_lab.collection.cells import CollectionError
 from credit_lab.collection.ladder import Run
-
-Language = Literal["en", "zh"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Sender:
     pay_within_days: int = 7
 
 
-TEXTS: dict[Language, dict[str, str]] = {
+TEXTS: dict[str, dict[str, str]] = {
     "en": {
         "pre_due_notice_title": "Payment falling due",
         "pre_due_notice": "the items below fall due in the next days. If payment is under way, thank you.",
@@ -77,49 +75,6 @@ TEXTS: dict[Language, dict[str, str]] = {
     },
 }
 
-PAGE = """<!DOCTYPE html>
-<html lang="{{ language }}"><head><meta charset="utf-8"><title>{{ title }}</title>
-<style>body{font-family:sans-serif;max-width:46em;margin:2em auto}table{border-collapse:collapse;width:100%}
-td,th{border-bottom:1px solid #999;padding:.3em .5em;text-align:left}td.n,th.n{text-align:right}</style></head><body>
-<p>{{ sender.firm }}<br>{{ sender.address }}<br>{{ sender.contact }}</p>
-<p>{{ date }}</p>
-<h1>{{ title }}</h1>
-<p>{{ dear }}</p>
-<p>{{ body }}</p>
-<table><thead><tr>
-{% for name in columns %}<th{% if loop.index > 2 %} class="n"{% endif %}>{{ name }}</th>{% endfor %}
-</tr></thead><tbody>
-{% for row in rows %}<tr>
-{% for cell in row %}<td{% if loop.index > 2 %} class="n"{% endif %}>{{ cell }}</td>{% endfor %}
-</tr>
-{% endfor %}</tbody></table>
-{% if interest %}<p>{{ interest }}</p>{% endif %}
-<p>{{ settled }}</p>
-{% if sender.bank %}<p>{{ bank }}: {{ sender.bank }}</p>{% endif %}
-<p>{{ close }}<br>{{ sender.firm }}</p>
-</body></html>
-"""
-
-
-def render(
-    run: Run,
-    customer_id: str,
-    sender: Sender,
-    *,
-    currency: str,
-    language: Language = "en",
-    name: str = "",
-) -> str:
-    """One customer's letter as a self-contained HTML page.
-
-    Raises
-    ------
-    CollectionError
-        The run has no letter for the customer, or there is no text in the language.
-    """
-    facts = _facts(run, customer_id, sender, currency, language, name)
-    return _environment().from_string(PAGE).render(**facts)
-
 
 def render_docx(
     run: Run,
@@ -127,16 +82,27 @@ def render_docx(
     sender: Sender,
     *,
     currency: str,
-    language: Language = "en",
+    language: str = "en",
     name: str = "",
 ) -> bytes:
-    """The same letter as a DOCX document; the same input gives the same bytes."""
+    """One customer's letter as a DOCX document; the same input gives the same bytes.
+
+    Parameters
+    ----------
+    run : of the ladder
+    customer_id : who is written to
+    sender : who writes
+    currency : of the amounts, ISO 4217
+    language : en or zh
+    name : of the customer, as it is addressed; empty: its id
+
+    Raises
+    ------
+    CollectionError
+        The run has no letter for the customer, or there is no text in the language.
+    """
     facts = _facts(run, customer_id, sender, currency, language, name)
     return _docx(facts)
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False)
 
 
 def _facts(
@@ -144,7 +110,7 @@ def _facts(
     customer_id: str,
     sender: Sender,
     currency: str,
-    language: Language,
+    language: str,
     name: str,
 ) -> dict[str, Any]:
     if language not in TEXTS:
@@ -200,7 +166,7 @@ def _facts(
     }
 
 
-def _date(day: pd.Timestamp, language: Language) -> str:
+def _date(day: pd.Timestamp, language: str) -> str:
     return f"{day.year}年{day.month}月{day.day}日" if language == "zh" else f"{day:%Y-%m-%d}"
 
 

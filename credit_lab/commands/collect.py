@@ -64,20 +64,35 @@ def worklist(
     currency: options.Currency = "",
     rates: options.Rates = "",
     minutes: Annotated[float, typer.Option(min=1, help="Collectors' minutes of the day.")] = 480.0,
+    letters: Annotated[Path | None, typer.Option(help="Folder for a DOCX letter to each contact chosen.")] = None,
+    sender: Annotated[str, typer.Option(help="Of the letters: the firm that writes; needed for them.")] = "",
+    lang: Annotated[str, typer.Option(help="Of the letters: en or zh (中文).")] = "en",
     out: tables.Out = None,
     as_json: options.Json = False,
 ) -> None:
     """Whom to contact next: the ladder's contacts by cash gained per minute, until the minutes are used up.
 
     Example: credit-lab worklist --ledger data/sample --as-of 2025-12-31 --minutes 240
+
+    Example: credit-lab worklist --letters letters --sender "Example Ltd" --lang zh
     """
     from credit_lab.studies import collecting
 
+    if letters and not sender.strip():
+        raise typer.BadParameter("say who writes the letters", param_hint="--sender")
+    if lang not in ("en", "zh"):
+        raise typer.BadParameter(f"{lang!r}: choose en or zh", param_hint="--lang")
     book = inputs.open_ledger(ledger, mapping, currency, rates)
     day, notes = when.day(book, as_of)
     desk = collecting.desk(book, inputs.open_policy(policy, book, rates), day, minutes=minutes)
     if out:
         tables.write(desk.rows, out)
+    if letters:
+        written = collecting.letters_to(desk, book, sender, lang)
+        letters.mkdir(parents=True, exist_ok=True)
+        for name, content in written.items():
+            (letters / name).write_bytes(content)
+        notes.append(f"{len(written)} letters in {letters}")
     if as_json:
         options.dump(
             {

@@ -181,8 +181,3 @@ def judge(assessments: pd.DataFrame, template: Template, as_of: pd.Timestamp) ->
             "source": "assessments: " + made["said"].astype("str"),
         }
     )  # fmt: skip
-
-
-def blank_form(template: Template) -> pd.DataFrame:
-    """The template as a form to fill in: factor, title, group, weight, anchors."""
-    return template.factors[["factor", "title", "group", "part", "weight", "anchors"]]

@@ -51,11 +51,6 @@ def clean_name(name: str) -> str:
     return text
 
 
-def alike(one: str, other: str) -> float:
-    """Similarity 0-1 of two names after cleaning."""
-    return fuzz.ratio(clean_name(one), clean_name(other)) / 100
-
-
 def name_clusters(names: Iterable[str], *, similarity: float = 0.85) -> pd.DataFrame:
     """Clusters of names that mean one company: name, cleaned, cluster (number), cluster_name (commonest spelling).
 

@@ -110,8 +110,3 @@ def countback(receivables: float, sales: npt.ArrayLike, days: npt.ArrayLike) -> 
         left -= amount
         total += length
     return float("nan")
-
-
-def uncollected(open_amount: Number, sales: Number) -> Number:
-    """Uncollected balance percentage (未收回余额百分比): what is still open of one month's sales, as a fraction."""
-    return ratio(open_amount, sales)

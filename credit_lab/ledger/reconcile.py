@@ -12,27 +12,18 @@ from credit_lab.ledger.model import Ledger
 FLOWS = ("invoiced", "received", "written_off", "balance")
 
 
-def balance(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Receivables balance at the end of `as_of` per currency, from the documents alone.
+def balance_minor(ledger: Ledger, as_of: pd.Timestamp) -> int:
+    """Receivables of a ledger of one currency at the end of `as_of`, from the documents alone, in minor units.
 
     balance = invoices and credit notes issued − receipts − write-offs (recoveries add), all dated ≤ as_of. Matching
     (allocations) moves nothing between customers and the firm, so it cannot change the balance: buckets plus
     unapplied cash must give the same figure.
-
-    Returns columns currency, invoiced, received, written_off, balance (currency units).
     """
-    table = _balances(ledger, [as_of]).drop(columns="as_of")
-    scale = money.scale(table["currency"])
-    return table.assign(**{name: table[name] / scale for name in FLOWS})
-
-
-def balance_minor(ledger: Ledger, as_of: pd.Timestamp) -> int:
-    """The balance of a ledger of one currency in minor units, which may be compared; see `balance`."""
     return int(_balances(ledger, [as_of])["balance"].sum())
 
 
 def _balances(ledger: Ledger, days: Collection[pd.Timestamp]) -> pd.DataFrame:
-    """`balance` at the end of several days in one pass: as_of, currency, and `FLOWS` in minor units (int64)."""
+    """What `balance_minor` adds up at the end of several days in one pass: as_of, currency, `FLOWS` (int64)."""
     ends, names = pd.DatetimeIndex(days).unique().sort_values(), sorted(ledger.currencies) or [""]
     flows = {"invoiced": ("invoices", "issue_date"), "received": ("payments", "paid_date")}
     if ledger.has("write_offs"):

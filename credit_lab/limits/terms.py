@@ -87,22 +87,6 @@ def compare(
     return table.assign(against_first=table["value"] - table["value"].iloc[0])
 
 
-def break_even_taken(offer: Offer, without: Offer, *, capital_cost: float) -> float:
-    """Share of takers from which on a discount is worth less than no discount, if takers would have paid anyway.
-
-    Those who take the discount come, in order, from those who would have paid soonest: a taker gives up what he would
-    have paid at `without.pays_after`. NaN if the discount costs more than it brings for every taker (or the reverse:
-    then 1).
-    """
-    one = present_value(Offer(**{**vars(offer), "taken": 1.0}), 1.0, capital_cost=capital_cost)
-    base = present_value(without, 1.0, capital_cost=capital_cost)
-    rest = present_value(Offer(**{**vars(offer), "taken": 0.0}), 1.0, capital_cost=capital_cost)
-    if one == rest:
-        return float("nan")
-    share = (base - rest) / (one - rest)
-    return float(share) if 0 <= share <= 1 else (1.0 if one >= base else float("nan"))
-
-
 def by_grade(policy: Policy) -> pd.DataFrame:
     """Terms of each grade: grade, term_days, discount_rate, discount_days, annual_cost (of not taking the discount),
     pd (middle of the grade's band), value_per_100 (present value less variable cost of 100 of sales), break_even_pd

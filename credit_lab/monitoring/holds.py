@@ -122,16 +122,6 @@ def _authority(
     return result
 
 
-def position(
-    ledger: Ledger, asked: pd.DataFrame, policy: Policy, *, alerts: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """Each row of `asked` (customer_id, day, ...) with the customer's position at the end of the day before.
-
-    alerts : from `alerts.fire`; an alert counts for 92 days from its month end
-    """
-    return _position(ledger, _books(ledger, policy), asked, alerts)
-
-
 @dataclass(frozen=True)
 class _Running:
     """Σ minor per customer up to any day, sorted once for many questions."""

@@ -30,7 +30,6 @@ from credit_lab.scoring.bins import (
     Array,
     FeatureBins,
     Ids,
-    assemble,
     kinds_of,
     one_of,
     slots,
@@ -372,41 +371,3 @@ def _edges(values: Array, most: int, method: str) -> list[float]:
     rounded = np.array([float(f"{edge:.4g}") for edge in edges])
     between = np.searchsorted(distinct, rounded) == np.searchsorted(distinct, edges)
     return [float(edge) for edge in np.where(between, rounded, edges)]
-
-
-def evaluate(binner: Binner, X: Any, y: Any) -> pd.DataFrame:
-    """The same bins on another sample or month: does each bin hold?
-
-    Returns
-    -------
-    DataFrame
-        feature, bin, share and event_rate then (training) and now, woe then and now, holds: whether the order of the
-        event rates of neighbouring bins is the same in both samples, as far as the new one has rows in them.
-    """
-    columns = columns_of(X, kinds_of(binner.bins_.values()))
-    target, _ = target_of(y, len(next(iter(columns.values()))))
-    frames = []
-    for name, bins in binner.bins_.items():
-        counts = tally(bins.ids(columns[name]), len(bins.counts), target, np.ones(len(target)))
-        now = assemble(
-            dataclasses.replace(bins, smoothing=max(bins.smoothing, 0.5)), range(len(counts)), counts, "neutral"
-        )
-        old, new = bins.table(), now.table()
-        steps = np.sign(np.diff(old["event_rate"])) * np.sign(np.diff(new["event_rate"]))
-        breaks = np.append(False, steps < 0) & bins.table()["z"].notna().to_numpy()
-        frames.append(
-            pd.DataFrame(
-                {
-                    "feature": name,
-                    "bin": old["bin"],
-                    "share": old["share"],
-                    "share_now": new["share"],
-                    "event_rate": old["event_rate"],
-                    "event_rate_now": new["event_rate"],
-                    "woe": bins.woe,
-                    "woe_now": now.woe,
-                    "holds": ~breaks,
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)

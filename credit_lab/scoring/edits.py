@@ -83,25 +83,6 @@ def split_at(binner: Binner, feature: str, value: float, X: Any, y: Any, sample_
     return _counted(binner, cut, len(old.counts) + 1, X, y, sample_weight)
 
 
-def with_splits(
-    binner: Binner, feature: str, splits: Sequence[float], X: Any, y: Any, sample_weight: Any = None
-) -> Binner:  # fmt: skip
-    """The feature cut at exactly these boundaries; special and missing values keep bins of their own."""
-    old = one_of(feature, binner.bins_)
-    if old.kind != "number":
-        raise CreditLabError(f"feature {feature!r} holds categories; use regroup")
-    edges = tuple(sorted({float(split) for split in splits}))
-    last = len(edges) + 1
-    cut = dataclasses.replace(
-        old,
-        splits=edges,
-        intervals=tuple(range(last)),
-        specials={code: last + i for i, code in enumerate(old.specials)},
-        missing=last + len(old.specials),
-    )
-    return _counted(binner, cut, last + len(old.specials) + 1, X, y, sample_weight)
-
-
 def regroup(
     binner: Binner, feature: str, groups: Sequence[Sequence[str]], X: Any, y: Any, sample_weight: Any = None
 ) -> Binner:  # fmt: skip

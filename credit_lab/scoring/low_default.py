@@ -9,7 +9,7 @@ Gelman, A. et al. (2008). A weakly informative default prior. Annals of Applied 
 Peduzzi, P. et al. (1996). J. Clinical Epidemiology 49, 1373-1379 (events per variable).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -172,9 +172,7 @@ def pooled(
     )
 
 
-def pluto_tasche(
-    rows: Sequence[int], events: Sequence[int], *, confidence: float = 0.75, correlation: float = 0.0
-) -> Array:
+def pluto_tasche(rows: Any, events: Any, *, confidence: float = 0.75, correlation: float = 0.0) -> Array:
     """Most prudent upper bound of the PD of each grade, best grade first (independent years, one period).
 
     The bound of a grade is the largest PD at which so few defaults in this grade and all worse ones together would

@@ -1,10 +1,9 @@
-"""Which features go on the card: strength with an interval, stability, redundancy, stepwise search, inclusion.
+"""Which features go on the card: strength with an interval, stability, redundancy, stepwise search.
 
 References
 ----------
 Hosmer, D. W., Lemeshow, S. & Sturdivant, R. X. (2013). Applied logistic regression, 3rd ed., ch. 4 (stepwise).
 Belsley, D. A., Kuh, E. & Welsch, R. E. (1980). Regression diagnostics (variance inflation).
-Sauerbrei, W. & Schumacher, M. (1992). Statistics in Medicine 11, 2093-2109 (bootstrap inclusion frequency).
 """
 
 from typing import Any, Literal
@@ -198,21 +197,3 @@ def stepwise(
     table = pd.DataFrame(path, columns=["action", "feature", "value", "features"])
     table.insert(0, "step", np.arange(1, len(table) + 1))
     return table
-
-
-def inclusion(woe: pd.DataFrame, y: Any, *, seed: int, repeats: int = 50, **how: Any) -> pd.Series:
-    """How often each feature is chosen by `stepwise` on bootstrap samples of the rows; share, largest first.
-
-    Rows are drawn from an order by their WOE and outcome: the order they came in does not matter.
-    """
-    target, _ = target_of(y, len(woe))
-    order = np.lexsort((target, *woe.to_numpy().T))
-    woe, target = woe.iloc[order], target[order]
-    generator, counts = np.random.default_rng(seed), pd.Series(0.0, index=woe.columns)
-    for _ in range(repeats):
-        rows = generator.integers(0, len(target), len(target))
-        if 0 < target[rows].sum() < len(rows):
-            path = stepwise(woe.iloc[rows].reset_index(drop=True), target[rows], **how)
-            if len(path):
-                counts[list(path["features"].iloc[-1])] += 1
-    return (counts / repeats).sort_values(ascending=False).rename("inclusion")

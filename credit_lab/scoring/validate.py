@@ -164,33 +164,6 @@ def brier(target: Any, probability: Any) -> float:
     return float(((values - binary) ** 2).mean())
 
 
-def brier_parts(target: Any, probability: Any, *, groups: int = 10) -> pd.Series:
-    """Brier score and its parts over groups of similar probability.
-
-    brier = reliability - resolution + uncertainty + within, where within is what is lost by grouping unlike
-    probabilities (variance within groups less twice the covariance with the outcome); zero if each group has one
-    probability.
-    """
-    binary, values = checked(target, probability)
-    place = risk_groups(values, groups)
-    frame = (
-        pd.DataFrame({"p": values, "y": binary}).groupby(place).agg(p=("p", "mean"), y=("y", "mean"), n=("y", "size"))
-    )
-    share, base = frame["n"] / len(values), binary.mean()
-    reliability = float((share * (frame["p"] - frame["y"]) ** 2).sum())
-    resolution = float((share * (frame["y"] - base) ** 2).sum())
-    total, uncertainty = float(((values - binary) ** 2).mean()), float(base * (1 - base))
-    return pd.Series(
-        {
-            "brier": total,
-            "reliability": reliability,
-            "resolution": resolution,
-            "uncertainty": uncertainty,
-            "within": total - (reliability - resolution + uncertainty),
-        }
-    )
-
-
 def h_measure(target: Any, risk: Any) -> float:
     """H measure: 1 - expected loss / loss of the best constant decision, over costs c ~ Beta(1 + p1, 1 + p0).
 

@@ -246,31 +246,3 @@ def compare(a: Outcome, b: Outcome) -> Comparison:
     columns = ["measure", "a", "b", "difference", "standard_error", "low", "high", "range_low", "range_high",
                "against_independent", "replicates_for_1_percent"]  # fmt: skip
     return Comparison(pd.DataFrame(rows, columns=columns), len(a.totals))
-
-
-def until_precise(
-    world: World, a: Rules, b: Rules, span: Span, *, seed: int, measure: str = "profit", error: float, most: int = 2000,
-    jobs: int = 1,
-) -> tuple[Comparison, bool]:  # fmt: skip
-    """Replicates in batches until the standard error of the paired difference of `measure` is below `error`, or `most`
-    are run; the comparison, and whether the wanted precision was reached."""
-    batch, outcomes = 16, ([], [])  # type: ignore[var-annotated]
-    done = 0
-    while True:
-        for rules, kept in zip((a, b), outcomes, strict=True):
-            kept.append(simulate(world, rules, span, seed=seed, replicates=batch, first=done, jobs=jobs))
-        done += batch
-        joined = [
-            Outcome(parts[0].name, pd.concat([p.monthly for p in parts], ignore_index=True),
-                    pd.concat([p.totals for p in parts], ignore_index=True), parts[0].segments, parts[0].assumptions)
-            for parts in outcomes
-        ]  # fmt: skip
-        found = compare(*joined)
-        if measure not in set(found.table["measure"]):
-            raise SimulationError(
-                f"until_precise: no measure {measure!r}; there are {', '.join(found.table['measure'])}"
-            )
-        reached = float(found.table.set_index("measure").loc[measure, "standard_error"]) <= error
-        if reached or done >= most:
-            return found, reached
-        batch = min(max(done, 16), most - done)

@@ -171,25 +171,6 @@ def one_at_a_time(
     return pd.DataFrame(rows, columns=columns)
 
 
-def sobol(
-    world: World, rules: Rules, ranges: Mapping[str, tuple[float, float]], span: Span, *, seed: int, points: int = 32,
-    measure: str = "profit", replicates: int = 4, jobs: int = 1,
-) -> pd.DataFrame:  # fmt: skip
-    """Sobol indices of a measure over the ranges: knob, first (share of variance by itself), total (with others)."""
-    from scipy.stats import sobol_indices, uniform
-
-    names = list(ranges)
-
-    def value(x: np.ndarray) -> np.ndarray:
-        settings = [turned(rules, dict(zip(names, row, strict=True))) for row in x.T.tolist()]
-        runs = (simulate(world, each, span, seed=seed, replicates=replicates, jobs=jobs) for each in settings)
-        return np.array([made.totals[measure].mean() for made in runs])
-
-    parts = [uniform(loc=low, scale=high - low) for low, high in ranges.values()]
-    indices = sobol_indices(func=value, n=points, dists=parts, rng=np.random.default_rng(seed))
-    return pd.DataFrame({"knob": names, "first": indices.first_order, "total": indices.total_order})
-
-
 def frontier(found: pd.DataFrame) -> pd.DataFrame:
     """Settings of a search that no other beats in both turnover and bad debt, by bad debt."""
     rows = found.sort_values(["bad_debt_expected", "turnover"], ascending=[True, False])

@@ -12,11 +12,12 @@ from credit_lab.ledger.model import Ledger
 from credit_lab.periods import parse_period
 from credit_lab.scoring import Scorecard, calibrate, features, fit, stability
 from credit_lab.studies.modelling import Modelling, Rows
+from credit_lab.studies.record import Record
 from credit_lab.studies.scorecards import MASTER_SCALE
 
 
 @dataclass(frozen=True)
-class Monitoring:
+class Monitoring(Record, prefix="monitoring_"):
     """A card's later customers against those before.
 
     Attributes
@@ -36,11 +37,6 @@ class Monitoring:
     drift: pd.Series
     swap: pd.DataFrame
     overrides: pd.DataFrame
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        flat = {name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
-        return {f"monitoring_{name}": value for name, value in flat.items()}
 
 
 def monitor(

@@ -6,21 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credit_lab import aging, history, schema
-from credit_lab.collection import cash_forecast, ladder, payment_time, response, spells, tuning, worklist
+from credit_lab import aging, history
+from credit_lab.collection import cash_forecast, ladder, letters, payment_time, response, spells, tuning, worklist
 from credit_lab.collection.cells import CollectionError
 from credit_lab.collection.habits import Habit
 from credit_lab.errors import CreditLabError
-from credit_lab.kpi import settlement
+from credit_lab.file_names import inside
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import alerts, contracts, holds, signals
 from credit_lab.policy import Policy, in_currency, money_note
+from credit_lab.studies.record import Record
 
 COLUMNS, OWN = ("amount", "disputed"), ("past_median",)
 
 
 @dataclass(frozen=True)
-class CashOutlook:
+class CashOutlook(Record, prefix="cash_"):
     """Cash to come, and how good such forecasts were.
 
     Attributes
@@ -45,10 +46,6 @@ class CashOutlook:
     model: pd.DataFrame
     shocks: cash_forecast.Shocks
     notes: tuple[str, ...]
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"cash_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
 
 
 def cash_outlook(
@@ -161,7 +158,7 @@ def _cash_notes(known: spells.Spells, shocks: cash_forecast.Shocks, tuned: bool,
 
 
 @dataclass(frozen=True)
-class EarlyWarning:
+class EarlyWarning(Record, prefix="warning_"):
     """Alerts of the day, what each rule was worth before, what contracts and holds show.
 
     Attributes
@@ -183,10 +180,6 @@ class EarlyWarning:
     findings: pd.DataFrame
     holds: pd.DataFrame
     absent: pd.DataFrame
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"warning_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
 
 
 def early_warning(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, horizon_days: int = 365) -> EarlyWarning:
@@ -311,6 +304,37 @@ def desk(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, minutes: float 
     return Desk(made, listed.rows, listed.orderings, effect, (*listed.sources, *money_note(policy)))
 
 
+def letters_to(made: Desk, ledger: Ledger, sender: str, language: str) -> dict[str, bytes]:
+    """A letter to each customer the worklist has chosen: name of its file → DOCX.
+
+    Parameters
+    ----------
+    made : what `desk` gave for this ledger
+    ledger : names the customers; without names their ids are written
+    sender : firm that writes
+    language : en or zh
+
+    Raises
+    ------
+    CollectionError
+        An id that cannot be the name of a file.
+    """
+    known = ledger.customers.set_index("customer_id")
+    names = known["name"].dropna() if "name" in known else pd.Series(dtype="str")
+    chosen = made.rows.loc[made.rows["chosen"], "customer_id"]
+    return {
+        inside(f"{customer}.docx", "letter", CollectionError): letters.render_docx(
+            made.run,
+            customer,
+            letters.Sender(sender),
+            currency=ledger.currency,
+            language=language,
+            name=names.get(customer, ""),
+        )
+        for customer in chosen
+    }
+
+
 def _measured(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     """Effect of a reminder where the ledger logs the probability of each decision."""
     try:
@@ -330,13 +354,3 @@ def _contacts(policy: Policy, effect: pd.DataFrame, reminded: np.ndarray) -> dic
                 assumed = response.measured(effect, action, reminded)
         found[action] = worklist.Contact(action, minutes, costs.get(action, 0.0), assumed)
     return found
-
-
-def settled_late(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Actions logged on invoices already paid, and promises for a past day: table, id, text."""
-    if not ledger.has("actions"):
-        return schema.no_rows(dict.fromkeys(("table", "id", "text"), "text"))
-    log = ledger.tables["actions"]
-    return ladder.check_actions(
-        log[log["taken_on"] <= as_of], aging.open_items(ledger, as_of), settlement(ledger, as_of)
-    )

@@ -10,6 +10,7 @@ from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import contracts
 from credit_lab.policy import Policy
 from credit_lab.studies.collecting import CashOutlook, EarlyWarning, cash_outlook, desk
+from credit_lab.studies.record import Record
 from credit_lab.studies.text import money_text
 
 
@@ -80,7 +81,7 @@ _LADDER_RESTS_ON = {
 
 
 @dataclass(frozen=True)
-class Section:
+class Section(Record, prefix="collections_"):
     """Collections in the quarterly review; empty tables where the ledger has nothing to tell, `lines` say why.
 
     Attributes
@@ -97,10 +98,6 @@ class Section:
     weekly: pd.DataFrame
     contracts: pd.DataFrame
     lines: tuple[str, ...]
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"collections_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
 
 
 def section(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timestamp) -> Section:

@@ -9,11 +9,12 @@ from credit_lab.errors import LedgerError
 from credit_lab.investigation.files import facts_of
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
+from credit_lab.studies.record import Record
 from credit_lab.studies.text import money_text
 
 
 @dataclass(frozen=True)
-class CreditFiles:
+class CreditFiles(Record, prefix="files_"):
     """Credit files as of a day.
 
     Attributes
@@ -38,10 +39,6 @@ class CreditFiles:
     statements: pd.DataFrame
     duplicates: pd.DataFrame
     lines: tuple[str, ...]
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"files_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
 
 
 def with_register(ledger: Ledger, register: str, mapping: str, as_of: pd.Timestamp) -> Ledger:

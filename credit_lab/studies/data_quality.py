@@ -7,10 +7,11 @@ import pandas as pd
 from credit_lab import money, schema
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
+from credit_lab.studies.record import Record
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(Record, prefix="quality_"):
     """Tables of notebook 10.
 
     Attributes
@@ -30,10 +31,6 @@ class Quality:
     filled: pd.DataFrame
     marks: pd.DataFrame
     lines: tuple[str, ...]
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"quality_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
 
 
 GIVES = {

@@ -14,6 +14,7 @@ from credit_lab.aging import provision
 from credit_lab.backtest import forecast_checks
 from credit_lab.collection import cash_forecast
 from credit_lab.ledger.model import Ledger
+from credit_lab.studies.record import Record
 from credit_lab.studies.text import money_text
 
 CASH, LOSS, DEFAULT = "cash", "loss allowance", "expected default"
@@ -21,7 +22,7 @@ LEVEL = 0.8
 
 
 @dataclass(frozen=True)
-class Earlier:
+class Earlier(Record, prefix="earlier_"):
     """Earlier forecasts that have come due.
 
     Attributes
@@ -36,10 +37,6 @@ class Earlier:
     forecasts: pd.DataFrame
     scores: pd.DataFrame
     lines: tuple[str, ...]
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {"earlier_forecasts": self.forecasts, "earlier_scores": self.scores}
 
 
 def made(

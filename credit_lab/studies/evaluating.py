@@ -12,12 +12,13 @@ from credit_lab.investigation.statements_check import known_statements
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
 from credit_lab.studies import modelling
+from credit_lab.studies.record import Record
 
 TEMPLATE = "data/expert/three_dimensions.toml"
 
 
 @dataclass(frozen=True)
-class Evaluating:
+class Evaluating(Record, prefix="evaluation_"):
     """Evaluation of all customers at a month end.
 
     Attributes
@@ -53,8 +54,7 @@ class Evaluating:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name, contributions included."""
-        made = {f"evaluation_{name}": value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
-        return made | {"evaluation_contributions": self.evaluated.contributions}
+        return super().tables() | {"evaluation_contributions": self.evaluated.contributions}
 
 
 def evaluating(

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from credit_lab import history
+from credit_lab import aging, history
 from credit_lab.errors import CreditLabError, MoneyNotKnown, PeriodError
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import METHODS, authority, comparison, exposures, portfolio, quarterly, tail_risk, terms, trial
 from credit_lab.policy import Policy, in_currency, need_amounts
+from credit_lab.studies.record import Record
 from credit_lab.studies.text import money_text
-from credit_lab.transfer import Factoring, Insurance, factor, insure
+from credit_lab.transfer import Factoring, Insurance, factor, insure, late_reports
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ class Together:
     frontier : expected loss against expected profit
     losses : expected and unexpected loss of the limits in force by the policy and of those chosen, same scenarios
     insurance, factoring : per customer; insurance_totals for the year
+    late_reports : open items the insurer should have heard of, see `transfer.late_reports`
     notes : sentences
     """
 
@@ -179,6 +181,7 @@ class Together:
     losses: pd.DataFrame
     insurance: pd.DataFrame
     insurance_totals: pd.Series
+    late_reports: pd.DataFrame
     factoring: pd.DataFrame
     notes: tuple[str, ...]
 
@@ -187,7 +190,7 @@ class Together:
         return {
             "portfolio_limits": self.chosen.limits, "portfolio_prices": self.chosen.prices,
             "portfolio_frontier": self.frontier, "portfolio_losses": self.losses, "insurance": self.insurance,
-            "factoring": self.factoring,
+            "insurance_late_reports": self.late_reports, "factoring": self.factoring,
         }  # fmt: skip
 
 
@@ -230,11 +233,14 @@ def together(
         )  # fmt: skip
         profit = float((limits.to_numpy() * customers["profit_rate"]).sum())
         rows.append({"limits": name, "total": float(limits.sum()), "profit": profit, **loss.to_dict()})
+    insurance = Insurance(
+        policy.transfer.insurance_premium, policy.transfer.cover_share, policy.transfer.deductible,
+        discretionary=float(known["exposure"].quantile(0.9)),
+    )  # fmt: skip
     covered = insure(
         customers.assign(sales=known["annual_sales"], exposure=known["exposure"].clip(lower=0)),
-        Insurance(policy.transfer.insurance_premium, policy.transfer.cover_share, policy.transfer.deductible,
-                  discretionary=float(known["exposure"].quantile(0.9))),
-        loss_given_default=policy.economics.loss_given_default, capital_cost=policy.economics.capital_cost, seed=seed,
+        insurance, loss_given_default=policy.economics.loss_given_default,
+        capital_cost=policy.economics.capital_cost, seed=seed,
     )  # fmt: skip
     sold = factor(
         pd.DataFrame({"customer_id": known["customer_id"], "amount": known["exposure"].clip(lower=0),
@@ -255,6 +261,7 @@ def together(
         pd.DataFrame(rows),
         covered.customers,
         covered.totals,
+        late_reports(aging.open_items(ledger, as_of), insurance),
         sold,
         notes,
     )
@@ -297,7 +304,7 @@ def section(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, scenarios: i
 
 
 @dataclass(frozen=True)
-class TermsStudy:
+class TermsStudy(Record, prefix="terms_"):
     """Terms and discounts.
 
     Attributes
@@ -312,10 +319,6 @@ class TermsStudy:
     offers: pd.DataFrame
     response: pd.DataFrame
     beyond_law: pd.DataFrame
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"terms_{name}": value for name, value in vars(self).items()}
 
 
 def terms_study(

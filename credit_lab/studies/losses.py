@@ -9,10 +9,11 @@ from credit_lab.aging import provision, roll_rates, vintage
 from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
+from credit_lab.studies.record import Record
 
 
 @dataclass(frozen=True)
-class Losses:
+class Losses(Record, prefix="losses_"):
     """Tables on the fate of receivables as of a month end; empty where the ledger is too young, `notes` say why.
 
     Attributes
@@ -38,11 +39,6 @@ class Losses:
     backtest: pd.DataFrame
     bridge: pd.DataFrame
     notes: tuple[str, ...]
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name, as they are saved beside the report."""
-        flat = {name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
-        return {f"losses_{name}": frame.reset_index() if frame.index.name else frame for name, frame in flat.items()}
 
 
 def losses(

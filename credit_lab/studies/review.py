@@ -11,12 +11,13 @@ from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import Period, parse_period
 from credit_lab.policy import Policy, in_currency
+from credit_lab.studies.record import Record
 
 _START_UP = 4  # months in which books that begin empty fill; their DSO is not comparable
 
 
 @dataclass(frozen=True)
-class Review:
+class Review(Record):
     """Tables of one review; amounts in `currency`, balances as of `as_of`, comparisons with the period before.
 
     Attributes
@@ -65,10 +66,6 @@ class Review:
     flows: pd.DataFrame
     marks: pd.DataFrame
     unwatched: dict[str, str]
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name, as they are saved beside the report."""
-        return {name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
 
     def figures(self) -> dict[str, tuple[float | None, str]]:
         """Key figures by formula id, with their unit; None where one cannot be computed."""

@@ -24,10 +24,11 @@ from credit_lab.scoring import (
     validate,
 )  # fmt: skip
 from credit_lab.studies.modelling import Modelling, Rows, divide, read, typed
+from credit_lab.studies.record import Record
 
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Record, prefix="validation_"):
     """A card on rows it was not fitted on.
 
     Attributes
@@ -35,7 +36,8 @@ class Validation:
     performance : metric, value, low, high (95 %)
     curve : calibration by groups, see `validate.calibration_curve`
     roc, cap : curves, see `validate`
-    grades : tests by grade of the master scale, see `calibrate.by_grade`
+    grades : tests by grade of the master scale, see `calibrate.by_grade`, and prudent_pd, the
+        most prudent upper bound of the PD (Pluto and Tasche, 75 %, independent defaults)
     tests : name, statistic, p_value of Hosmer-Lemeshow and Spiegelhalter
     over_time : performance by period; empty without dates
     unseen : values the card had never met
@@ -49,10 +51,6 @@ class Validation:
     tests: pd.DataFrame
     over_time: pd.DataFrame
     unseen: pd.DataFrame
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {f"validation_{name}": value for name, value in vars(self).items()}
 
 
 # Upper PD bounds of the default master scale, about doubling from grade to grade.
@@ -78,7 +76,7 @@ def validation(
         validate.calibration_curve(y, p),
         validate.roc(y, p),
         validate.cap(y, p),
-        calibrate.by_grade(calibrate.assign(p, scale or MASTER_SCALE), p, y),
+        _bounded(calibrate.by_grade(calibrate.assign(p, scale or MASTER_SCALE), p, y)),
         pd.DataFrame(
             [
                 ("Hosmer-Lemeshow", hl["statistic"], hl["p_value"]),
@@ -91,8 +89,14 @@ def validation(
     )
 
 
+def _bounded(grades: pd.DataFrame) -> pd.DataFrame:
+    """Grades of `calibrate.by_grade` (the last row is all) with prudent_pd."""
+    bounds = low_default.pluto_tasche(grades["rows"].iloc[:-1], grades["events"].iloc[:-1])
+    return grades.assign(prudent_pd=[*bounds, np.nan])
+
+
 @dataclass(frozen=True)
-class Design:
+class Design(Record, prefix="scorecard_"):
     """Everything about how a card was made, for the model document.
 
     Attributes
@@ -129,9 +133,8 @@ class Design:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name, as they are saved beside the document."""
-        flat = {name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
-        flat["path"] = self.path.assign(features=self.path["features"].map(" ".join))
-        return {f"scorecard_{name}": frame for name, frame in flat.items()} | self.validation.tables()
+        path = self.path.assign(features=self.path["features"].map(" ".join))
+        return super().tables() | {"scorecard_path": path} | self.validation.tables()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from credit_lab.simulation import (
 from credit_lab.simulation.outcome import by_segment
 from credit_lab.simulation.search import frontier, one_at_a_time, search, work
 from credit_lab.studies.granting import granted_by
+from credit_lab.studies.record import Record
 from credit_lab.studies.text import money_text
 
 SCANNED = ["profit", "turnover", "bad_debt_expected"]
@@ -211,7 +212,7 @@ def _scan(learned: Calibration, run: _Runs, replicates: int) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Outlook(Record, prefix="outlook_"):
     """The year ahead as it would go on, and under the policy as it is written.
 
     Attributes
@@ -224,10 +225,6 @@ class Outlook:
     lines: list[str]
     monthly: pd.DataFrame
     table: pd.DataFrame
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """All tables by name."""
-        return {"outlook_monthly": self.monthly, "outlook_table": self.table}
 
 
 def outlook(

@@ -4,7 +4,7 @@ Shares and probabilities are fractions, money is in currency units, days are cal
 """
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -207,16 +207,6 @@ class Firm:
                 wrong.append(f"{name} {text!r} is no date (write 2025-01 or 2025-01-01)")
         if wrong:
             raise CreditLabError(f"synthetic firm: {'; '.join(wrong)}")
-
-    @classmethod
-    def of_invoices(cls, invoices: int) -> "Firm":
-        """A firm with about that many invoices in 36 months.
-
-        >>> Firm.of_invoices(1_000_000).customers
-        27778
-        """
-        firm = cls(invoices=invoices)
-        return replace(firm, customers=firm.population)
 
     @property
     def population(self) -> int:

@@ -2,8 +2,8 @@
 
 from credit_lab import lazy
 from credit_lab.transfer.factoring import Factoring, factor
-from credit_lab.transfer.insurance import Insurance, insure
+from credit_lab.transfer.insurance import Insurance, insure, late_reports
 
-__all__ = ["Factoring", "Insurance", "factor", "insure"]
+__all__ = ["Factoring", "Insurance", "factor", "insure", "late_reports"]
 
 lazy.attach(__name__)
