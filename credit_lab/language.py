@@ -35,6 +35,7 @@ _WORD = re.compile(r"(?<![\w./-])[A-Z]?[a-z]{3,}(?![\w/]|[.-]\w)")
 _OWN = {"industry", "region", "segment", "claimed", "best_value", "bin", "other_name"}
 # Columns that name a column or a figure, the user's own or one of ours.
 _NAMING = {"feature", "features", "column", "ratio"}
+_INFINITE = re.compile(r"(?<=\(-)inf(?=, )|(?<=, )inf(?=\)$)")  # of a bin: (-inf, 4), [55, inf)
 _BORDER = re.compile(r"[.!?] [A-Z]")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _ENGLISH = re.compile(r"(?<![\w`-])[a-z]+(?:,? [a-z]+){3}(?![\w`])")
@@ -78,7 +79,7 @@ class Pattern:
             for before, part in zip(self.parts, found.groups(), strict=False)
         ):
             return None  # too little is fixed to hold several clauses together
-        if self.fixed <= (5 if self.parts[0] else 8) and not any(re.search(r"\d", part) for part in found.groups()):
+        if self.fixed <= (5 if self.parts[0] else 9) and not any(re.search(r"\d", part) for part in found.groups()):
             return None  # "30 days", but not "term days"
         return list(found.groups())
 
@@ -164,7 +165,7 @@ def value(text: str, column: str, columns: Iterable[str]) -> str:
     ids = column.endswith("_id") and column != "formula_id"
     own = ids or column in _OWN or (column == "name" and "customer_id" in columns)
     if own or column in _NAMING:
-        return labels.known(text, column, current(), own=own) or text
+        return labels.known(text, column, current(), own=own) or _INFINITE.sub("∞", text)
     found = labels.value(text, column, current())
     return found if found != text else say(text)
 

@@ -94,6 +94,8 @@ def cell(value: Any, unit: str = "") -> str:
         return f"{value:%Y-%m-%d}"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
+    if isinstance(value, float | np.floating) and np.isinf(value):
+        return "∞" if value > 0 else "-∞"
     if isinstance(value, float | np.floating):
         if unit == "share":
             return f"{100 * value:.1f}" + ("%" if language.current() == "zh" else " %")
