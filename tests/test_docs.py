@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "README.zh.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Files the pages ask the reader to have, and what commands leave.
-READERS_OWN = ("data/ledger", "data/sample/truth", "data/models.jsonl")
+READERS_OWN = ("data/labels.toml", "data/ledger", "data/sample/truth", "data/models.jsonl")
 
 
 def blocks(page, *languages):
