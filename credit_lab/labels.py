@@ -1,9 +1,10 @@
 """Words for codes: what a reader sees where the data have `not_due`, `max_dpd` or `dso.countback`.
 
-The catalogue is `labels.toml`, [English, Chinese] by code: columns, values, units, formulas; and words that are no
-code. `[values.<column>]` holds words that mean something else in one column. A workbench adds its own, or says ours in
-its own way, in `data/labels.toml`. Records, CSV and JSON keep the codes; pages, slides, sheets and printed tables ask
-here. A code nobody gave words to is shown with blanks for its underscores, and `missing` remembers it.
+The catalogue is `labels.toml`, [English, Chinese] by code: columns, values, units, formulas; and
+words that are no code. `[values.<column>]` holds words that mean something else in one column. A
+workbench adds its own, or says ours in its own way, in `data/labels.toml`. Records, CSV and JSON
+keep the codes; pages, slides, sheets and printed tables ask here. A code nobody gave words to is
+shown with blanks for its underscores, and `missing` remembers it.
 """
 
 import re
@@ -56,13 +57,13 @@ def value(code: str, name: str, lang: str) -> str:
 
 
 def known(code: str, name: str, lang: str, *, own: bool = False) -> str:
-    """As `value`, but "" for a code that has no words; with `own`, only words made for this column count."""
+    """As `value`, but "" where there are no words; with `own`, only those of this column count."""
     first = "units" if name == "unit" else f"values.{name}"
     found = _found(code, lang, first, *(() if own else ("values", "formulas", "columns")))
     return found if found or own else _composed(code, name, lang)
 
 
-# alerts[max_dpd].above, a setting of one of several; amount=<= 100@due, a factor of the chance of payment
+# alerts[max_dpd].above: a setting of one of several; amount=<= 100@due: a factor of payment
 _COMPOSED = re.compile(r"\w+\[(.+)\]\.(\w+)|(\w+)=([^@]*)(?:@(early|due|late|all))?")
 
 
@@ -73,8 +74,8 @@ def _composed(code: str, name: str, lang: str) -> str:
     joint = ": " if lang == "en" else "："
     if setting:
         return f"{value(setting, name, lang)}{joint}{value(one, '', lang)}"
-    if not stretch and not _found(factor, lang, "values.factor"):  # a text of the user with a sign in it
-        return ""
+    if not stretch and not _found(factor, lang, "values.factor"):
+        return ""  # a text of the user with a sign in it
     told = f"{value(factor, 'factor', lang)}{joint}{value(level, 'factor', lang)}"
     return told + (f", {_found(stretch, lang, 'values.stretch')}" if stretch else "")
 
@@ -90,7 +91,7 @@ def formula(formula_id: str, lang: str) -> str:
 
 
 def said(text: str, lang: str) -> str:
-    """The words of a text that is nothing but a code, its words or one of ours ("payment index", "Monday"), else ""."""
+    """Words of a text that is a code, a label or one of our words ("payment index"), else ""."""
     if len(text) < 3:  # a grade is no column of that name
         return ""
     code = text.replace(" ", "_").lower()
@@ -131,8 +132,9 @@ def _found(code: str, lang: str, *kinds: str) -> str:
 
 @cache
 def _by_english() -> dict[str, dict[str, str]]:
-    """Labels by their English in small letters; a text that stands in several kinds is that of the first."""
-    return {pair["en"].lower(): pair for kind in reversed((*_KINDS, "words")) for pair in _all().get(kind, {}).values()}
+    """Labels by their English in small letters; of several kinds the first one counts."""
+    kinds = reversed((*_KINDS, "words"))
+    return {pair["en"].lower(): pair for kind in kinds for pair in _all().get(kind, {}).values()}
 
 
 @cache
@@ -150,13 +152,16 @@ def _all() -> dict[str, dict[str, dict[str, str]]]:
 
 def _spread(kind: str, code: str, entry: Any) -> list[tuple[str, str, Any]]:
     """Section, code and words of an entry; [values.<column>] is a table of entries."""
-    return [(f"{kind}.{code}", *one) for one in entry.items()] if isinstance(entry, dict) else [(kind, code, entry)]
+    if isinstance(entry, dict):
+        return [(f"{kind}.{code}", *one) for one in entry.items()]
+    return [(kind, code, entry)]
 
 
 def _pair(path: str, kind: str, code: str, words: Any) -> dict[str, str]:
     pair = [code if kind == "words" else words, words] if isinstance(words, str) else words
-    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(one, str) and one for one in pair):
-        raise ReportError(f'{path}: {code} in [{kind}] has no words; write {code} = ["English", "Chinese"]')
+    if not isinstance(pair, list) or [type(one) for one in pair] != [str, str] or "" in pair:
+        way_out = f'write {code} = ["English", "Chinese"]'
+        raise ReportError(f"{path}: {code} in [{kind}] has no words; {way_out}")
     return dict(zip(("en", "zh"), pair, strict=True))
 
 

@@ -26,7 +26,7 @@ _KEY, _CELL = "CREDIT_LAB_KEY_FILE", "CREDIT_LAB_MIN_CELL"
 _WORD = re.compile(r"[\w./-]*\w")
 _ASCII = re.compile(r"[A-Za-z0-9_./-]*[A-Za-z0-9_]")  # ends where Chinese begins
 _NUMBER = re.compile(r"\d{1,5}")  # an id of so few digits would be found in any figure
-# Customers of the ledgers this process has opened: those not to be mentioned, and the names of the others.
+# Customers of the ledgers this process has opened: not to be mentioned; names by id.
 _mentioned: set[str] = set()
 _names: dict[str, str] = {}
 
@@ -73,7 +73,7 @@ def sharing(how: Sharing) -> Iterator[None]:
 
 
 def shared(ledger: Ledger) -> Ledger:
-    """The ledger as this process may show it; its customers' names are known to `names` from here on."""
+    """The ledger as this process may show it; `names` knows its customers from here on."""
     how = current()
     made = pseudonyms.pseudonymised(ledger, pseudonyms.read_key(how.key_file)) if how.key_file else ledger
     if how.min_cell:
@@ -86,20 +86,20 @@ def shared(ledger: Ledger) -> Ledger:
 
 
 def names(ids: Iterable[Any]) -> dict[str, str]:
-    """Names of those of the ids that are customers with a name of their own; none in a run that is shared."""
+    """Names of the ids that are customers with a name; none in a run that is shared."""
     if not _names or current() != Sharing():
         return {}
     return {one: _names[one] for one in ids if isinstance(one, str) and _names.get(one, one) != one}
 
 
 def named(text: str) -> str:
-    """A text with the names of the customers it mentions, `Name (C-0202)`; not where the name stands already."""
+    """A text with the names of the customers it mentions, where they do not stand already."""
     if not _names:
         return text
-    known = names(one for one in _ASCII.findall(text) if re.search(r"\d", one) and not _NUMBER.fullmatch(one))
-    return _ASCII.sub(
-        lambda found: called(name, found[0]) if (name := known.get(found[0])) and name not in text else found[0], text
-    )
+    words = [one for one in _ASCII.findall(text) if re.search(r"\d", one)]
+    known = names(one for one in words if not _NUMBER.fullmatch(one))
+    told = {one: called(name, one) for one, name in known.items() if name not in text}
+    return _ASCII.sub(lambda found: told.get(found[0], found[0]), text)
 
 
 # Columns of customers, and the column that has their names already.
@@ -107,7 +107,7 @@ _CUSTOMERS = {"customer_id": "name", "holder": "", "group_id": "", "other_id": "
 
 
 def names_of(frame: pd.DataFrame) -> dict[str, str]:
-    """Names of the customers of a table by id, but for those whose name stands beside; see `names`."""
+    """Names of a table's customers by id, but for those whose name stands beside."""
     columns = [one for one, beside in _CUSTOMERS.items() if one in frame and beside not in frame]
     return {one: name for column in columns for one, name in names(frame[column].unique()).items()}
 
