@@ -52,7 +52,7 @@ def main():
     figures["read the sample, s"], book = clock(lambda: ledger.read("data/sample"), repeat)
     rules = [policies.load(f"data/policies/2025-{name}.toml") for name in ("baseline", "tighter")]
     figures["compute the review, s"], _ = clock(lambda: studies.review.review(book, rules[0], "2025Q4"), repeat)
-    figures["replay two policies, s"], _ = clock(lambda: backtest.duel(book, *rules), repeat)
+    figures["replay two policies, s"], _ = clock(lambda: backtest.champion_challenger(book, *rules), repeat)
     figures["history, s"], _ = clock(lambda: history.build(book, ENDS[-1]), repeat)
     count = 100_000 if options.quick else 1_000_000
     start = time.perf_counter()

@@ -141,7 +141,7 @@ def ladders(quick):
         "80 % pay, worth 5": trial.Newcomers(4, 1),
         "71 % pay, worth 7": trial.Newcomers(5, 2),
     }.items():
-        made = trial.duel(newcomers, trial.HandRule(), customers=5_000 if quick else 50_000, seed=1)
+        made = trial.compare(newcomers, trial.HandRule(), customers=5_000 if quick else 50_000, seed=1)
         figures |= {
             f"trial, {name}: profit of the ladder": made.table["profit"].iloc[0],
             f"trial, {name}: of the hand rule at equal loss": made.table["profit"].iloc[1],

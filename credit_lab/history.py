@@ -20,6 +20,7 @@ from credit_lab.errors import PeriodError
 from credit_lab.ids import looked_up, positions
 from credit_lab.ledger.model import Ledger
 from credit_lab.payment_behaviour import payment_index, settlements
+from credit_lab.periods import takes_days
 
 Grid = npt.NDArray[np.float64]
 DEFAULT_DAYS = 90
@@ -27,6 +28,7 @@ DEFAULT_DAYS = 90
 RESTS_ON = {"disputed_12m": "disputes", "written_off_12m": "write_offs"}
 
 
+@takes_days
 def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = None) -> pd.DataFrame:
     """History of all customers at the month ends from the first document's month (or `first`) to `last`.
 

@@ -11,6 +11,7 @@ from credit_lab import money
 from credit_lab.aging.items import open_items
 from credit_lab.ids import looked_up, positions
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 # Days beyond terms at which the index takes the values beside them; in between it is linear.
 ANCHORS = (
@@ -69,6 +70,7 @@ def settlements(ledger: Ledger) -> pd.DataFrame:
 LATE_BANDS = (0, 30, 60, 90)
 
 
+@takes_days
 def profile(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     """How each customer pays as of a day, from what was known then: one row per customer with documents.
 

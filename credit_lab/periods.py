@@ -1,12 +1,21 @@
 """Periods and dates: "2025Q4", "2025-11", "2025"; month ends; everything normalised to midnight, no time zones."""
 
+import datetime
+import functools
+import inspect
 import re
+import reprlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from credit_lab.errors import PeriodError
 
+P = ParamSpec("P")
+R = TypeVar("R")
 _FORMS = (
     (re.compile(r"([1-9][0-9]{3})Q([1-4])"), 3),
     (re.compile(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])"), 1),
@@ -68,6 +77,71 @@ def parse_period(text: str) -> Period:
     raise PeriodError(f"period {text!r} is not understood; write a quarter 2025Q4, a month 2025-11 or a year 2025")
 
 
+def parse_date(value: object, what: str = "date") -> pd.Timestamp:
+    """The day that is meant by "2025-12-31", by a date or by a Timestamp, at midnight.
+
+    Parameters
+    ----------
+    value : what was given; a time of day is left out
+    what : what it was given as, for the message
+
+    Raises
+    ------
+    PeriodError
+        Anything else, and a time with a zone, which may mean another day elsewhere.
+    """
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        try:
+            return pd.Timestamp(value)
+        except ValueError as error:
+            way_out = "is no day of the calendar; write it as 2025-12-31"
+            raise PeriodError(f"{what} {value!r} {way_out}") from error
+    if isinstance(value, datetime.date | np.datetime64) and not pd.isna(value):
+        moment = pd.Timestamp(value)
+        if moment.tzinfo is None:
+            return moment.normalize()
+    given = reprlib.repr(value)
+    raise PeriodError(f"{what} {given} is not understood; write it as 2025-12-31")
+
+
+def parse_dates(values: object, what: str = "dates") -> list[pd.Timestamp]:
+    """`parse_date` of each of several days, or of one."""
+    several = values if isinstance(values, Iterable) and not isinstance(values, str) else [values]
+    return [parse_date(value, what) for value in several]
+
+
+def takes_days(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function that asks for days take them as `parse_date` does: "2025-12-31" will do.
+
+    Every parameter annotated `pd.Timestamp` (with or without None) is turned into one before the
+    function begins, so that it sees nothing else.
+
+    Raises
+    ------
+    PeriodError
+        From the function: what was given is no day; the message names function and parameter.
+
+    >>> takes_days(last_whole)("2023-12-29", 3).label
+    '2023Q4'
+    """
+    signature = inspect.signature(function)
+    kinds = {name: one.annotation for name, one in signature.parameters.items()}
+    asked = [name for name, kind in kinds.items() if kind in (pd.Timestamp, pd.Timestamp | None)]
+    where = f"{function.__module__}.{function.__qualname__}".removeprefix("credit_lab.")
+
+    @functools.wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = signature.bind_partial(*args, **kwargs)
+        for name in asked:
+            value = given.arguments.get(name)
+            if value is not None or (name in given.arguments and kinds[name] is pd.Timestamp):
+                given.arguments[name] = parse_date(value, f"{where}: {name}")
+        return function(*given.args, **given.kwargs)
+
+    return called
+
+
+@takes_days
 def last_whole(day: pd.Timestamp, months: int) -> Period:
     """The last month (`months` = 1), quarter (3) or year (12) that data up to `day` cover whole.
 
@@ -84,16 +158,7 @@ def last_whole(day: pd.Timestamp, months: int) -> Period:
     return _period(first // 12, first % 12 + 1, months)
 
 
-def parse_date(text: str, what: str = "date") -> pd.Timestamp:
-    """An ISO day "2025-12-31" as a Timestamp; PeriodError for anything else."""
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        raise PeriodError(f"{what} {text!r} is not understood; write it as 2025-12-31")
-    try:
-        return pd.Timestamp(text)
-    except ValueError as error:
-        raise PeriodError(f"{what} {text!r} is no day of the calendar; write it as 2025-12-31") from error
-
-
+@takes_days
 def month_ends(first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
     """All month ends from the month of `first` up to `last`, inclusive.
 

@@ -15,6 +15,28 @@ LIGHTS = (OK, ACT, STOP, NOT_KNOWN, NOT_MEASURED)
 UNKNOWN = (NOT_KNOWN, NOT_MEASURED)  # there is nothing to judge by: neither good nor bad
 
 
+def figure(value: float, unit: str) -> str:
+    """A number with its unit, as people read it.
+
+    Parameters
+    ----------
+    value : the number, NaN where there is nothing to measure it by
+    unit : "money" (whole units of a currency), "share" (told in per cent), or any other
+
+    >>> figure(1234567.2, "money"), figure(0.1234, "share"), figure(44.06, "days"), figure(3.0, "customers")
+    ('1,234,567', '12.3 %', '44.1 days', '3 customers')
+    >>> figure(float("nan"), "days")
+    'not measured'
+    """
+    if value != value:
+        return NOT_MEASURED
+    if unit == "money":
+        return f"{value:,.0f}"
+    if unit == "share":
+        return f"{100 * value:,.1f} %"
+    return f"{value:,.0f} {unit}" if value == round(value) else f"{value:,.1f} {unit}"
+
+
 def card(title: str, lines: Mapping[str, object]) -> str:
     """A title and lines of name and value.
 

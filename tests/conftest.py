@@ -6,6 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -20,8 +21,22 @@ settings.register_profile("thorough", max_examples=300, deadline=None, suppress_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "daily"))
 
 ROOT = Path(__file__).parents[1]
+SLOWEST = 25  # files named at the end of a run
 # Scripts that made reference figures with other programs, which are not installed here.
 collect_ignore_glob = ["references/*.py"]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Seconds of each file, with what its fixtures took, and how many tests it has; the slowest files only."""
+    seconds, tests = Counter(), Counter()
+    for report in (one for reports in terminalreporter.stats.values() for one in reports):
+        if isinstance(report, pytest.TestReport):
+            seconds[report.location[0]] += report.duration
+            tests[report.location[0]] += report.when == "call"
+    if len(seconds) > 1:
+        terminalreporter.section(f"seconds per file, {sum(seconds.values()):.0f} in all")
+        for name, spent in seconds.most_common(SLOWEST):
+            terminalreporter.line(f"{spent:8.1f} {tests[name]:5} tests  {name}")
 
 
 @pytest.fixture(scope="session")

@@ -67,17 +67,22 @@ def test_a_policy_that_refuses_nothing_reproduces_history(sample, past):
 
 
 def test_the_tighter_policy_refuses_more(sample):
-    run = backtest.duel(sample, baseline, tighter)
+    run = backtest.champion_challenger(sample, baseline, tighter)
     values = run.comparison.set_index("metric")
     assert values.loc["sales refused", "difference"] > 0
     assert values.loc["refused and later written off", "difference"] > 0
     assert run.fates["refused_b"].sum() > run.fates["refused_a"].sum()
+    shown = run._repr_html_()
+    sums = run.fates[["refused_a", "refused_b"]].sum()
+    assert f">{sums['refused_a']:,.0f} → {sums['refused_b']:,.0f}<" in shown
+    assert ">2025-baseline<" in shown and ">2025-tighter<" in shown
 
 
 def test_fates_and_movers_leave_out_marked_months_like_the_comparison(sample):
     windows = pd.DataFrame({"start": ["2025-03-01"], "end": ["2025-05-31"], "reason": ["a trial"]})
     windows = windows.assign(start=pd.to_datetime(windows["start"]), end=pd.to_datetime(windows["end"]))
-    run = backtest.duel(dataclasses.replace(sample, windows=windows), baseline, tighter, start="2025-01-01")
+    marked = dataclasses.replace(sample, windows=windows)
+    run = backtest.champion_challenger(marked, baseline, tighter, start="2025-01-01")
     assert run.a.monthly["marked"].sum() == 3
     refused = run.comparison.set_index("metric").loc["sales refused"]
     assert run.fates[["refused_a", "refused_b"]].sum().round(2).tolist() == [
@@ -196,7 +201,7 @@ def test_known_assumed_and_unknowable_stay_apart(write_ledger):
 
 
 def test_top_movers_say_why_and_what_is_known_adds_up(sample):
-    run = backtest.duel(sample, baseline, tighter)
+    run = backtest.champion_challenger(sample, baseline, tighter)
     top = run.movers.head(50)
     for side, made in (("a", run.a), ("b", run.b)):
         refused = made.invoices[made.invoices["refused"] > 0].groupby(["customer_id", "reason"])["refused"].sum()

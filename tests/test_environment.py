@@ -1,4 +1,4 @@
-"""pyproject.toml, constraints.txt and environment.yml speak of the same packages."""
+"""The lists of packages speak of the same ones, and the wheel carries all files."""
 
 import re
 import subprocess
@@ -49,3 +49,20 @@ def test_environment_yml_is_in_step():
     assert any(line.startswith("pandas >=3.0") for line in listed)
     for name in ("jupyterlab", "statsmodels", "scikit-learn", "matplotlib-base", "papermill", "nbval"):
         assert any(line.split()[0] == name for line in listed), name
+
+
+def test_the_wheel_carries_every_file_beside_the_code(monkeypatch):
+    from setuptools import Distribution
+
+    monkeypatch.chdir(ROOT)
+    wheel = Distribution()
+    wheel.parse_config_files()
+    build = wheel.get_command_obj("build_py")
+    build.ensure_finalized()
+    packed = {Path(folder, file) for _, folder, _, files in build.get_data_files_without_manifest() for file in files}
+    there = {path for path in Path("credit_lab").rglob("*") if path.is_file() and path.suffix != ".py"}
+    wanted = {path for path in there if "__pycache__" not in path.parts}
+    assert Path("credit_lab/locale/zh.po") in wanted
+    assert {Path(file) for file in packed} == wanted
+    code = {path.parent.as_posix().replace("/", ".") for path in Path("credit_lab").rglob("*.py")}
+    assert set(wheel.packages) >= code

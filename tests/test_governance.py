@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 from credit_lab import governance, policy
 from credit_lab.__main__ import app
+from credit_lab.commands import reports
 from credit_lab.governance import GovernanceError, Register
 from credit_lab.limits import authority
+from credit_lab.publish import evidence_file
 from credit_lab.studies import evidence, governed
 from tests.conftest import ROOT
 
@@ -135,7 +137,7 @@ def test_writers_at_the_same_time_lose_nothing(path):
 def test_standing_is_said_for_every_state(path, tmp_path):
     rules = policy.load(BASELINE)
     assert governed.verdicts(str(path), rules) == {}
-    assert "No register of models is kept" in governed.lines(str(path), rules)[0]
+    assert "No register of models is kept" in governed.lines(str(path), rules)["models"]
     one = governance.of_policy(rules)
 
     def light(day=DAY):
@@ -152,7 +154,7 @@ def test_standing_is_said_for_every_state(path, tmp_path):
     assert both["models approved"].startswith("act: ") and "draft" in both["models approved"]
     governance.retire(path, model.id, by="Cy Ma", on=DAY, reason="drifted")
     assert light().light == "stop"
-    assert governed.lines(str(path), rules) == [] and other.state == "draft"
+    assert governed.lines(str(path), rules) == {} and other.state == "draft"
 
 
 def test_the_register_as_of_a_day(path, tmp_path):
@@ -221,16 +223,18 @@ def test_evidence_knows_nothing_later(made, sample):
 
 
 def test_evidence_is_one_file_and_the_same_bytes(made, tmp_path):
-    evidence.write(made, tmp_path / "deep" / "e.json")
-    evidence.write(made, tmp_path / "e.html")
+    reports.evidence(made, str(tmp_path / "deep" / "e.json"))
+    reports.evidence(made, str(tmp_path / "e.html"))
     plain = json.loads((tmp_path / "deep" / "e.json").read_text(encoding="utf-8"))
     assert plain["customer"] == "C-0172" and len(plain["methods"]) == len(made.tables["methods"])
     page = (tmp_path / "e.html").read_text(encoding="utf-8")
-    assert "865,000 CNY" in page and "src='http" not in page and made.to_html() + "\n" == page
+    assert "865,000 CNY" in page and "src='http" not in page and made.title in page
+    reports.evidence(made, str(tmp_path / "e.html"))
+    assert page == (tmp_path / "e.html").read_text(encoding="utf-8")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["deep", "e.html"]
-    assert evidence.stem("../../etc/<x>", pd.Timestamp("2025-06-30")) == "_etc_x_-2025-06-30"
+    assert evidence_file.stem("../../etc/<x>", pd.Timestamp("2025-06-30")) == "_etc_x_-2025-06-30"
     with pytest.raises(evidence.ReportError, match="must end in"):
-        evidence.write(made, tmp_path / "e.pdf")
+        reports.evidence(made, str(tmp_path / "e.pdf"))
 
 
 def test_evidence_refuses_whom_it_does_not_know(sample):

@@ -1,3 +1,6 @@
+import json
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,6 +74,28 @@ def test_monthly_flows_by_hand(write_ledger):
     # two months of 31 + 29 days: DSO = 110 × 60 / 150
     assert kpi.kpis(flows)["dso.period_end"] == pytest.approx(44.0)
     assert kpi.kpis(flows)["ar_turnover.ending"] == pytest.approx(150 / 60 * 365 / 110)
+
+
+def test_key_figures_show_themselves_with_id_unit_and_reason(write_ledger):
+    """40 of 100 paid, all of it overdue: DSO 60 × 31 / 100 = 18.6 days, overdue ratio 60 / 60."""
+    book = ledger.read(
+        write_ledger(
+            invoices=[invoice(issued="2024-01-01", due="2024-01-10", amount=100.0)],
+            payments=[payment(paid="2024-01-20", amount=40.0)],
+            allocations=[allocation(day="2024-01-20", amount=40.0)],
+        )
+    )
+    found = kpi.measured(book, kpi.monthly(book, "2024-01-31"))
+    values, reasons = found
+    cells = dict(re.findall(r"<td[^>]*>([^<]*)</td><td[^>]*>([^<]*)</td>", found._repr_html_()))
+    assert cells["DSO, period end (dso.period_end)"] == "18.6 days"
+    assert cells["overdue ratio (overdue_ratio)"] == "100.0 %"
+    lost = "not measured: the ledger holds no write-offs table"
+    assert cells["bad-debt ratio, period (bad_debt_ratio.period)"] == lost
+    assert len(cells) == len(values) == 10
+    alone = kpi.kpis(kpi.monthly(book, "2024-01-31"))
+    assert json.dumps(alone) == json.dumps(dict(alone))
+    assert "not measured</td>" in alone._repr_html_() and set(reasons) < set(alone)
 
 
 def test_days_to_pay_corrects_for_what_is_still_open():

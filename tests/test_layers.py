@@ -147,6 +147,22 @@ def test_only_figures_draw_and_only_run_knows_papermill():
     assert {part for part, _ in mentions("ibis", "duckdb")} <= {"ledger", "aging", "scoring"}  # scoring: export
 
 
+def test_few_modules_know_the_environment_and_none_the_folder():
+    """Those for which docs/architecture.md gives the reason; all else is handed over in calls."""
+    asked = {"environ", "environb", "getenv", "putenv", "unsetenv", "chdir", "fchdir"}
+    found = {}
+    for file, _ in files():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [node.attr] if isinstance(node, ast.Attribute) else []
+            if isinstance(node, ast.ImportFrom) and node.module == "os":
+                names = [alias.name for alias in node.names]
+            for name in asked & set(names):
+                found.setdefault(name, set()).add(file.relative_to(PACKAGE).as_posix())
+    known = {"compiled", "language", "ledger/database", "ledger/sharing", "ledger/snapshot"}
+    known |= {"commands/lab", "commands/options"}
+    assert found == {"environ": {f"{name}.py" for name in known}}
+
+
 def test_files_and_functions_stay_readable():
     for file, _ in files():
         text = file.read_text(encoding="utf-8")

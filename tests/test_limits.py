@@ -545,7 +545,7 @@ def test_one_order_left_has_no_option_value():
 
 def test_ladder_beats_the_hand_rule_at_equal_loss():
     for newcomers in (trial.Newcomers(), trial.Newcomers(4, 1), trial.Newcomers(5, 2)):
-        made = trial.duel(newcomers, trial.HandRule(), customers=5000, seed=2)
+        made = trial.compare(newcomers, trial.HandRule(), customers=5000, seed=2)
         assert made.low > 0
         assert made.loss_ratio == pytest.approx(1, abs=0.01)
     with pytest.raises(LimitsError, match="sizes must rise"):

@@ -133,7 +133,7 @@ def test_ratios_without_a_denominator_are_missing_and_never_infinite(tmp_path):
     )
     later = kpi.kpis(flows[flows["month"] > "2025-02-01"])  # no sales at all in these months
     assert np.isnan(later["dso.period_end"]) and not any(map(np.isinf, later.values()))
-    assert show.cell(float("nan")) == "–" and show.plain(float("inf")) is None
+    assert show.cell(float("nan")) == "–" and summary.plain(float("inf")) is None
 
 
 def test_data_without_information_are_refused_by_name_or_given_no_weight():

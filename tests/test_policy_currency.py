@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from credit_lab import aging, history, ledger, limits, studies, synthetic
 from credit_lab import policy as policies
 from credit_lab.__main__ import app, main
-from credit_lab.backtest import duel
+from credit_lab.backtest import champion_challenger
 from credit_lab.cockpit import trial
 from credit_lab.collection import ladder
 from credit_lab.errors import CreditLabError, MoneyNotKnown, PolicyError
@@ -200,7 +200,7 @@ def test_the_library_refuses_as_the_commands_do(korean, rules):
     for use in (
         lambda: granting.granting(korean, rules, day),
         lambda: granting.together(korean, rules, day),
-        lambda: duel(korean, rules, policies.load(OTHER)),
+        lambda: champion_challenger(korean, rules, policies.load(OTHER)),
         lambda: twin.twin(korean, [rules, policies.load(OTHER)], day),
         lambda: trial.prepare(korean, rules, day),
     ):

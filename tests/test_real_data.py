@@ -82,7 +82,7 @@ def test_highradius_review_and_backtest_mark_the_year_end(closed):
     )
     review = studies.review.review(book, baseline, "2019Q3")
     assert review.identity.set_index("line").loc["difference", "amount"] == 0
-    run = backtest.duel(book, baseline, tighter, end="2020-02-29")
+    run = backtest.champion_challenger(book, baseline, tighter, end="2020-02-29")
     marked = run.a.monthly.set_index("month")["marked"]
     assert marked.loc["2019-11-30":"2019-12-31"].all()
     assert not marked.loc[:"2019-10-31"].any()

@@ -47,7 +47,7 @@ def test_a_table_comes_back_with_its_raw_values_and_units(tmp_path):
     assert [(column.name, column.unit, column.type) for column in table.columns] == [
         ("customer_id", "", "text"),
         ("share", "share", "number"),
-        ("cases", "", "integer"),
+        ("cases", "count", "integer"),
         ("as_of", "", "date"),
         ("over", "", "boolean"),
     ]

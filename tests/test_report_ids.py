@@ -142,7 +142,8 @@ def test_what_is_not_there_stands_on_the_status_line(tmp_path):
     path = executed(tmp_path / "r", sections())
     bare = tmp_path / "bare"
     bare.mkdir()
-    nbformat.write(v4.new_notebook(), bare / "10_bare.ipynb")
+    shown = v4.new_output("display_data", data=show.heading("Bare", "", id="bare.title")._repr_mimebundle_())
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("", outputs=[shown])]), bare / "10_bare.ipynb")
     run = {"verdicts": {}, "missing": []}
     parts = tuple(pack.Part(one.stem, "made", "", one.parent, run) for one in (path, bare / "10_bare.ipynb"))
     made = pack.Pack("T", {}, parts, ("html", "pptx"))

@@ -46,6 +46,36 @@ def test_every_message_of_code_and_notebooks_is_translated():
     assert messages.faults(lost) == ["x.py: no translation of 'A sentence of {1} nobody translated'"]
 
 
+# A sentence of a module in each row from which a reader is told something.
+SENTENCES = {
+    "publish/sections.py": "Not available, because",
+    "figures/receivables.py": "terms (best possible DSO)",
+    "studies/modelling.py": "at random, 30 % for the test",
+    "backtest/comparison.py": "A replay holds customers' behaviour fixed",
+    "limits/quarterly.py": "sales and payment allow more",
+    "monitoring/contracts.py": "nobody is named as reviewer",
+    "kpi/mix.py": "net sales of the twelve months up to",
+    "policy/currency.py": "or a policy in",
+    "ledger/quarantine.py": "the invoice's date counts",
+}
+
+
+def test_a_changed_sentence_is_seen_in_whatever_module_it_stands(monkeypatch):
+    messages = tool()
+    plain = messages.source
+    for name, sentence in SENTENCES.items():
+        assert sentence in plain(ROOT / "credit_lab" / name), name
+    changed = {ROOT / "credit_lab" / name: said for name, said in SENTENCES.items()}
+
+    def source(file):
+        return plain(file).replace(changed[file], "something else that was said") if file in changed else plain(file)
+
+    monkeypatch.setattr(messages, "source", source)
+    faults = "\n".join(messages.faults(messages.messages()))
+    for name, sentence in SENTENCES.items():
+        assert sentence in faults, name
+
+
 def test_messages_are_taken_from_code_as_readers_see_them():
     code = """
 def f(n: int) -> list[str]:

@@ -151,7 +151,7 @@ def test_earlier_forecasts_meet_what_came(write_ledger, tmp_path):
     registry.record(path, run, book)  # made again: the later one counts
     other = firm(write_ledger, 24, customer="C2", lost=True)
     registry.record(path, replace(run, forecasts=made.assign(point=7.0)), other)
-    found = earlier.judge(str(path), book, pd.Timestamp("2025-10-31"))
+    found = earlier.judge(registry.forecasts(path, book, day := pd.Timestamp("2025-10-31")), book, day)
     assert found.forecasts["judged"].tolist() == ["hit", "miss", "hit", "+25%"]
     assert found.forecasts["observed"].tolist() == [100.0, 100.0, 100.0, 40.0]
     score = found.scores.iloc[0]
@@ -161,7 +161,7 @@ def test_earlier_forecasts_meet_what_came(write_ledger, tmp_path):
     assert score["pinball"] == pytest.approx(68 / 9)
     assert "2 of 3 lay inside their 80% intervals" in found.lines[0]
     assert found.lines[1] == ("The loss allowance of 2024-09-30 was 50 CNY; 40 CNY came of it within twelve months.")
-    none = earlier.judge(str(path), book, pd.Timestamp("2024-10-15"))
+    none = earlier.judge(registry.forecasts(path, book, day := pd.Timestamp("2024-10-15")), book, day)
     assert none.lines == ("No forecast of an earlier review has come due; 5 are still open.",)
 
 

@@ -7,8 +7,10 @@ from credit_lab import money
 from credit_lab.aging.items import open_items
 from credit_lab.errors import LedgerError
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 
+@takes_days
 def revaluation(ledger: Ledger, as_of: pd.Timestamp, rates: pd.DataFrame, to: str) -> pd.DataFrame:
     """Open balances per currency at the rate of each document's day and at the closing rate.
 

@@ -8,8 +8,10 @@ from credit_lab.aging.buckets import CREDIT_NOTES, UNAPPLIED, Basis, Buckets
 from credit_lab.aging.postings import CASH, CREDIT_NOTE, INVOICE, KINDS, postings
 from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 
+@takes_days
 def open_items(
     ledger: Ledger,
     as_of: pd.Timestamp,

@@ -20,6 +20,7 @@ from credit_lab.aging.postings import CASH, CREDIT_NOTE, INVOICE, postings
 from credit_lab.errors import PeriodError
 from credit_lab.ids import positions
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import parse_dates
 
 # From so many invoices on a ledger in memory goes through DuckDB, whose joins are faster than those of pandas.
 LARGE = 100_000
@@ -37,7 +38,7 @@ def series(
     Parameters
     ----------
     source : a one-currency ledger, or a `Store` of postings in an engine
-    as_of_dates : rising dates, each inclusive
+    as_of_dates : rising dates, each inclusive; "2025-12-31" will do
     by : columns of customers to group by, "customer_id" among them; empty: the whole ledger
     buckets : edges and basis
 
@@ -54,7 +55,7 @@ def series(
         No dates, dates that do not rise, or a column that customers does not have.
     """
     buckets = buckets or Buckets()
-    dates = pd.DatetimeIndex(as_of_dates)
+    dates = pd.DatetimeIndex(parse_dates(as_of_dates, "series: as_of_dates"))
     if len(dates) == 0 or not dates.is_monotonic_increasing or dates.has_duplicates:
         raise PeriodError("as_of_dates must hold at least one date, rising and without repetition")
     code, groups = segments(source.customers, by)

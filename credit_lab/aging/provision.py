@@ -15,6 +15,7 @@ from credit_lab.aging.buckets import Buckets
 from credit_lab.aging.roll_rates import snapshots
 from credit_lab.errors import PeriodError, PolicyError
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 
 def observed_rates(
@@ -128,6 +129,7 @@ def allowance(
     return both.assign(allowance=(both["open"] * both["rate"]).round(6))
 
 
+@takes_days
 def backtest(
     ledger: Ledger,
     as_of: pd.Timestamp,

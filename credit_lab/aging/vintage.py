@@ -15,6 +15,7 @@ from credit_lab import money, periods
 from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 Grid = npt.NDArray[np.float64]
 
@@ -35,6 +36,7 @@ class Vintages:
     lost: pd.DataFrame
 
 
+@takes_days
 def vintages(ledger: Ledger, last: pd.Timestamp, *, months: int = 24) -> Vintages:
     """Follow the invoices of the last `months` months up to `last`, a month end.
 

@@ -7,7 +7,14 @@ Every estimator (`its`, `did`, `synthetic_control`, `discontinuity`, `randomised
 from typing import TYPE_CHECKING
 
 from credit_lab import lazy
-from credit_lab.backtest.comparison import STATEMENT, Duel, compare, duel, last_whole_month, summary
+from credit_lab.backtest.comparison import (
+    STATEMENT,
+    ChampionChallenger,
+    champion_challenger,
+    compare,
+    last_whole_month,
+    summary,
+)
 from credit_lab.backtest.replaying import Replay, replay
 
 if TYPE_CHECKING:
@@ -31,15 +38,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATEMENT",
-    "Duel",
+    "ChampionChallenger",
     "Replay",
+    "champion_challenger",
     "claim_test",
     "claims",
     "compare",
     "design",
     "did",
     "discontinuity",
-    "duel",
     "effects",
     "forecast_checks",
     "guards",

@@ -19,6 +19,7 @@ from credit_lab.backtest.placebo import Placebo
 from credit_lab.errors import PeriodError, nearest
 from credit_lab.ids import looked_up
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
 
@@ -58,6 +59,7 @@ _START_UP = 4
 _LATEST = 90  # days late at most, in the comparison of the worst payers
 
 
+@takes_days
 def run(
     ledger: Ledger,
     claims: dict[str, Claim],
@@ -137,6 +139,7 @@ def _one(claim: Claim, series: pd.Series, policy_date: pd.Timestamp, seed: int) 
     return Tested(claim, series, effect, said, sentence, size, chance, draws)
 
 
+@takes_days
 def mirages(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, *, seed: int = 1) -> pd.DataFrame:
     """What makes a policy look good for free: naive and corrected figure of all five, where the data allow.
 

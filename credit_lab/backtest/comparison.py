@@ -13,6 +13,7 @@ from credit_lab.monitoring import holds
 from credit_lab.monitoring.alerts import MonitoringError
 from credit_lab.periods import last_whole, parse_date
 from credit_lab.policy import Policy
+from credit_lab.summary import card, figure
 
 STATEMENT = (
     "A replay holds customers' behaviour fixed: they are assumed to have ordered and paid exactly as they did, under "
@@ -70,7 +71,7 @@ def compare(a: Replay, b: Replay, policy_a: Policy, policy_b: Policy) -> pd.Data
 
 
 @dataclass(frozen=True)
-class Duel:
+class ChampionChallenger:
     """Champion a and challenger b on the same ledger.
 
     Attributes
@@ -98,9 +99,28 @@ class Duel:
         named = {"comparison": self.comparison, "evidence": self.evidence, "movers": self.movers, "fates": self.fates}
         return named | both
 
+    def _repr_html_(self) -> str:
+        days = f"{self.a.start:%Y-%m-%d} to {self.a.end:%Y-%m-%d}"
+        lines = {"replayed": days, "champion": self.a.policy, "challenger": self.b.policy}
+        for one in self.comparison.itertuples():
+            lines[one.metric] = " → ".join(figure(value, one.unit) for value in (one.a, one.b))
+        return card("Champion and challenger, each on the same orders", lines)
 
-def duel(ledger: Ledger, a: Policy, b: Policy, *, start: str = "", end: str = "") -> Duel:
-    """Replay two policies on one ledger; dates as text, empty for the whole ledger (last whole month).
+
+def champion_challenger(
+    ledger: Ledger,
+    champion: Policy,
+    challenger: Policy,
+    *,
+    start: str | pd.Timestamp = "",
+    end: str | pd.Timestamp = "",
+) -> ChampionChallenger:
+    """Replay two policies on one ledger.
+
+    Parameters
+    ----------
+    champion, challenger : the policy in force and the one that would replace it
+    start, end : first and last day; empty: from the beginning, up to the last whole month
 
     Raises
     ------
@@ -110,15 +130,18 @@ def duel(ledger: Ledger, a: Policy, b: Policy, *, start: str = "", end: str = ""
     last = parse_date(end, "end") if end else last_whole_month(ledger)
     first = parse_date(start, "start") if start else None
     past = history.build(ledger, last)
-    run_a, run_b = (replay(ledger, policy, start=first, end=last, past=past) for policy in (a, b))
+    policies = (champion, challenger)
+    run_a, run_b = (replay(ledger, one, start=first, end=last, past=past) for one in policies)
     first_one, second = _unmarked(run_a), _unmarked(run_b)
     both = first_one[["invoice_id", "customer_id", "fate"]].assign(
         refused_a=first_one["refused"], refused_b=second["refused"],
         reason_a=first_one["reason"], reason_b=second["reason"],
     )  # fmt: skip
     fates = both.groupby("fate")[["refused_a", "refused_b"]].sum().round(6).reset_index()
-    known = pd.concat([evidence(ledger, run_a, a), evidence(ledger, run_b, b)], ignore_index=True)
-    return Duel(run_a, run_b, compare(run_a, run_b, a, b), _movers(both), fates, known)
+    sides = [evidence(ledger, run_a, champion), evidence(ledger, run_b, challenger)]
+    known = pd.concat(sides, ignore_index=True)
+    table = compare(run_a, run_b, champion, challenger)
+    return ChampionChallenger(run_a, run_b, table, _movers(both), fates, known)
 
 
 def _movers(both: pd.DataFrame) -> pd.DataFrame:

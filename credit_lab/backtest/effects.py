@@ -19,6 +19,7 @@ from scipy import special
 
 from credit_lab import summary
 from credit_lab.errors import CreditLabError
+from credit_lab.periods import takes_days
 
 POWER = 0.80
 LEVEL = 0.95
@@ -230,6 +231,7 @@ def monthly(series: pd.Series, estimator: str) -> pd.Series:
     return tidy.set_axis(months.to_timestamp("M").normalize())
 
 
+@takes_days
 def before_after(series: pd.Series, policy_date: pd.Timestamp, *, months: int = 12, log: bool = True) -> Effect:
     """The naive comparison: mean after against mean before, as if months were independent draws.
 

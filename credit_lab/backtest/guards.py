@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.backtest.effects import DesignError, monthly, refuse
+from credit_lab.periods import takes_days
 
 TOLERANCE = 0.05
 
@@ -38,6 +39,7 @@ def table(guards: list[Guard]) -> pd.DataFrame:
     return pd.DataFrame([[getattr(guard, name) for name in names] for guard in guards], columns=names)
 
 
+@takes_days
 def season(series: pd.Series, policy_date: pd.Timestamp, *, months: int = 6, tolerance: float = TOLERANCE) -> Guard:
     """Season: the months after against the months before, and against the same months of the year before.
 
@@ -69,6 +71,7 @@ def season(series: pd.Series, policy_date: pd.Timestamp, *, months: int = 6, tol
     return Guard("season", naive, corrected, "change", not abs(naive - corrected) <= tolerance, why, detail)
 
 
+@takes_days
 def growth(
     sales: pd.Series,
     losses: pd.Series,
@@ -209,6 +212,7 @@ def _bootstrap_rate(loss: np.ndarray, per: np.ndarray, rng: np.random.Generator,
     return rates
 
 
+@takes_days
 def closed_only(issued: pd.Series, settled: pd.Series, as_of: pd.Timestamp, *, tolerance: float = 0.10) -> Guard:
     """Closed-only payment times: median days of settled invoices, and the Kaplan-Meier median that keeps open ones.
 

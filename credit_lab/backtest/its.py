@@ -26,6 +26,7 @@ from credit_lab.backtest.effects import (
     refuse,
     t_critical,
 )
+from credit_lab.periods import takes_days
 
 _FUTURE = (3, 6, 9, 12, 18, 24, 36, 48, 60, 84, 120, 180, 240)
 _PHI_GRID = np.linspace(-0.6, 0.95, 32)
@@ -56,6 +57,7 @@ class ItsOptions:
     seed: int = 20250601
 
 
+@takes_days
 def estimate(series: pd.Series, policy_date: pd.Timestamp, *, options: ItsOptions | None = None) -> Effect:
     """Effect of a policy that began on `policy_date` on a monthly series, by segmented regression with HAC errors.
 
@@ -152,6 +154,7 @@ def _ar1(gap: np.ndarray, phi: float) -> np.ndarray:
     return np.sign(phi) ** gap * np.abs(phi) ** gap if phi != 0 else (gap == 0).astype(float)
 
 
+@takes_days
 def months_since(index: pd.Index, start: pd.Timestamp) -> np.ndarray:
     """Whole calendar months from the month of `start`."""
     months = pd.DatetimeIndex(index)

@@ -15,6 +15,7 @@ import pandas as pd
 from credit_lab.backtest import its
 from credit_lab.backtest.claims import Claim
 from credit_lab.backtest.effects import DesignError, monthly, refuse
+from credit_lab.periods import takes_days
 
 Measure = Callable[[pd.Series, pd.Timestamp], float]
 
@@ -56,12 +57,14 @@ def summarise(way: str, draws: np.ndarray | list[float], observed: float, claim:
     )
 
 
+@takes_days
 def change_of_means(series: pd.Series, date: pd.Timestamp, *, months: int = 6) -> float:
     """The manager's measure: mean of `months` after the date over the mean of as many before, less one."""
     before = series[series.index < date].tail(months).mean()
     return float(series[series.index >= date].head(months).mean() / before - 1) if before else float("nan")
 
 
+@takes_days
 def by_dates(
     series: pd.Series, policy_date: pd.Timestamp, claim: Claim, *, measure: Measure = change_of_means, span: int = 6
 ) -> Placebo:
@@ -101,6 +104,7 @@ class Twin:
         return np.exp(self.fitted.to_numpy() + errors)
 
 
+@takes_days
 def fit_twin(series: pd.Series, policy_date: pd.Timestamp) -> Twin:
     """Fit the twin on the months before the policy alone and carry its line and season on.
 
@@ -129,6 +133,7 @@ def fit_twin(series: pd.Series, policy_date: pd.Timestamp) -> Twin:
     return Twin(pd.Series(design @ beta, index=index), phi, shocks)
 
 
+@takes_days
 def from_twin(
     series: pd.Series,
     policy_date: pd.Timestamp,

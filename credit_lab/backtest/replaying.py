@@ -18,6 +18,7 @@ from credit_lab.aging.many_dates import aged
 from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, in_currency, need_amounts
 
 REASONS = ("granted", "limit", "hold", "no limit")
@@ -48,6 +49,7 @@ class Replay:
     end: pd.Timestamp
 
 
+@takes_days
 def replay(
     ledger: Ledger,
     policy: Policy,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.backtest.effects import LEVEL, DesignError, Effect, Inference, from_link, make, refuse
+from credit_lab.periods import takes_days
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def weights(treated: np.ndarray, donors: np.ndarray) -> np.ndarray:
     return raw / raw.sum()
 
 
+@takes_days
 def estimate(
     wide: pd.DataFrame, policy_date: pd.Timestamp, *, treated: str, options: SyntheticOptions | None = None
 ) -> Effect:

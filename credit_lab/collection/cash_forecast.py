@@ -21,6 +21,7 @@ from credit_lab.collection.payment_time import PaymentTime
 from credit_lab.collection.spells import Spells
 from credit_lab.compiled import njit
 from credit_lab.kpi.formulas import ratio
+from credit_lab.periods import takes_days
 
 DAY = pd.Timedelta(days=1)
 
@@ -81,6 +82,7 @@ class _Items:
     known: Floats
 
 
+@takes_days
 def period_ends(as_of: pd.Timestamp, count: int, *, freq: str = "W-SUN") -> pd.DatetimeIndex:
     """Ends of the next `count` periods after `as_of`: weeks ("W-SUN") or months ("ME")."""
     return pd.date_range(as_of + DAY, periods=count, freq=freq).normalize()
@@ -364,6 +366,7 @@ def customer_median_forecast(known: Spells, ends: pd.DatetimeIndex, *, sales: Sa
     return total[:-1]
 
 
+@takes_days
 def naive_forecast(receipts: pd.Series, ends: pd.DatetimeIndex, *, as_of: pd.Timestamp) -> Floats:
     """Receipts of the last period of the same length before `as_of`, for every period ahead; receipts by day."""
     starts = [as_of, *ends[:-1]]

@@ -14,6 +14,7 @@ import pandas as pd
 from credit_lab import money
 from credit_lab.collection.cells import CollectionError
 from credit_lab.ids import looked_up
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, in_currency
 from credit_lab.policy.sections import Stage
 
@@ -97,6 +98,7 @@ class Run:
         )
 
 
+@takes_days
 def run(
     items: pd.DataFrame,
     policy: Policy,

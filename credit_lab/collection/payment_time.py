@@ -25,6 +25,7 @@ from credit_lab.collection.cells import (
 from credit_lab.collection.habits import Habit
 from credit_lab.collection.hazards import Fit, Hazard
 from credit_lab.collection.hazards import fit as fit_hazard
+from credit_lab.periods import takes_days
 
 HIGHEST = 0.97  # of a day's hazard: no habit is certain
 AT_ONCE = 4000
@@ -80,6 +81,7 @@ class Curves:
         low, high = np.minimum(low + later, middle), np.maximum(high - earlier, middle)
         return (low + self.first_age()).astype(float), (high + self.first_age()).astype(float)
 
+    @takes_days
     def by(self, day: pd.Timestamp) -> Floats:
         """P(paid by the end of `day`); 0 before a row's first day."""
         ahead = day_number(pd.Series([day]))[0] - day_number(self.rows["from_day"])

@@ -19,6 +19,7 @@ import pandas as pd
 from credit_lab.collection.cells import CollectionError, Floats
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Assumption:
         )
 
 
+@takes_days
 def decisions(ledger: Ledger, action: str, as_of: pd.Timestamp, *, horizon: int = 90) -> pd.DataFrame:
     """Logged decisions about one action and what followed.
 

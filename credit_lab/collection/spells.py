@@ -17,6 +17,7 @@ from credit_lab.compiled import njit
 from credit_lab.ids import looked_up
 from credit_lab.ledger.model import Ledger
 from credit_lab.money import minor_digits
+from credit_lab.periods import takes_days
 
 REMEMBERED = 200  # settlements of a customer that the running median looks back on
 
@@ -40,6 +41,7 @@ class Spells:
     as_of: pd.Timestamp
 
 
+@takes_days
 def build(ledger: Ledger, as_of: pd.Timestamp) -> Spells:
     """Spells of a one-currency ledger from documents, matchings and disputes dated up to `as_of` and nothing later.
 
@@ -82,6 +84,7 @@ def build(ledger: Ledger, as_of: pd.Timestamp) -> Spells:
     return Spells(flat.table, still, flat.left_out, as_of)
 
 
+@takes_days
 def from_table(table: pd.DataFrame, as_of: pd.Timestamp, *, disputes: pd.DataFrame | None = None) -> Spells:
     """Spells from a flat table: invoice_id, customer_id, issue_date, due_date, amount, paid_on (NaT: open), and any
     further columns, which are kept as possible factors. Payments after `as_of` are not known yet."""

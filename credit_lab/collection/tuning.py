@@ -11,6 +11,7 @@ from credit_lab.collection.cells import CollectionError, day_number
 from credit_lab.collection.habits import Habit
 from credit_lab.collection.hazards import Fit
 from credit_lab.collection.spells import Spells
+from credit_lab.periods import takes_days
 
 GRID = tuple(
     Habit(kappa, kappa_weekday, half_life)
@@ -75,6 +76,7 @@ def tune(
     return Tuned(grid[best], found.assign(chosen=np.arange(len(found)) == best))
 
 
+@takes_days
 def truncated(table: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
     """Spells as they were known on `day`: later ones gone, those still running cut there, unpaid."""
     known = table[table["start"] <= day]

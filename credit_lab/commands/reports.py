@@ -9,10 +9,12 @@ import typer
 
 from credit_lab import workbench
 from credit_lab.commands import options
+from credit_lab.errors import ReportError
 from credit_lab.ledger.model import Ledger
 
 if TYPE_CHECKING:
     from credit_lab.publish.run import Report
+    from credit_lab.studies.evidence import Evidence
 
 
 def registry(out: Path) -> Path:
@@ -52,13 +54,23 @@ def save(tables: dict[str, pd.DataFrame], folder: Path) -> None:
     show.save(tables, folder)
 
 
-def evidence(made: Any, out: str) -> Path:
-    """Write the evidence of a decision to `out`, by default below reports/evidence; gives the place."""
+def evidence(made: "Evidence", out: str) -> Path:
+    """Write the evidence of a decision to `out`, by default below reports/evidence; gives the place.
+
+    Raises
+    ------
+    ReportError
+        `out` ends neither in .html nor in .json, or cannot be written.
+    """
     from credit_lab.publish import evidence_file
 
     folder = Path("reports", "evidence")
     path = Path(out) if out else folder / f"{evidence_file.stem(made.customer, made.as_of)}.html"
-    evidence_file.write(made, path)
+    ending = path.suffix.lower()
+    if ending not in (".html", ".json"):
+        raise ReportError(f"evidence: {path} must end in .html or .json")
+    page = evidence_file.page(made.title, made.currency, made.lines, made.parts) if ending == ".html" else ""
+    evidence_file.write(path, page or made.to_json())
     return path
 
 

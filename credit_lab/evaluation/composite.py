@@ -15,6 +15,7 @@ import pandas as pd
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.evaluation.experts import Template
 from credit_lab.evaluation.nested_models import Nested
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
 Floats = npt.NDArray[np.float64]
@@ -59,6 +60,7 @@ def evidence_items(policy: Policy, template: Template) -> pd.DataFrame:
     return table.drop(columns="within").assign(nominal_weight=(part * kind / total * within).astype("float64"))
 
 
+@takes_days
 def evaluate(
     figures: pd.DataFrame,
     judgement: pd.DataFrame,

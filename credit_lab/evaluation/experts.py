@@ -31,6 +31,7 @@ from credit_lab import toml_file
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.evaluation.ahp import weights_from_pairs
 from credit_lab.ids import looked_up
+from credit_lab.periods import takes_days
 from credit_lab.policy.evidence import Part
 
 
@@ -156,6 +157,7 @@ def latest_scores(assessments: pd.DataFrame, template: Template, as_of: pd.Times
     return rows.drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True)
 
 
+@takes_days
 def judge(assessments: pd.DataFrame, template: Template, as_of: pd.Timestamp) -> pd.DataFrame:
     """Judgement by customer and factor: customer_id, item (factor), part, weight, value (mean of the assessors), score
     (0-100), source (who and when).

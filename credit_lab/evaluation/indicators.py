@@ -8,6 +8,7 @@ from credit_lab.investigation.files import events, facts_of
 from credit_lab.investigation.statements_check import known_statements
 from credit_lab.ledger.model import Ledger
 from credit_lab.payment_behaviour import profile
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
 BEHAVIOUR = ("payment_index", "late_share", "late_30_share", "late_60_share", "late_90_share", "volatility",
@@ -15,6 +16,7 @@ BEHAVIOUR = ("payment_index", "late_share", "late_30_share", "late_60_share", "l
 _COLUMNS = ["customer_id", "item", "value", "source"]
 
 
+@takes_days
 def statement_ratios(ledger: Ledger, policy: Policy, as_of: pd.Timestamp) -> pd.DataFrame:
     """Ratios of the latest statements published by `as_of` with percentiles within the industry; empty without."""
     known = known_statements(ledger.rows("financials"), as_of)
@@ -28,6 +30,7 @@ def industries(ledger: Ledger) -> pd.Series:
     return facts["industry"] if "industry" in facts else pd.Series(dtype="str")
 
 
+@takes_days
 def figures(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, history: pd.DataFrame) -> pd.DataFrame:
     """Every measure the policy asks for that the ledger can give: customer_id, item, value, source.
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.ids import looked_up
+from credit_lab.periods import takes_days
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ RATIOS: Mapping[str, Ratio] = MappingProxyType({
 _BETTER = pd.Series({name: ratio.better for name, ratio in RATIOS.items()}, dtype="float64")
 
 
+@takes_days
 def latest(statements: pd.DataFrame, as_of: pd.Timestamp, *, months: int = 120) -> pd.DataFrame:
     """The latest statement of each customer published by `as_of` whose period ended at most `months` ago.
 
@@ -135,6 +137,7 @@ def percentiles(values: pd.DataFrame, industry: pd.Series, *, least: int = 8) ->
     return values.assign(percentile=percentile, peers=peers.fillna(0).astype("int64"), against=against)
 
 
+@takes_days
 def trends(statements: pd.DataFrame, as_of: pd.Timestamp, *, years: int = 3) -> pd.DataFrame:
     """Slope per year of each ratio over the last `years` statements.
 

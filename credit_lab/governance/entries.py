@@ -24,6 +24,7 @@ import pandas as pd
 from credit_lab.errors import nearest
 from credit_lab.governance.identity import KINDS, Identity
 from credit_lab.governance.model import STATES, GovernanceError, Model, Validation, named, same_person
+from credit_lab.periods import takes_days
 
 DEFAULT = "data/models.jsonl"
 _FIELDS = {
@@ -102,6 +103,7 @@ class Register:
         return pd.DataFrame(rows, columns=["on", "action", "by", "what"])
 
 
+@takes_days
 def enter(
     path: str | Path, identity: Identity, *, author: str, on: pd.Timestamp, start: str = "", end: str = "",
     use: str = "all",
@@ -118,6 +120,7 @@ def enter(
     return _append(path, identity.id, "register", author, on, fields)
 
 
+@takes_days
 def validate(path: str | Path, model: str, *, result: str, report: str | Path, by: str, on: pd.Timestamp) -> Model:
     """Record a validation.
 
@@ -148,6 +151,7 @@ def validate(path: str | Path, model: str, *, result: str, report: str | Path, b
     return _append(path, found.id, "validate", by, on, fields)
 
 
+@takes_days
 def approve(
     path: str | Path, model: str, *, approver: str, on: pd.Timestamp, state: str = "champion", expires_on: str = ""
 ) -> Model:
@@ -168,6 +172,7 @@ def approve(
     return _append(path, found.id, "approve", approver, on, {"state": state, "expires_on": last})
 
 
+@takes_days
 def retire(path: str | Path, model: str, *, by: str, on: pd.Timestamp, reason: str) -> Model:
     """Take a model out of use for good.
 

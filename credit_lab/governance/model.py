@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credit_lab.errors import CreditLabError
+from credit_lab.periods import takes_days
 
 STATES = ("draft", "challenger", "champion", "retired")
 
@@ -57,6 +58,7 @@ class Model:
     expires_on: str = ""
     reason: str = ""
 
+    @takes_days
     def expired(self, day: pd.Timestamp) -> bool:
         """Whether its last day lies before `day`."""
         return bool(self.expires_on) and day > pd.Timestamp(self.expires_on)

@@ -8,6 +8,7 @@ import pandas as pd
 from credit_lab.governance.entries import Register
 from credit_lab.governance.identity import Identity
 from credit_lab.governance.model import Model
+from credit_lab.periods import takes_days
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Standing:
     model: Model | None
 
 
+@takes_days
 def standing(register: Register, identity: Identity, day: pd.Timestamp) -> Standing:
     """ok: an approved champion within its time; act: anything else but a retired model, which is stop."""
     what = f"{identity.kind.replace('_', '-')} {identity.name} ({identity.id})"
@@ -35,6 +37,7 @@ def standing(register: Register, identity: Identity, day: pd.Timestamp) -> Stand
     return Standing("ok", f"{what} is champion until {model.expires_on}, approved by {model.approver}", model)
 
 
+@takes_days
 def verdicts(register: Register, used: Iterable[Identity], day: pd.Timestamp) -> dict[str, str]:
     """The verdict "models approved" for everything a report used; none where no register is kept."""
     if not register.entries:

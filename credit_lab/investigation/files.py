@@ -7,6 +7,7 @@ import pandas as pd
 
 from credit_lab.investigation.verification import Verification, latest_claims, verify
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
 
@@ -59,6 +60,7 @@ def tiers(stakes: pd.DataFrame, policy: Policy) -> pd.Series:
     return pd.Series(np.select([key, small & ~risky], ["key", "small"], "normal"), index=table.index, dtype="str")
 
 
+@takes_days
 def events(facts: pd.DataFrame, policy: Policy, as_of: pd.Timestamp) -> pd.DataFrame:
     """Bad news still in force: customer_id, attribute, observed_on, source; newest first."""
     named = [one.attribute for one in policy.investigation.attributes if one.kind == "event"]
@@ -69,6 +71,7 @@ def events(facts: pd.DataFrame, policy: Policy, as_of: pd.Timestamp) -> pd.DataF
     )
 
 
+@takes_days
 def credit_files(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, stakes: pd.DataFrame) -> Files:
     """Files of all customers in `stakes`, from what was known on `as_of`.
 

@@ -23,6 +23,7 @@ import pydantic
 from credit_lab import toml_file
 from credit_lab.errors import LedgerError
 from credit_lab.ledger import delimited
+from credit_lab.periods import takes_days
 
 
 class _Strict(pydantic.BaseModel):
@@ -77,6 +78,7 @@ def load_mapping(path: str | Path) -> RegisterMapping:
         raise LedgerError(f"register mapping {path}: {place}: {first['msg']}") from error
 
 
+@takes_days
 def read_register(path: str | Path, mapping: str | Path, *, observed_on: pd.Timestamp | None = None) -> pd.DataFrame:
     """Facts from a register export: customer_id, attribute, value, source, observed_on.
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from credit_lab import schema
 from credit_lab.errors import CreditLabError
+from credit_lab.periods import takes_days
 
 NOT_NEGATIVE = ("sales", "total_assets", "current_assets", "inventory", "receivables", "cash", "total_liabilities",
                 "current_liabilities")  # fmt: skip
@@ -53,6 +54,7 @@ def known_statements(financials: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFr
     )  # fmt: skip
 
 
+@takes_days
 def check_statements(
     financials: pd.DataFrame,
     as_of: pd.Timestamp,

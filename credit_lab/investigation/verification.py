@@ -16,6 +16,7 @@ from rapidfuzz import fuzz
 
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.investigation.matching import clean_name
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 from credit_lab.policy.evidence import Attribute
 
@@ -74,6 +75,7 @@ def latest_claims(facts: pd.DataFrame, policy: Policy, as_of: pd.Timestamp) -> p
     return rows.sort_values(["customer_id", "attribute", "source"], ignore_index=True)
 
 
+@takes_days
 def verify(
     facts: pd.DataFrame, policy: Policy, as_of: pd.Timestamp, *, at_stake: pd.Series | None = None
 ) -> Verification:

@@ -5,8 +5,10 @@ import pandas as pd
 
 from credit_lab import aging, money, periods
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 
+@takes_days
 def monthly(ledger: Ledger, last: pd.Timestamp, *, buckets: aging.Buckets | None = None) -> pd.DataFrame:
     """Flows and month-end balances from the ledger's first month up to `last`.
 

@@ -1,14 +1,47 @@
 """KPIs of a period end from monthly flows, each row with its formula id, and how DSO moved between two dates."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
+from credit_lab import summary
 from credit_lab.errors import PeriodError
 from credit_lab.kpi import formulas as f
 from credit_lab.ledger.model import Ledger
 
 
-def kpis(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
+class Kpis(dict[str, float]):
+    """Formula id → value in the unit of `formulas.FORMULAS`; notebooks show names and units too."""
+
+    def _repr_html_(self) -> str:
+        return _card(self, {})
+
+
+class Measured(NamedTuple):
+    """Key figures and what stands in their way.
+
+    values : formula id → value, NaN where it cannot be measured
+    reasons : formula id of each that is NaN → why, in words
+    """
+
+    values: Kpis
+    reasons: dict[str, str]
+
+    def _repr_html_(self) -> str:
+        return _card(self.values, self.reasons)
+
+
+def _card(values: Kpis, reasons: dict[str, str]) -> str:
+    lines = {}
+    for key, value in values.items():
+        name, unit, _ = f.FORMULAS[key]
+        shown = summary.figure(value, unit)
+        lines[f"{name} ({key})"] = f"{shown}: {reasons[key]}" if key in reasons else shown
+    return summary.card("Key figures", lines)
+
+
+def kpis(flows: pd.DataFrame, *, months: int = 12) -> Kpis:
     """KPIs at the last row of monthly `flows` (see `flows.monthly`) over a window of `months`.
 
     Sales are those of the window. A full year counts 365 days (CRF convention, also in leap years), any other window
@@ -18,8 +51,9 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
 
     Returns
     -------
-    dict
-        Formula id → value in the unit of `formulas.FORMULAS`; NaN where it cannot be measured, see `reasons`.
+    Kpis
+        A dict: formula id → value in the unit of `formulas.FORMULAS`; NaN where it cannot be
+        measured, see `reasons`.
     """
     window = flows.tail(months)
     if window.empty:
@@ -32,7 +66,7 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
     opening = float(before["balance"]) if before is not None else np.nan
     mean = (opening + float(end["balance"])) / 2
     lost = float(window["written_off"].sum())
-    return {
+    values = {
         "dso.period_end": float(f.dso(end["balance"], sales, covered)),
         "dso.average": float(f.dso(mean, sales, covered)),
         "dso.countback": f.countback(float(end["balance"]), flows["sales"], flows["days"]),
@@ -44,13 +78,14 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
         "overdue_ratio": float(f.ratio(end["overdue"], end["open"])),
         "bad_debt_ratio.period": float(f.ratio(lost, sales)),
     }
+    return Kpis(values)
 
 
 _ON_SALES = ("dso.period_end", "dso.average", "dso.best_possible", "add", "bad_debt_ratio.period")
 _ON_OPENING = ("dso.average", "ar_turnover.average", "cei")
 
 
-def measured(ledger: Ledger, flows: pd.DataFrame) -> tuple[dict[str, float], dict[str, str]]:
+def measured(ledger: Ledger, flows: pd.DataFrame) -> Measured:
     """`kpis` of a ledger's flows, and why each that is NaN cannot be measured.
 
     The bad-debt ratio of a ledger without a write-offs table is NaN: losses that nobody recorded are unknown, not zero.
@@ -59,7 +94,7 @@ def measured(ledger: Ledger, flows: pd.DataFrame) -> tuple[dict[str, float], dic
     if not ledger.has("write_offs"):
         values["bad_debt_ratio.period"] = np.nan
         why["bad_debt_ratio.period"] = "the ledger holds no write-offs table"
-    return values, {name: why[name] for name, value in values.items() if np.isnan(value)}
+    return Measured(values, {name: why[name] for name, value in values.items() if np.isnan(value)})
 
 
 def reasons(flows: pd.DataFrame, *, months: int = 12) -> dict[str, str]:

@@ -9,10 +9,12 @@ from credit_lab.kpi.flows import monthly
 from credit_lab.kpi.formulas import countback
 from credit_lab.kpi.measures import window
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 PARTS = ("terms", "delinquency", "calendar")
 
 
+@takes_days
 def by_segment(ledger: Ledger, last: pd.Timestamp, column: str) -> dict[str, pd.DataFrame]:
     """Monthly flows (`kpi.monthly`) of each segment of customers, all over the same months.
 
@@ -35,6 +37,7 @@ def by_segment(ledger: Ledger, last: pd.Timestamp, column: str) -> dict[str, pd.
     return flows
 
 
+@takes_days
 def dso_bridge(flows: Mapping[str, pd.DataFrame], before: pd.Timestamp, now: pd.Timestamp) -> pd.DataFrame:
     """Change of period-end DSO between two month ends, by cause and segment.
 

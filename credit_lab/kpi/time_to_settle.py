@@ -13,6 +13,7 @@ import pandas as pd
 
 from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class DaysToPay:
     curve: pd.DataFrame
 
 
+@takes_days
 def settlement(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     """Invoices issued up to `as_of`: invoice_id, customer_id, issue_date, due_date, amount, settled_on (NaT: open).
 
@@ -72,6 +74,7 @@ def _dated(days: pd.Series, ids: pd.Series) -> pd.Series:
     return days.reindex(ids).set_axis(ids.index).astype("datetime64[us]")
 
 
+@takes_days
 def days_to_pay(ledger: Ledger, as_of: pd.Timestamp, *, since: pd.Timestamp | None = None) -> DaysToPay:
     """Kaplan-Meier days to pay of invoices issued after `since` (default: all) and known at `as_of`.
 

@@ -16,6 +16,7 @@ from credit_lab.ids import among, positions
 from credit_lab.ledger.currency import converted_tables
 from credit_lab.ledger.extent import complete_until
 from credit_lab.ledger.quarantine import rows_read
+from credit_lab.periods import takes_days
 
 # Invoices of a part of a ledger (`Ledger.parts`): what is worked out over a part takes about a gigabyte.
 PART = 1_000_000
@@ -194,6 +195,7 @@ class Ledger:
                 parts[name] = parts["invoices"][positions(self.tables[name]["invoice_id"], self.invoices["invoice_id"])]
         return parts
 
+    @takes_days
     def up_to(self, day: pd.Timestamp) -> "Ledger":
         """The documents dated up to the end of `day`, and what refers to them, as if the books ended there."""
         dated = {
@@ -211,6 +213,7 @@ class Ledger:
         }
         return replace(self, tables=_referring(kept))
 
+    @takes_days
     def known_by(self, day: pd.Timestamp) -> "Ledger":
         """What had been recorded by the end of `day`: the ledger as somebody looking on that day saw it.
 

@@ -8,10 +8,12 @@ import pandas as pd
 from credit_lab import money, schema, summary
 from credit_lab.ids import positions
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 FLOWS = ("invoiced", "received", "written_off", "balance")
 
 
+@takes_days
 def balance_minor(ledger: Ledger, as_of: pd.Timestamp) -> int:
     """Receivables of a ledger of one currency at the end of `as_of`, from the documents alone, in minor units.
 
@@ -72,6 +74,7 @@ def against_control(ledger: Ledger) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
+@takes_days
 def light(
     control: pd.DataFrame, currency: str = "", *, own: float = 0.0, since: pd.Timestamp | None = None
 ) -> tuple[str, str]:

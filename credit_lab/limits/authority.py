@@ -8,6 +8,7 @@ import pandas as pd
 
 from credit_lab.errors import nearest
 from credit_lab.limits.exposures import LimitsError
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
 
@@ -30,6 +31,7 @@ class Request:
     major: bool = False
 
 
+@takes_days
 def chain(
     policy: Policy,
     request: Request,

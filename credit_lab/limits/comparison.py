@@ -9,6 +9,7 @@ import pandas as pd
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.limits.methods import METHODS, Method
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, grade_of
 
 FINANCIALS = ("current_assets", "inventory", "current_liabilities", "total_liabilities", "net_worth")
@@ -94,6 +95,7 @@ class Bench:
         return flat | {"bench_agreement": self.agreement.reset_index(names="method")}
 
 
+@takes_days
 def bench(
     ledger: Ledger,
     history: pd.DataFrame,

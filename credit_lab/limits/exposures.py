@@ -9,6 +9,7 @@ import pandas as pd
 from credit_lab import aging, money
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,6 +29,7 @@ class Include:
     unapplied: bool = True
 
 
+@takes_days
 def exposure(
     ledger: Ledger, as_of: pd.Timestamp, *, include: Include | None = None, tax_rate: float = 0.0, order_days: int = 90
 ) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.limits.proposals import propose
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
 
@@ -41,6 +42,7 @@ _RAISED = {"sales forecast": "R1", "trial": "R2", "share of own sales": "R3"}
 _CUT = {"sales forecast": "C1", "trial": "C2", "share of own sales": "C3", "grade": "C4", "inactive": "C5"}
 
 
+@takes_days
 def review(
     history: pd.DataFrame,
     policy: Policy,

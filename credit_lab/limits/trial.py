@@ -141,7 +141,7 @@ class HandRule:
 
 
 @dataclass(frozen=True)
-class Duel:
+class TrialComparison:
     """Ladder against hand rule on the same simulated newcomers.
 
     Attributes
@@ -160,9 +160,9 @@ class Duel:
     scale: float
 
 
-def duel(
+def compare(
     newcomers: Newcomers, rule: HandRule, *, customers: int = 20_000, seed: int = 0, equal_loss: bool = True
-) -> Duel:
+) -> TrialComparison:
     """Simulate both on newcomers drawn from the prior, with the same draws.
 
     Parameters
@@ -194,7 +194,7 @@ def duel(
         columns=["rule", "profit", "loss", "granted"],
     )
     ratio = float(best[1].sum() / hand[1].sum()) if hand[1].sum() > 0 else np.nan
-    return Duel(table, float(gap.mean()), float(gap.mean() - error), float(gap.mean() + error), ratio, scale)
+    return TrialComparison(table, float(gap.mean()), float(gap.mean() - error), float(gap.mean() + error), ratio, scale)
 
 
 @njit()

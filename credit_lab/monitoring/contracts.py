@@ -16,6 +16,7 @@ from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.ids import among, looked_up
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring.holds import limit_holder
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
 FINDING = ("check", "customer_id", "document_id", "day", "value", "allowed", "amount", "text")
@@ -48,6 +49,7 @@ class Rules:
         )
 
 
+@takes_days
 def check(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, *, rules: Rules | None = None) -> pd.DataFrame:
     """All findings on invoices issued from `start` to `end`.
 
@@ -121,6 +123,7 @@ def _contract_of(ledger: Ledger, rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@takes_days
 def contract_findings(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, rules: Rules) -> pd.DataFrame:
     """Deliveries without a valid contract; contracts in use that nobody reviewed or that are not the standard."""
     if not ledger.has("contracts"):
@@ -144,6 +147,7 @@ def contract_findings(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, ru
     )
 
 
+@takes_days
 def term_findings(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
     """Invoiced term (due − issue) against the contract's and the approved one, and contract against approval."""
     rows = _deliveries(ledger, start, end)
@@ -186,6 +190,7 @@ def _valid_limit(ledger: Ledger, rows: pd.DataFrame, column: str) -> np.ndarray:
     return value
 
 
+@takes_days
 def over_limit(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
     """Deliveries after which the exposure stood above the limit valid that day; a group shares its limit, none is 0.
 
@@ -208,6 +213,7 @@ def over_limit(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.Dat
     return _findings("over_limit", rows, text=text)
 
 
+@takes_days
 def decree_802(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, rules: Rules) -> pd.DataFrame:
     """Terms beyond Decree 802, counted from delivery (from issue where no delivery day is known: said in the text)."""
     customers = ledger.customers
@@ -227,6 +233,7 @@ def decree_802(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, rules: Ru
     return _findings("decree_802", rows[over], text=text[over])
 
 
+@takes_days
 def claimable_interest(ledger: Ledger, as_of: pd.Timestamp, rules: Rules) -> pd.DataFrame:
     """Late interest claimable under Decree 802 from large enterprises and public bodies, paid late or still open.
 

@@ -17,6 +17,7 @@ from credit_lab.ids import looked_up, positions
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring.alerts import MonitoringError
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, approver, in_currency
 
 Floats = npt.NDArray[np.float64]
@@ -237,6 +238,7 @@ def _standing(ledger: Ledger, table: pd.DataFrame, alerts: pd.DataFrame | None) 
     return table
 
 
+@takes_days
 def replay_holds(
     ledger: Ledger,
     policy: Policy,
@@ -272,6 +274,7 @@ def replay_holds(
     return Replayed(orders, _totals(orders))
 
 
+@takes_days
 def orders_placed(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, tax_rate: float) -> pd.DataFrame:
     """Orders with tax, as receivables are; invoices where the ledger has no orders that they name.
 
@@ -346,6 +349,7 @@ def with_holds(policy: Policy, **changes: object) -> Policy:
     return policy.model_copy(update={"holds": policy.holds.model_copy(update=changes)})
 
 
+@takes_days
 def compare(
     ledger: Ledger, policies: dict[str, Policy], start: pd.Timestamp, end: pd.Timestamp, **options: object
 ) -> pd.DataFrame:

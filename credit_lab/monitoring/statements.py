@@ -21,6 +21,7 @@ from credit_lab import money
 from credit_lab.errors import LedgerError
 from credit_lab.ledger import delimited
 from credit_lab.monitoring.alerts import MonitoringError
+from credit_lab.periods import takes_days
 
 LINE = ("kind", "method", "our_id", "their_id", "our_date", "their_date", "our_amount", "their_amount", "difference")
 Pairs = Iterator[tuple[int, int]]  # places of our line and theirs
@@ -109,6 +110,7 @@ def read_statement(
     )
 
 
+@takes_days
 def reconcile(
     ours: pd.DataFrame,
     theirs: pd.DataFrame,

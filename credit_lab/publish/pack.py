@@ -156,9 +156,10 @@ class Pack:
     @cached_property
     def unfound(self) -> tuple[str, ...]:
         """What a format asks for and no notebook shows: the headline of a part, records and tables of the deck."""
-        lacking = [f"headline of {part.name}" for part in self.made if headline(part.artefacts) is None]
-        if len(self.parts) == 1:  # a report of its own has no index
-            lacking = []
+        lacking = []
+        if len(self.parts) > 1:  # a report of its own has no index
+            named = [part for part in self.made if any(id.endswith(".title") for id in part.ids)]
+            lacking += [f"headline of {part.name}" for part in named if headline(part.artefacts) is None]
         if "pptx" in self.formats:
             from credit_lab.publish import deck
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab.errors import CreditLabError
+from credit_lab.periods import parse_dates
 
 Rows = npt.NDArray[np.int64]
 
@@ -33,7 +34,7 @@ def by_time(dates: Any, boundaries: list[Any], *, embargo_days: int = 0) -> Iter
     when = pd.to_datetime(pd.Series(np.asarray(dates)))
     if when.isna().any():
         raise CreditLabError(f"{when.isna().sum()} rows have no date; a split by time needs one for every row")
-    edges = [pd.Timestamp(boundary) for boundary in boundaries]
+    edges = parse_dates(boundaries, "by_time: boundaries")
     if edges != sorted(set(edges)):
         raise CreditLabError("boundaries of a split by time must be ascending and different")
     for start, end in zip(edges, [*edges[1:], pd.Timestamp.max], strict=True):

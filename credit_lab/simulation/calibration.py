@@ -15,6 +15,7 @@ import pandas as pd
 
 from credit_lab import history
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, grade_of
 from credit_lab.simulation import evidence
 from credit_lab.simulation.assumptions import Assumptions
@@ -213,6 +214,7 @@ def _levels(hazard: Floats, assumptions: Assumptions) -> Floats:
     return np.clip(hazard[:, None, :] * factors[None, :, None], 0.0, 0.97)
 
 
+@takes_days
 def calibrate(
     ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, assumptions: Assumptions | None = None, months: int = 24
 ) -> Calibration:

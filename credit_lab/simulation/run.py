@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from credit_lab.periods import parse_date
 from credit_lab.progress import Progress
 from credit_lab.simulation import kernel, records
 from credit_lab.simulation.rules import Rules
@@ -28,6 +29,7 @@ class Span:
     warm_up: int = 180
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "start", parse_date(self.start, "simulation: start"))
         if self.days < 1 or self.warm_up < 0:
             raise SimulationError(
                 f"simulation: {self.days} days with {self.warm_up} before them; at least one is needed"

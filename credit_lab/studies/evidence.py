@@ -60,9 +60,14 @@ class Evidence:
     tables: Mapping[str, pd.DataFrame]
 
     @property
-    def sections(self) -> Mapping[str, tuple[str, str]]:
-        """Heading and line of every table, in the order of the file."""
-        return SECTIONS
+    def title(self) -> str:
+        """Whose limit, and when."""
+        return f"Evidence: limit of {self.customer} on {self.as_of.date()}"
+
+    @property
+    def parts(self) -> list[tuple[str, str, str, pd.DataFrame]]:
+        """Name, heading, remark and table, in the order of the file."""
+        return [(name, *texts, self.tables[name]) for name, texts in SECTIONS.items()]
 
     @property
     def digest(self) -> str:

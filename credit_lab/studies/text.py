@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import labels, language, money
-from credit_lab.backtest import Duel, claims_text
+from credit_lab.backtest import ChampionChallenger, claims_text
 from credit_lab.kpi.formulas import ratio
 from credit_lab.ledger import reconcile
 from credit_lab.policy import money_note
@@ -152,7 +152,7 @@ def verdicts(review: Review) -> dict[str, str]:
     return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
 
 
-def replay_headline(run: Duel) -> list[str]:
+def replay_headline(run: ChampionChallenger) -> list[str]:
     """What the challenger would have changed, in three sentences, without more certainty than a replay has."""
     values = run.comparison.set_index("metric")
     sales, open_, lost = (
@@ -194,7 +194,7 @@ def replay_headline(run: Duel) -> list[str]:
     return [*text, "Both policies would have met the same losses."]
 
 
-def replay_verdicts(run: Duel) -> dict[str, str]:
+def replay_verdicts(run: ChampionChallenger) -> dict[str, str]:
     """Main figures of a backtest for run.json."""
     values = run.comparison.set_index("metric")
     forms = {"money": "{:,.0f}", "share": "{:.1%}", "times a year": "{:.2f} times a year"}

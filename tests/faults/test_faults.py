@@ -116,7 +116,7 @@ def test_too_little_memory_is_said(tmp_path):
     (tmp_path / "invoices.csv").write_text("invoice_id,customer_id,issue_date,due_date,amount,currency\n" + rows)
     (tmp_path / "payments.csv").write_text("payment_id,customer_id,paid_date,amount,currency\n")
     limit = (
-        "import resource, pandas, pandera, credit_lab.ledger as l, credit_lab.kpi, credit_lab.aging; "
+        "import resource, pandas, pandera, credit_lab.ledger as l, credit_lab.__main__, credit_lab.kpi.measures; "
         "used = int(open('/proc/self/statm').read().split()[0]) * 4096; "
         "resource.setrlimit(resource.RLIMIT_AS, (used + 30_000_000,) * 2)"
     )

@@ -14,8 +14,9 @@ from credit_lab import policy as policies
 from credit_lab.__main__ import app
 from credit_lab.cockpit import settings as turning
 from credit_lab.cockpit import trial
-from credit_lab.commands import lab, tables
+from credit_lab.commands import lab, reports, tables
 from credit_lab.errors import CreditLabError, LedgerError
+from credit_lab.publish import evidence_file
 from credit_lab.publish import run as runs
 from credit_lab.publish import show
 from credit_lab.studies import evidence
@@ -93,7 +94,7 @@ def test_no_policy_is_saved_outside(tmp_path, name):
 
 @pytest.mark.parametrize("name", OUTWARD)
 def test_the_file_of_a_customers_evidence_stays_in_its_folder(name):
-    path = Path("reports", f"{evidence.stem(name, pd.Timestamp('2025-06-30'))}.html")
+    path = Path("reports", f"{evidence_file.stem(name, pd.Timestamp('2025-06-30'))}.html")
     assert path.resolve().parent == Path("reports").resolve()
     assert "\0" not in str(path)
 
@@ -102,9 +103,10 @@ def test_the_file_of_a_customers_evidence_stays_in_its_folder(name):
 def test_a_file_of_results_needs_a_name(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     made = evidence.Evidence.__new__(evidence.Evidence)
-    for write, what in ((tables.write, pd.DataFrame({"a": [1]})), (evidence.write, made)):
-        with pytest.raises(CreditLabError, match="must end in"):
-            write(what, Path(name))
+    with pytest.raises(CreditLabError, match="must end in"):
+        tables.write(pd.DataFrame({"a": [1]}), Path(name))
+    with pytest.raises(CreditLabError, match="must end in"):
+        reports.evidence(made, name)
 
 
 def test_a_mapping_reads_no_table_outside_its_ledger(write_ledger, tmp_path):
