@@ -196,7 +196,7 @@ def review(
     language.use(lang)
     if pack not in ("", "full"):
         raise typer.BadParameter(f"{pack!r}: full is the only one", param_hint="--pack")
-    with options.sharing(pseudonymise, min_cell):
+    with options.shared_as(pseudonymise, min_cell):
         if period:
             periods.parse_period(period)
         policies.load(policy)  # before the ledger, which takes longer
@@ -266,7 +266,7 @@ def backtest(
     for text, option in ((start, "--start"), (end, "--end")):
         if text:
             periods.parse_date(text, option)
-    with options.sharing(pseudonymise, min_cell):
+    with options.shared_as(pseudonymise, min_cell):
         for name in names:  # before the ledger, which takes longer
             policies.load(name)
         options.one_state(context, ledger, mapping, out)
@@ -356,7 +356,7 @@ def policy(
     if as_json:
         options.dump(options.records(table))
     else:
-        options.say(table.to_string(index=False))
+        options.say(options.as_text(table, "{:g}".format))
 
 
 def main() -> None:

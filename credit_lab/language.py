@@ -4,7 +4,8 @@ Sentences are made in English wherever they are made, also in rows below this on
 They are put into the reader's language in one place each where they leave the package: records (`show`), figures
 (`canvas`), prose (`page`, `run`), slides, workbook. A message of the catalogue is a text or a pattern with numbered
 places, `{1} of {2} checks ask for action: {3}`, taken from the f-strings of the code by `tools/messages.py`; what
-stands in a place is translated in its turn. A text nobody translated stays English, and `missing` remembers it.
+stands in a place is translated in its turn. A text nobody translated stays English, and `missing` remembers it. Codes
+and single words are those of `labels`, in English, too.
 """
 
 import html
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from credit_lab import labels
 from credit_lab.errors import ReportError, nearest
 
 LANGUAGES = ("en", "zh")
@@ -29,11 +31,11 @@ _CUTS = (
 )  # fmt: skip
 _PLACE = re.compile(r"\{(\d+)\}")
 _WORD = re.compile(r"(?<![\w./-])[A-Z]?[a-z]{3,}(?![\w/]|[.-]\w)")
-# Columns of the user's own words, besides ids and names.
-_OWN = {"industry", "region", "segment", "claimed", "best_value", "feature", "column", "setting", "bin", "ratio"}
-_NAME = re.compile(r"[a-z]+(_[a-z]+)+")
-_CODE = re.compile(r"[a-z]+(_[a-z0-9]+)+")
-_TYPED = {"table", "rule", "inputs", "missing", "stale"}  # what a reader types or looks up stays as it is typed
+# What the user's data say stays as it is, in columns of ids, of names and in these.
+_OWN = {"industry", "region", "segment", "claimed", "best_value", "bin", "other_name"}
+# Columns that name a column or a figure, the user's own or one of ours.
+_NAMING = {"feature", "features", "column", "ratio"}
+_INFINITE = re.compile(r"(?<=\(-)inf(?=, )|(?<=, )inf(?=\)$)")  # of a bin: (-inf, 4), [55, inf)
 _BORDER = re.compile(r"[.!?] [A-Z]")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _ENGLISH = re.compile(r"(?<![\w`-])[a-z]+(?:,? [a-z]+){3}(?![\w`])")
@@ -77,7 +79,7 @@ class Pattern:
             for before, part in zip(self.parts, found.groups(), strict=False)
         ):
             return None  # too little is fixed to hold several clauses together
-        if self.fixed <= (5 if self.parts[0] else 8) and not any(re.search(r"\d", part) for part in found.groups()):
+        if self.fixed <= (5 if self.parts[0] else 9) and not any(re.search(r"\d", part) for part in found.groups()):
             return None  # "30 days", but not "term days"
         return list(found.groups())
 
@@ -113,23 +115,25 @@ def tag() -> str:
 
 @cache
 def catalogue() -> tuple[dict[str, str], tuple[Pattern, ...]]:
-    """Messages without places by context and text, `change|keep`; patterns, those with most fixed letters first."""
+    """Messages without places; patterns, those with most fixed letters first."""
     from babel.messages.pofile import read_po
 
     with (Path(__file__).parent / "locale" / "zh.po").open("rb") as file:
         messages = [one for one in read_po(file, locale="zh_CN") if one.id and one.string]
-    plain = {f"{one.context or ''}|{one.id}": str(one.string) for one in messages if not _PLACE.search(str(one.id))}
+    plain = {str(one.id): str(one.string) for one in messages if not _PLACE.search(str(one.id))}
     patterns = [Pattern(str(one.id), str(one.string)) for one in messages if _PLACE.search(str(one.id))]
     return plain, tuple(sorted(patterns, key=lambda one: -one.fixed))
 
 
 def say(text: str) -> str:
-    """A text of the package in the language in use.
+    """A text of the package in the language in use, with words for codes.
 
+    >>> say("Worst: max_dpd above 45")
+    'Worst: oldest item, days late above 45'
     >>> use("zh"); say("Most signatures: credit manager (40%)"), say("No findings."); use("en")
     ('签批最多：信用经理（40%）', '没有发现问题。')
     """
-    return text if current() == "en" or not text else _said(text)
+    return labels.worded(text, "en") if current() == "en" or not text else _said(text)
 
 
 def left(texts: Iterable[str]) -> list[str]:
@@ -157,24 +161,18 @@ def markup(page: str) -> str:
 
 
 def value(text: str, column: str, columns: Iterable[str]) -> str:
-    """A text of a table: words of ours are translated, names and ids of the user's data never.
-
-    A word that means several things has a message with the name of its column for context.
-    """
-    own = column.endswith("_id") or column in _OWN or (column == "name" and "customer_id" in columns)
-    if current() == "en" or not text:
-        coded = _CODE.fullmatch(text) and not own and column not in _TYPED
-        return text.replace("_", " ") if coded else text
-    found = catalogue()[0].get(f"{column}|{text}")
-    if found is not None or own:
-        return found or text
-    return say(text.replace("_", " ") if _NAME.fullmatch(text) else text)
+    """A text of a table: words for codes, sentences of ours translated, what the user's data say as it is."""
+    ids = column.endswith("_id") and column != "formula_id"
+    own = ids or column in _OWN or (column == "name" and "customer_id" in columns)
+    if own or column in _NAMING:
+        return labels.known(text, column, current(), own=own) or _INFINITE.sub("∞", text)
+    found = labels.value(text, column, current())
+    return found if found != text else say(text)
 
 
 def title(name: str) -> str:
     """Title of a column from its name."""
-    text = name.replace("_", " ")
-    return text if current() == "en" else catalogue()[0].get(f"title|{text}") or say(text)
+    return labels.column(name, current())
 
 
 @lru_cache(maxsize=20_000)
@@ -190,21 +188,21 @@ def _said(text: str) -> str:
     if found is None:
         if _WORD.search(bare):
             missing.add(bare)
-        return text
-    return text.replace(bare, found)
+        found = bare
+    return text.replace(bare, labels.worded(found, "zh"))
 
 
 def _whole(text: str) -> str | None:
     plain, patterns = catalogue()
-    if (found := plain.get(f"|{text}")) is not None:
+    if (found := plain.get(text)) is not None:
         return found
-    if (found := plain.get(f"|## {text}")) is not None:  # a heading of a notebook that is spoken of
+    if (found := plain.get(f"## {text}")) is not None:  # a heading of a notebook that is spoken of
         return found.removeprefix("## ")
     for pattern in patterns:
         places = pattern.of(text)
         if places is not None:
             return pattern.filled([_local(place) for place in places])
-    return None
+    return labels.said(text, "zh") or None
 
 
 def _by_parts(text: str) -> str | None:

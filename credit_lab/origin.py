@@ -11,9 +11,10 @@ _PACKAGES = ("pandas", "numpy", "scipy", "statsmodels", "matplotlib", "papermill
 
 
 def code_digest() -> str:
-    """Digest of the package's own code."""
+    """Digest of the package's own code and words."""
     digest = hashlib.sha256(__version__.encode())
-    for file in sorted(Path(__file__).parent.rglob("*.p[yo]")):
+    folder = Path(__file__).parent
+    for file in sorted([*folder.rglob("*.p[yo]"), *folder.glob("*.toml")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

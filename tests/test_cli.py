@@ -85,7 +85,7 @@ def test_sample_and_policy_and_notebooks(tmp_path):
     assert json.loads(made.stdout)["rows"]["customers"] == 20
     assert (tmp_path / "s" / "truth" / "effect.csv").exists()
     differ = run(app, ["policy", "data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"])
-    assert "tighter" in differ.stdout
+    assert "Tighter" in differ.stdout
     listed = json.loads(run(app, ["notebooks", "--json"]).stdout)
     assert listed["80_quarterly_review"]["period"]["help"].startswith(
         "quarter 2025Q4, month 2025-11 or year 2025; empty:"

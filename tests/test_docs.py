@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "README.zh.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Files the pages ask the reader to have, and what commands leave.
-READERS_OWN = ("data/ledger", "data/sample/truth", "data/models.jsonl")
+READERS_OWN = ("data/labels.toml", "data/ledger", "data/sample/truth", "data/models.jsonl")
 
 
 def blocks(page, *languages):
@@ -180,5 +180,5 @@ def test_the_reference_has_a_page_for_every_part():
     folder = ROOT / "credit_lab"
     parts = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
     inner = {"__init__", "__main__", "commands", "summary", "toml_file", "ids", "file_names", "compiled"}
-    inner |= {"lazy", "origin"}
+    inner |= {"labels", "lazy", "origin"}
     assert parts - inner == set(credit_lab.__all__)

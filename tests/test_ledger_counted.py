@@ -260,6 +260,22 @@ def test_a_date_that_stands_for_none_settles_nothing(tmp_path, write_ledger, non
     ]
 
 
+def test_a_customer_is_called_by_its_most_frequent_spelling_and_no_row_is_counted_anew(tmp_path, write_ledger):
+    """Acme twice, ACME once; the row that is repeated with another spelling of the name is a copy all the same."""
+    spellings = {"I1": "ACME", "I2": "Acme", "I3": "Acme"}
+    rows = [{**invoice(one), "settled": "2024-02-20", "called": name} for one, name in spellings.items()]
+    folder = write_ledger(invoices=[*rows, {**rows[0], "called": "Acme Ltd"}])
+    columns = "\n".join(f'{name} = "{name}"' for name in invoice())
+    plain = ledger.read(folder, mapped(tmp_path, SETTLED + columns))
+    called = SETTLED.replace("[tables.invoices.columns]", 'customer_name = "called"\n[tables.invoices.columns]')
+    book = ledger.read(folder, mapped(tmp_path, called + columns))
+    assert book.customers[["customer_id", "name"]].to_numpy().tolist() == [["C1", "Acme"]]
+    pd.testing.assert_frame_equal(book.accounting, plain.accounting)
+    wrong = called.replace('"called"', '"callled"')
+    with pytest.raises(LedgerError, match="column 'callled', which the source does not have; did you mean 'called'"):
+        ledger.read(folder, mapped(tmp_path, wrong + columns))
+
+
 def test_open_ends_keep_their_meaning(write_ledger):
     limit = {"customer_id": "C1", "valid_from": "1900-01-01", "valid_to": "9999-12-31", "credit_limit": 500}
     dispute = {"dispute_id": "D1", "invoice_id": "I1", "opened_on": "2024-02-01", "closed_on": "9999-12-31",

@@ -96,8 +96,8 @@ def test_a_review_of_a_year_of_returns_stands_and_says_what_it_cannot_measure(re
     made = studies.review.review(book, baseline, "2024Q4")
     said = " ".join(text.headline(made).values())
     assert "nan" not in said
-    assert "Average days delinquent (add) is not measured: net sales are below zero." in said
-    assert "Not measured (bad_debt_ratio.period): the ledger holds no write-offs table." in said
+    assert "Average days delinquent is not measured: net sales are below zero." in said
+    assert "Not measured (Bad-debt ratio, period): the ledger holds no write-offs table." in said
     lights = text.verdicts(made)
     assert lights["DSO within target"] == "not measured: net sales are below zero"
     assert lights["losses within budget"] == "not measured: the ledger holds no write-offs table"

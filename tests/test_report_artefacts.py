@@ -99,5 +99,7 @@ def test_codes_of_the_package_are_words_and_what_is_looked_up_stays_a_code():
     )  # fmt: skip
     shown = show.table(frame, "x")
     cells = re.findall(r"<td[^>]*>(.*?)</td>", shown.data)
-    assert cells == ["my_id", "days beyond terms 12m", "sales forecast", "write_offs", "dso.period_end", "north_east"]
+    assert cells == [
+        "my_id", "Days beyond terms, 12 months", "Sales forecast", "Write-offs", "DSO, period end", "north_east"
+    ]  # fmt: skip
     assert shown.record["rows"][0][1:3] == ["days_beyond_terms_12m", "sales_forecast"]  # raw for formulas and files

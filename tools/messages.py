@@ -5,8 +5,8 @@
 
 Messages are: strings of `credit_lab/studies`, `figures` and `publish` and of the notebooks that hold words (not
 docstrings, errors, names), f-strings with their values as numbered places, and lines of the notebooks' prose. What
-other rows and data say, and single words (titles of columns, kinds, units), stand in the catalogue with the comment
-`word`; one whose sentence is said nowhere any more is a fault, too, so that a change of it is seen in whatever module.
+other rows and data say stands in the catalogue with the comment `word`; one whose sentence is said nowhere any more is
+a fault, too, so that a change of it is seen in whatever module. Codes and single words are in `credit_lab/labels.toml`.
 """
 
 import ast
@@ -149,7 +149,7 @@ def update(found: dict[str, list[str]]) -> list[str]:
         new.add(text, known.string if known else "", auto_comments=sorted({Path(file).name for file in files}))
     for one in old:
         if one.id and "word" in one.user_comments and one.id not in found:
-            new.add(one.id, one.string, user_comments=["word"], context=one.context)
+            new.add(one.id, one.string, user_comments=["word"])
     with PO.open("wb") as file:
         write_po(file, new, width=0, sort_output=False)
     return faults(found)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +12,8 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from credit_lab import periods
-from credit_lab.ledger import snapshot
+from credit_lab import language, periods
+from credit_lab.ledger import sharing, snapshot
 from credit_lab.ledger.database import concealed
 
 Ledger = Annotated[str, typer.Option(help="Folder, CSV/Parquet/XLSX file or database URL.", callback=concealed)]
@@ -64,19 +65,27 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return json.loads(frame.to_json(orient="records", date_format="iso", force_ascii=False, double_precision=10))
 
 
-def as_text(frame: pd.DataFrame) -> str:
-    """A table as plain text, floats with two decimals."""
-    shown = frame.copy()
-    for name in shown:
-        if pd.api.types.is_float_dtype(shown[name].dtype):
-            shown[name] = shown[name].map(lambda value: "" if pd.isna(value) else f"{value:,.2f}")
-    return shown.to_string(index=False)
+def as_text(frame: pd.DataFrame, form: Callable[[float], str] = "{:,.2f}".format) -> str:
+    """A table as plain text, words for codes, floats with two decimals or in another form, missing ones empty."""
+    names, columns = sharing.names_of(frame), list(map(str, frame))
+
+    def told(value: Any, column: str) -> str:
+        if isinstance(value, str):
+            return sharing.words(value, column, columns, names)
+        if pd.isna(value):
+            return ""
+        return form(value) if isinstance(value, float) else str(value).removesuffix(" 00:00:00")
+
+    shown = {at: [told(value, name) for value in frame.iloc[:, at]] for at, name in enumerate(columns)}
+    titles = list(map(language.title, columns))
+    if frame.empty:
+        return "  ".join(titles)
+    with pd.option_context("display.unicode.east_asian_width", True):
+        return pd.DataFrame(shown).to_string(index=False, header=titles)
 
 
-def sharing(key_file: str, min_cell: int) -> AbstractContextManager[None]:
+def shared_as(key_file: str, min_cell: int) -> AbstractContextManager[None]:
     """How the reports made within are to be shared; see `ledger.sharing`."""
-    from credit_lab.ledger import sharing
-
     return sharing.sharing(sharing.Sharing(key_file, sharing.least(min_cell)))
 
 

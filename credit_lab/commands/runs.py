@@ -73,7 +73,7 @@ def _lights(one: registry.Run) -> str:
 
 def _text(table: pd.DataFrame, *, alone: bool) -> str:
     shown = table.map(lambda value: show.cell(value, "fine"))
-    return (shown[["part", "name", "b"]].rename(columns={"b": "value"}) if alone else shown).to_string(index=False)
+    return options.as_text(shown[["part", "name", "b"]].rename(columns={"b": "value"}) if alone else shown)
 
 
 def _plain(one: registry.Run) -> dict[str, object]:

@@ -6,7 +6,7 @@ are told apart by colour-blind readers (Okabe and Ito's set, and a sequence from
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,18 +109,18 @@ def saved(figure: "Figure", form: str) -> bytes:
     return whole.replace(b"'DejaVu Sans'", b"'DejaVu Sans', Verdana") if form == "svg" else whole
 
 
-def translate(figure: "Figure") -> None:
-    """All texts of a figure in the language of the report, those at fixed ticks, too."""
+def translate(figure: "Figure", told: Callable[[str], str] = say) -> None:
+    """All texts of a figure as `told`, those at fixed ticks, too: in the language of the report, words for codes."""
     from matplotlib import text, ticker
 
-    if language.current() == "en":
-        return
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(axis.get_major_locator(), ticker.FixedLocator):
-                axis.set_ticklabels(language.spoken(label.get_text() for label in axis.get_ticklabels()))
+                old = [label.get_text() for label in axis.get_ticklabels()]
+                if (new := [told(one) for one in old]) != old:
+                    axis.set_ticklabels(new)
     for one in figure.findobj(text.Text):
-        one.set_text(say(one.get_text()))
+        one.set_text(told(one.get_text()))
 
 
 def note(figure: "Figure", text: str) -> "Figure":

@@ -157,9 +157,9 @@ def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
         value = values[row, column]
         if np.isfinite(value) and value >= 0.05:
             axes.text(column, row, f"{value:.1f}", ha="center", va="center", color="white" if value > 60 else "#222")
-    names = [str(name).replace("_", " ") for name in shares.columns]
+    names = [language.value(str(name), "bucket", ()) for name in shares.columns]
     axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(shares)), [str(name).replace("_", " ") for name in shares.index])
+    axes.set_yticks(range(len(shares)), [language.value(str(name), "bucket", ()) for name in shares.index])
     axes.grid(visible=False)
     axes.set_xlabel("a month later (% of the amount)")
     axes.set_ylabel("at a month end")
@@ -221,7 +221,7 @@ def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
         name = one.claim.name_zh if language.current() == "zh" else one.claim.name_en
         canvas.title(left, f"{name}: {one.word}", size=10)
         canvas.dates(left)
-        left.set_ylabel(one.claim.metric.replace("_", " "))
+        left.set_ylabel(language.value(one.claim.metric, "metric", ()))
         drawn = one.placebo if one.placebo is not None else one.portfolio
         if drawn is None:
             right.set_axis_off()

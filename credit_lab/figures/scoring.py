@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from credit_lab import language
 from credit_lab.figures import canvas
 from credit_lab.figures.canvas import BLUE, GREY, ORANGE
 from credit_lab.scoring.bins import FeatureBins
@@ -29,9 +30,8 @@ def bins_chart(features: list[FeatureBins], *, source: str) -> "Figure":
         rate = 100 * table["event_rate"]
         errors = np.abs(np.array([100 * posterior.ppf(0.025), 100 * posterior.ppf(0.975)]) - rate.to_numpy())
         panel.errorbar(table.index, rate, yerr=errors, fmt="o-", color=ORANGE, ms=4, lw=1.2, elinewidth=1)
-        panel.set_xticks(
-            table.index, [canvas.label(label, 22) for label in table["bin"]], rotation=25, ha="right", fontsize=7.5
-        )
+        names = [canvas.label(language.value(label, "bin", ()), 22) for label in table["bin"]]
+        panel.set_xticks(table.index, names, rotation=25, ha="right", fontsize=7.5)
         canvas.title(panel, f"{bins.name}: IV {bins.iv:.2f}", 10)
         panel.set_ylabel("% of rows, % defaults")
     for panel in np.ravel(axes)[len(shown) :]:

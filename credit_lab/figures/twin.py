@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from credit_lab import language
 from credit_lab.figures import canvas
 from credit_lab.figures.canvas import BLUE, GREY, ORANGE
 
@@ -90,10 +91,10 @@ def sensitivity_chart(table: pd.DataFrame, *, currency: str, source: str) -> "Fi
                           xytext=(3 if row["difference"] > 0 else -3, 0), textcoords="offset points",
                           ha="left" if row["difference"] > 0 else "right")  # fmt: skip
     axes.axvline(0, color="black", lw=0.8)
-    axes.set_yticks(range(len(order)), [name.replace("_", " ") for name in order.index])
+    axes.set_yticks(range(len(order)), [language.value(name, "knob", ()) for name in order.index])
     axes.set_xlabel(f"change of yearly profit, {unit} (blue: low end, orange: high end)")
     axes.grid(axis="y", visible=False)
-    canvas.title(axes, f"{order.index[-1].replace('_', ' ').capitalize()} moves profit most")
+    canvas.title(axes, f"{language.value(order.index[-1], 'knob', ())} moves profit most")
     return canvas.note(figure, source)
 
 

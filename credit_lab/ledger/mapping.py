@@ -15,6 +15,7 @@ A mapping names, per ledger table, where its rows come from and which source col
     [tables.invoices]
     from = "bsid"                 # file stem, sheet or database table
     settled_on = "AUGDT"          # one-table ledgers: the row carries its clearing date
+    customer_name = "NAME1"       # ... and the name of its customer; of several the most frequent
     terms = { column = "ZBD1T", days = 30 }  # fills a missing due or issue date
     filters = [{ column = "BSTAT", drop = ["S"], rule = "noted_item" }]
     [tables.invoices.columns]
@@ -144,6 +145,7 @@ class TableMap(_Strict):
     filters: tuple[Filter, ...] = ()
     terms: Terms | None = None
     settled_on: FeedField | None = None
+    customer_name: FeedField | None = None
 
 
 class Window(_Strict):
@@ -179,8 +181,9 @@ class Mapping(_Strict):
         except LookupError as error:
             raise ValueError(f"source.encoding {self.encoding!r} is unknown; gb18030, cp1252, utf-8-sig ...") from error
         for table in self.tables.values():
-            for feed in [*table.columns.values(), *([table.settled_on] if table.settled_on else [])]:
-                feed.formats(self.formats)
+            for feed in (*table.columns.values(), table.settled_on, table.customer_name):
+                if feed:
+                    feed.formats(self.formats)
         return self
 
 
@@ -224,6 +227,7 @@ def _explain(error: pydantic.ValidationError) -> str:
     models: dict[str, type[pydantic.BaseModel]] = {
         "columns": Feed,
         "settled_on": Feed,
+        "customer_name": Feed,
         "filters": Filter,
         "terms": Terms,
         "formats": Formats,

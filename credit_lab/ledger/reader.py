@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from credit_lab import money, schema
 from credit_lab.errors import LedgerError, nearest
-from credit_lab.ids import ordering
+from credit_lab.ids import looked_up, ordering
 from credit_lab.ledger import quarantine as held
 from credit_lab.ledger import rules, snapshot, sources
 from credit_lab.ledger.database import hide_password
@@ -219,8 +219,16 @@ def _receipts(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def _customers(frames: Frames) -> pd.DataFrame:
-    ids = pd.concat([frames["invoices"]["customer_id"], frames["payments"]["customer_id"]])
-    return pd.DataFrame({"customer_id": ids.drop_duplicates(), "_row": 0})
+    """Those the documents name, with the most frequent name of each where the rows have one."""
+    invoices = frames["invoices"]
+    ids = pd.concat([invoices["customer_id"], frames["payments"]["customer_id"]]).drop_duplicates()
+    made = pd.DataFrame({"customer_id": ids, "_row": 0})
+    if "_customer" not in invoices:
+        return made
+    counted = invoices.value_counts(["customer_id", "_customer"]).reset_index()
+    first = counted.sort_values(["count", "_customer"], ascending=[False, True])
+    names = first.drop_duplicates("customer_id").set_index("customer_id")["_customer"]
+    return made.assign(name=looked_up(made["customer_id"], names))
 
 
 def _room(frames: Frames, shown: str) -> None:

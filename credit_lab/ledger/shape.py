@@ -65,7 +65,10 @@ def shape(name: str, raw: pd.DataFrame, table_map: TableMap, mapping: Mapping, q
     frame = _fill(name, frame, feeds, raw, table_map, mapping, quarantine)
     frame = _refuse_bad_cells(table, frame, cells, bad, shown, quarantine)
     settled = frame.pop("_settled_on") if "_settled_on" in frame else None
-    return Shaped(_refuse_bad_values(table, frame, quarantine), settled)
+    frame = _refuse_bad_values(table, frame, quarantine)
+    if table_map.customer_name is not None:  # beside the row, which is the same with another spelling
+        frame = frame.assign(_customer=parse.text(_fetch(raw, table_map.customer_name))[frame.index])
+    return Shaped(frame, settled)
 
 
 def _kind(table: schema.Table, column: str) -> schema.Kind:
@@ -75,7 +78,8 @@ def _kind(table: schema.Table, column: str) -> schema.Kind:
 def _need_columns(name: str, raw: pd.DataFrame, table_map: TableMap, feeds: dict[str, Feed]) -> None:
     if raw.columns.duplicated().any():
         raise LedgerError(f"{name}: column {raw.columns[raw.columns.duplicated()][0]!r} stands twice in the header")
-    asked = [source for feed in feeds.values() for source in feed.sources]
+    named = (table_map.customer_name,) if table_map.customer_name else ()
+    asked = [source for feed in (*feeds.values(), *named) for source in feed.sources]
     asked += [rule.column for rule in table_map.filters]
     asked += [table_map.terms.column] if table_map.terms and table_map.terms.column else []
     derivable = {"kind"} if name == "invoices" else set()

@@ -7,7 +7,7 @@ its vectors, its picture and its words.
 import base64
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -114,12 +114,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table(Artefact):
-    """Raw values as JSON holds them, missing as None; `total_rows` counts the rows not shown, too."""
+    """Raw values as JSON holds them, missing as None; `total_rows` counts the rows not shown, too.
+
+    `names` are those of customers by id, for the columns that hold ids alone.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Any, ...], ...]
     total_rows: int
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def frame(self) -> pd.DataFrame:
         """The rows shown as a table of typed columns."""
@@ -229,7 +233,7 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
         case {"kind": "table"}:
             columns = tuple(Column(**column) for column in record["columns"])
             rows = tuple(tuple(row) for row in record["rows"])
-            return Table(section, record["caption"], columns, rows, record["total_rows"])
+            return Table(section, record["caption"], columns, rows, record["total_rows"], record.get("names", {}))
         case {"kind": "figure"}:
             return Figure(
                 section,

@@ -5,12 +5,12 @@ saved beside it. A slide whose table the ledger cannot give is left out; a recor
 is named (`Story.missing`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from credit_lab import language, spreadsheet, summary
+from credit_lab import labels, language, spreadsheet, summary
 from credit_lab.figures import canvas
 from credit_lab.publish import show, slides
 from credit_lab.publish.artefacts import Artefact, Figure, Heading, Sentences
@@ -77,12 +77,14 @@ class Story:
         if what not in self.missing:
             self.missing.append(what)
 
-    def sources(self, table: str, ids: str = "") -> tuple[str, ...]:
-        """Speaker notes: where the numbers of a slide come from."""
+    def sources(self, table: str, ids: Iterable[str] = ()) -> tuple[str, ...]:
+        """Speaker notes: where the numbers of a slide come from; `ids` of formulas."""
+        file = f"tables/{table}.csv" if table else "run.json"
+        formulas = "; ".join(labels.formula(one, language.current()) for one in ids)
         facts = [f"{name}: {text}" for name, text in self.facts.items()]
         return (
-            f"Source: table {table} (tables/{table}.csv), notebook {self.name}",
-            f"Formulas: {ids}" if ids else "",
+            f"Source: {file}, notebook {self.name}.ipynb",
+            f"Formulas: {formulas}" if formulas else "",
             *facts,
         )
 
@@ -104,7 +106,7 @@ def tell(story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, st
     """The slides in their order."""
     lines = [story.heading.line] if story.heading else []
     lines += [f"{name}: {text}" for name, text in story.facts.items()]
-    yield Slide(title, tuple(lines), "", story.sources("review"))
+    yield Slide(title, tuple(lines), "", story.sources(""))
     yield _verdicts(story, verdicts)
     found = story.lines("review.headline")[:6]
     if found:
@@ -115,9 +117,7 @@ def tell(story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, st
     yield from [slide for build in builders if (slide := build(story)) is not None][: 9 if not others else 8]
     if others:
         rows = tuple((name, finding) for name, finding in others if finding)
-        yield Slide(
-            rows[0][1], Grid(("step", "finding"), rows, widths=(0.22, 0.78)), _facts(story), story.sources("index")
-        )
+        yield Slide(rows[0][1], Grid(("step", "finding"), rows, widths=(0.22, 0.78)), _facts(story), story.sources(""))
 
 
 def _facts(story: Story) -> str:
@@ -139,7 +139,7 @@ def _verdicts(story: Story, verdicts: dict[str, str]) -> Slide:
     grid = Grid(
         ("light", "check", "why"), tuple((light, name, reason) for name, light, reason in parts), widths=(0.1, 0.4, 0.5)
     )
-    return Slide(said, grid, _facts(story), story.sources("run.json"), tuple(light for _, light, _ in parts))
+    return Slide(said, grid, _facts(story), story.sources(""), tuple(light for _, light, _ in parts))
 
 
 def _kpis(story: Story) -> Slide | None:
@@ -147,15 +147,14 @@ def _kpis(story: Story) -> Slide | None:
     if table.empty:
         return None
     rows = tuple(
-        (row.name_, *(show.cell(_number(value), row.unit) for value in (row.value, row.previous, row.change)), row.unit,
-         row.formula_id)
+        (row.name_, *(show.cell(_number(value), row.unit) for value in (row.value, row.previous, row.change)),
+         labels.unit(row.unit, language.current()))
         for row in table.rename(columns={"name": "name_"}).itertuples()
     )  # fmt: skip
-    head = ("key figure", "now", "before", "change", "unit", "formula id")
-    grid = Grid(head, rows, right=(1, 2, 3), widths=(0.3, 0.1, 0.1, 0.1, 0.13, 0.27))
-    ids = ", ".join(table["formula_id"])
+    head = ("key figure", "now", "before", "change", "unit")
+    grid = Grid(head, rows, right=(1, 2, 3), widths=(0.4, 0.15, 0.15, 0.15, 0.15))
     title = story.line("review.headline", "dso")
-    return Slide(title, grid, _facts(story), story.sources("kpis", ids)) if title else None
+    return Slide(title, grid, _facts(story), story.sources("kpis", table["formula_id"])) if title else None
 
 
 def _number(value: object) -> float:
@@ -190,11 +189,11 @@ def _dso(story: Story) -> Slide | None:
         return None
     ids = ("dso.period_end", "dso.countback", "dso.best_possible")
     series = tuple(
-        Series(name, _values(table[name]), colour)
+        Series(labels.formula(name, language.current()), _values(table[name]), colour)
         for name, colour in zip(ids, (canvas.BLUE, canvas.ORANGE, canvas.GREY), strict=True)
     )
     chart = Chart("lines", tuple(table["month"].str[:7]), series, "days", "#,##0", figure.alt)
-    return _slide(figure, chart, story.sources("kpi_series", ", ".join(ids)))
+    return _slide(figure, chart, story.sources("kpi_series", ids))
 
 
 def _bridge(story: Story) -> Slide | None:
@@ -203,13 +202,13 @@ def _bridge(story: Story) -> Slide | None:
         return None
     amount = table["amount"].astype(float)
     rows = tuple(
-        (str(part), show.cell(_number(days), "days"), show.cell(_number(value)))
+        (language.value(str(part), "part", ()), show.cell(_number(days), "days"), show.cell(_number(value)))
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
     grid = Grid(
         ("part", "days", language.unit_of(story.currency) or "amount"), rows, right=(1, 2), widths=(0.5, 0.2, 0.3)
     )
-    return Slide(figure.finding, grid, figure.note, story.sources("bridge", "kpi.bridge"))
+    return Slide(figure.finding, grid, figure.note, story.sources("bridge", ("kpi.bridge",)))
 
 
 def _losses(story: Story) -> Slide | None:
@@ -220,10 +219,10 @@ def _losses(story: Story) -> Slide | None:
     scale, unit = canvas.scale(table["allowance"].astype(float), currency)
     series = (Series("allowance", _values(table["allowance"], scale), canvas.BLUE),)
     alt = "Columns: loss allowance by age of the open invoices"
-    chart = Chart("columns", tuple(name.replace("_", " ") for name in table["bucket"]), series, unit, "#,##0.0##", alt)
+    ages = tuple(language.value(name, "bucket", ()) for name in table["bucket"])
+    chart = Chart("columns", ages, series, unit, "#,##0.0##", alt)
     said = story.lines("losses.headline")
-    sources = story.sources("losses_allowance", "provision matrix")
-    return Slide(said[0], chart, _facts(story), sources) if said else None
+    return Slide(said[0], chart, _facts(story), story.sources("losses_allowance")) if said else None
 
 
 def _exposure(story: Story) -> Slide | None:
@@ -256,13 +255,13 @@ def _limits(story: Story) -> Slide | None:
     table, said = story.table("limits_summary"), story.lines("limits.headline")
     if table.empty or not said:
         return None
-    rows = tuple(tuple(_cell(value) for value in row) for row in table.itertuples(index=False))
+    rows = tuple(tuple(map(_cell, row, table)) for row in table.itertuples(index=False))
     head = tuple(language.title(str(name)) for name in table)
     return Slide(said[0], Grid(head, rows, tuple(range(1, len(head)))), _facts(story), story.sources("limits_summary"))
 
 
-def _cell(value: object) -> str:
-    return show.cell(None if pd.isna(value) else value)
+def _cell(value: object, column: str) -> str:
+    return language.value(value, column, ()) if isinstance(value, str) else show.cell(value)
 
 
 def _earlier(story: Story) -> Slide | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from credit_lab import language, origin
+from credit_lab import labels, language, origin
 from credit_lab.errors import ReportError
 from credit_lab.ledger import sharing
 from credit_lab.publish import pdf, privacy, sections, time_left
@@ -290,7 +290,7 @@ def make(
 def _job(notebook: Path, parameters: Mapping[str, Any], aside: Path, target: Path, inputs: str) -> Job:
     own = {name: parameters[name] for name in parameters_of(notebook) if name in parameters}
     key = hashlib.sha256(notebook.read_bytes())
-    key.update(json.dumps([own, inputs, language.current(), origin.code_digest()]).encode())
+    key.update(json.dumps([own, inputs, language.current(), labels.own(), origin.code_digest()]).encode())
     folder = Path("parts", notebook.stem)
     return Job(str(notebook), own, {"inputs": key.hexdigest()}, str(aside / folder), str(target / folder))
 

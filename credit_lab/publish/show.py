@@ -5,7 +5,7 @@ is built, so that a page, a deck and a workbook show the same numbers. All HTML 
 everything that comes from data is escaped. A record is known by its id (`kpi.bridge`): a subject and a name, unique in
 its notebook, by which deck, index page and registry ask for it. The records:
 
-- table: caption, columns (name, title, unit, type), rows (raw values), total_rows
+- table: caption, columns (name, title, unit, type), rows (raw values), total_rows, names (of customers by id)
 - figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and height in inches,
   svg (gzip, base64), png (base64)
 - heading: title, line, about (source, as_of, currency of all that follows)
@@ -94,6 +94,8 @@ def cell(value: Any, unit: str = "") -> str:
         return f"{value:%Y-%m-%d}"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
+    if isinstance(value, float | np.floating) and np.isinf(value):
+        return "∞" if value > 0 else "-∞"
     if isinstance(value, float | np.floating):
         if unit == "share":
             return f"{100 * value:.1f}" + ("%" if language.current() == "zh" else " %")
@@ -163,9 +165,9 @@ def table(
         for name in shown
     ]  # fmt: skip
     raw = [[summary.plain(value) for value in record] for record in shown.itertuples(index=False, name=None)]
-    caption = language.captioned(caption, "" if currency in caption else currency, left_out)
+    caption = sharing.named(language.captioned(caption, "" if currency in caption else currency, left_out))
     record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
-    record = _named(record, id)
+    record = _named(record, id) | {"names": sharing.names_of(frame)}
     if frame.empty:
         return Shown(nothing([caption]), record)
     return Shown(_table_html(shown, record), record)
@@ -186,8 +188,13 @@ def nothing(captions: list[str]) -> str:
     return f"<p class='empty'>{_escaped(said)}</p>"
 
 
+_NAMED = {"name", "ratio"}  # columns that say what a formula gives: its id need not stand beside
+
+
 def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
-    columns = record["columns"]
+    said = not _NAMED.isdisjoint(shown)
+    at = [at for at, one in enumerate(record["columns"]) if one["name"] != "formula_id" or not said]
+    shown, columns = shown.iloc[:, at], [record["columns"][one] for one in at]
     unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
     names = [one["name"] for one in columns]
     head = "".join(f"<th{_align(one, one['title'])} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
@@ -196,14 +203,17 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     for values in shown.itertuples(index=False, name=None):
         own = values[unit_at] if unit_at is not None else ""
         texts = [
-            language.value(cell(value, own if one["unit"] == "by row" else one["unit"]), one["name"], names)
+            sharing.words(value, one["name"], names, record["names"])
             if isinstance(value, str)
             else cell(value, own if one["unit"] == "by row" else one["unit"])
             for one, value in zip(columns, values, strict=True)
         ]
         least = [max(width, paper.least(text, one)) for width, text, one in zip(least, texts, columns, strict=True)]
         wanted = [max(width, paper.wanted(text, one)) for width, text, one in zip(wanted, texts, columns, strict=True)]
-        cells = [f"<td{_align(one, text)}>{_escaped(text)}</td>" for one, text in zip(columns, texts, strict=True)]
+        cells = [
+            f"<td{_align(one, text)}>{_small(text, value)}</td>"
+            for one, text, value in zip(columns, texts, values, strict=True)
+        ]
         body.append(f"<tr>{''.join(cells)}</tr>")
     total, count = record["total_rows"], len(shown)
     caption = record["caption"] + (say(f" (first {count:,} of {total:,})") if count < total else "")
@@ -216,6 +226,14 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
         f"<colgroup>{columns_html}</colgroup><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def _small(text: str, value: Any) -> str:
+    """A cell as HTML; the id of a customer in small letters after the name."""
+    end = f"({value})"
+    if not isinstance(value, str) or not text.endswith(end):
+        return _escaped(text)
+    return f"{_escaped(text.removesuffix(end))}<small>{_escaped(end)}</small>"
 
 
 def _type(column: pd.Series) -> str:
@@ -253,8 +271,8 @@ def figure(drawing: "Figure", alt: str, *, id: str = "") -> Shown:
     texts = [alt, *canvas.texts(drawing)]
     if privacy.withheld(texts):
         return note("A figure that shows single customers or counts of them is not shared.", id=id)
-    canvas.translate(drawing)
-    alt = say(alt)
+    canvas.translate(drawing, _shown)
+    alt = _shown(alt)
     svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
     titles = [text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())]
     width, height = drawing.get_size_inches()
@@ -271,6 +289,15 @@ def figure(drawing: "Figure", alt: str, *, id: str = "") -> Shown:
     }
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     return Shown(f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>", _named(record, id))
+
+
+def _told(text: str) -> str:
+    """A sentence as it may leave the house, in the reader's language, with customers' names."""
+    return _shown(sharing.mentioned(text))
+
+
+def _shown(text: str) -> str:
+    return sharing.named(say(text))
 
 
 def heading(
@@ -290,7 +317,7 @@ def heading(
     id : by which the record is known: the subject of the report and `title`
     source, as_of, currency : what the report is made of, its last day and its money; of every record that follows
     """
-    title, line = say(sharing.mentioned(title)), say(sharing.mentioned(line))
+    title, line = _told(title), _told(line)
     about = {"source": source, "as_of": f"{as_of:%Y-%m-%d}" if as_of is not None else "", "currency": currency}
     record = _named({"kind": "heading", "title": title, "line": line, "about": about}, id)
     return Shown(f"<h1>{_escaped(title)}</h1><p class='subtitle'>{_escaped(line)}</p>", record)
@@ -307,7 +334,7 @@ def sentences(lines: Sequence[str] | Mapping[str, str], *, id: str = "", notes: 
     """
     keys = [NOTE] * len(notes) + (list(lines) if isinstance(lines, Mapping) else [""] * len(lines))
     said = lines.values() if isinstance(lines, Mapping) else lines
-    lines = language.spoken([sharing.mentioned(line) for line in (*notes, *said)])
+    lines = [_told(line) for line in (*notes, *said)]
     record = _named({"kind": "sentences", "lines": lines, "keys": keys}, id)
     if not lines:
         return Shown(f"<p class='empty'>{_escaped(say('No findings.'))}</p>", record)
@@ -316,14 +343,14 @@ def sentences(lines: Sequence[str] | Mapping[str, str], *, id: str = "", notes: 
 
 def note(text: str, *, id: str = "") -> Shown:
     """A boxed note, known by its id."""
-    text = say(sharing.mentioned(text))
+    text = _told(text)
     return Shown(f"<p class='note'>{_escaped(text)}</p>", _named({"kind": "note", "text": text}, id))
 
 
 def lights(verdicts: dict[str, str], *, id: str = "") -> Shown:
     """Traffic lights: name, light and reason; the light is also said in words. Known by their id."""
     split = {name: verdict.partition(": ")[::2] for name, verdict in verdicts.items()}
-    parts = [(say(name), light, say(reason)) for name, (light, reason) in split.items()]
+    parts = [(say(name), light, _told(reason)) for name, (light, reason) in split.items()]
     shown = [{"name": name, "light": light, "reason": reason} for name, light, reason in parts]
     record = _named({"kind": "verdicts", "lights": shown}, id)
     items = [

@@ -16,7 +16,8 @@ import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
 from credit_lab import spreadsheet
-from credit_lab.language import say, value
+from credit_lab.language import say
+from credit_lab.ledger import sharing
 from credit_lab.publish import office
 from credit_lab.publish.artefacts import Table
 
@@ -173,7 +174,7 @@ def _fill(page: Any, styles: _Styles, sheet: _Sheet) -> None:
         for at, content in enumerate(row):
             unit = str(row[own]) if units[at] == "by row" and own is not None else units[at]
             if isinstance(content, str):
-                content = value(content, names[at], names)
+                content = sharing.words(content, names[at], names, table.names)
             formula = formulas.get((line, at), "")
             _put(page, line + _HEAD + 1, at, content, table.columns[at].type, unit, styles, formula)
     _totals(page, styles, table, rows)
@@ -340,4 +341,4 @@ def _totals(page: Any, styles: _Styles, table: Table, rows: list[tuple[Any, ...]
             page.write_formula(line, at, text, style, sum(values))
             written = True
     if written:
-        page.write_string(line, 0, "total of rows shown", styles.get(bold=True, top=1))
+        page.write_string(line, 0, say("total of rows shown"), styles.get(bold=True, top=1))

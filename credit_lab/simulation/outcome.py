@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import summary
+from credit_lab import labels, summary
 from credit_lab.kpi.formulas import countback
 from credit_lab.progress import Progress
 from credit_lab.simulation import records
@@ -71,7 +71,7 @@ class Outcome:
         table = self.interval().set_index("measure")
         lines: dict[str, object] = {"replicates": len(self.totals), "of them 80 % lie within": ""}
         for name, kind in HEADLINE.items():
-            lines[name.replace("_", " ")] = kind.format(table.loc[name, "mean"]) + " ({} to {})".format(
+            lines[labels.value(name, "measure", "en")] = kind.format(table.loc[name, "mean"]) + " ({} to {})".format(
                 *(kind.format(table.loc[name, end]) for end in ("low", "high"))
             )
         return summary.card(f"Outcome of {self.name}", lines)
@@ -210,9 +210,9 @@ class Comparison:
         lines: dict[str, object] = {"replicates": self.replicates, "mean difference, 95 %": ""}
         for name, kind in HEADLINE.items():
             signed = kind.replace("{:", "{:+")
-            lines[name.replace("_", " ")] = signed.format(table.loc[name, "difference"]) + " ({} to {})".format(
-                *(signed.format(table.loc[name, end]) for end in ("low", "high"))
-            )
+            low, high = (signed.format(table.loc[name, end]) for end in ("low", "high"))
+            change = signed.format(table.loc[name, "difference"])
+            lines[labels.value(name, "measure", "en")] = f"{change} ({low} to {high})"
         return summary.card("Comparison, second policy less first", lines)
 
 

@@ -178,7 +178,7 @@ def _lines(
     if none.any():
         lines.append(
             f"{int(none.sum()):,} have none: less than {policy.evaluation.min_evidence:.0%} of the evidence is known "
-            "about them (evaluation.min_evidence)."
+            "about them."
         )
     for table, what in (("financials", "capability has no figures"), ("assessments", "there is no expert judgement"),
                         ("facts", "there is no register news")):  # fmt: skip

@@ -262,7 +262,7 @@ def _window(rows: Modelling, train: Rows, test: Rows) -> pd.DataFrame:
 
 CARRIES = {
     "model": "enough events for a logistic model (at least ten per feature)",
-    "penalised": "few events per feature: prefer a penalised or Firth fit (low_default.firth)",
+    "penalised": "few events per feature: prefer a penalised or Firth fit",
     "pooled": "very few events: start from expert weights (low_default.pooled)",
     "bounds": "too few events for a model: only upper bounds of the default rate (low_default.pluto_tasche)",
 }
@@ -312,7 +312,7 @@ def headline(made: Design) -> list[str]:
     found = [
         f"Fitted on {train['rows']:,} rows of {train['customers']:,} customers ({train['events']:,} defaults), "
         f"judged by {test['rows']:,} rows of {test['customers']:,} others ({test['events']:,} defaults).",
-        f"{len(made.card.names)} features: {', '.join(made.card.names[:6])}"
+        f"{len(made.card.names)} features: {'; '.join(made.card.names[:6])}"
         + (" and more." if len(made.card.names) > 6 else "."),
         f"AUC {area['value']:.3f} on rows it has not seen ({_interval(area)}); {apparent:.3f} on its own rows.",
     ]

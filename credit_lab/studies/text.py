@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from credit_lab import language, money
+from credit_lab import labels, language, money
 from credit_lab.backtest import ChampionChallenger, claims_text
 from credit_lab.kpi.formulas import ratio
 from credit_lab.ledger import reconcile
@@ -45,7 +45,7 @@ def headline(review: Review) -> dict[str, str]:
     late, ending = values.loc["overdue_ratio", "value"], values.loc["dso.period_end", "value"]
     owed = money_text(total, review.currency)
     countback = moved(
-        "DSO by countback (dso.countback)", values.loc["dso.countback"], "days", worse_is_up=True,
+        "DSO by countback", values.loc["dso.countback"], "days", worse_is_up=True,
         why=why.get("dso.countback", ""),
     )  # fmt: skip
     if np.isfinite(ending):
@@ -57,9 +57,7 @@ def headline(review: Review) -> dict[str, str]:
         else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; no invoice was "
         "open.",
         "dso": countback,
-        "delay": moved(
-            "Average days delinquent (add)", values.loc["add"], "days", worse_is_up=True, why=why.get("add", "")
-        ),
+        "delay": moved("Average days delinquent", values.loc["add"], "days", worse_is_up=True, why=why.get("add", "")),
         "concentration": _concentrated(review),
     }
     unwatched = [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
@@ -86,7 +84,7 @@ def unmeasured(review: Review) -> list[str]:
     """Key figures without a value by reason, one sentence each; a dash in a table does not say why."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in review.unmeasured.items():
-        by_reason.setdefault(reason, []).append(name)
+        by_reason.setdefault(reason, []).append(labels.formula(name, language.current()))
     return [f"Not measured ({', '.join(names)}): {reason}." for reason, names in by_reason.items()]
 
 

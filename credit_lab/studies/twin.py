@@ -272,7 +272,7 @@ def headline(made: Twin, currency: str) -> list[str]:
     lines = _against(made.comparison, made.first.name, made.second.name, currency)
     if made.scan[SCANNED].isna().all(axis=None):
         return [*lines, "Nothing is sold on credit under one of them, so no difference could be scanned."]
-    shaky = [name.replace("_", " ") for name in SCANNED if len(set(np.sign(made.scan[name].dropna()))) > 1]
+    shaky = [name for name in SCANNED if len(set(np.sign(made.scan[name].dropna()))) > 1]
     lines.append(
         f"The sign of the difference in {', '.join(shaky)} turns within the ranges of what the ledger cannot say."
         if shaky
