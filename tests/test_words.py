@@ -13,10 +13,9 @@ import pytest
 from bs4 import BeautifulSoup
 from pptx import Presentation
 
-from credit_lab import language, periods, policy
+from credit_lab import inputs, language, periods, policy
 from credit_lab.commands import pack as review_pack
 from credit_lab.publish import pack
-from credit_lab.studies import inputs
 
 ROOT = Path(__file__).parents[1]
 BASELINE, TIGHTER = "data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"

@@ -11,7 +11,7 @@ from credit_lab.errors import CreditLabError
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import parse_period
 from credit_lab.scoring import Scorecard, calibrate, features, fit, stability
-from credit_lab.studies.modelling import Modelling, Rows
+from credit_lab.scoring.rows import Modelling, Rows
 from credit_lab.studies.record import Record
 from credit_lab.studies.scorecards import MASTER_SCALE
 

@@ -11,7 +11,7 @@ from credit_lab.evaluation.experts import latest_scores
 from credit_lab.investigation.statements_check import known_statements
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
-from credit_lab.studies import modelling
+from credit_lab.scoring import rows as modelling
 from credit_lab.studies.record import Record
 
 TEMPLATE = "data/expert/three_dimensions.toml"

@@ -23,7 +23,7 @@ from credit_lab.scoring import (
     stability,
     validate,
 )  # fmt: skip
-from credit_lab.studies.modelling import Modelling, Rows, divide, read, typed
+from credit_lab.scoring.rows import Modelling, Rows, divide, read, typed
 from credit_lab.studies.record import Record
 
 
