@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credit_lab import aging, kpi, ledger, money, studies
+from credit_lab import aging, kpi, ledger, money, studies, summary
 from credit_lab import policy as policies
 from credit_lab.errors import CreditLabError, LedgerError
 from credit_lab.financials import ratios

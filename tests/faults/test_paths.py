@@ -16,9 +16,8 @@ from credit_lab.cockpit import settings as turning
 from credit_lab.cockpit import trial
 from credit_lab.commands import lab, reports, tables
 from credit_lab.errors import CreditLabError, LedgerError
-from credit_lab.publish import evidence_file
+from credit_lab.publish import evidence_file, show
 from credit_lab.publish import run as runs
-from credit_lab.publish import show
 from credit_lab.studies import evidence
 from tests.ledgers import invoice, payment
 from tests.test_report import PARAMETERS, notebook
