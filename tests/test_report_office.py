@@ -37,7 +37,7 @@ def source(tmp_path):
         show.table(names, "Names", rows=len(names)),
     )  # fmt: skip
     shown = tuple(one for one in artefacts(path) if hasattr(one, "rows"))
-    return workbook.Source("80_x", tmp_path, shown)
+    return workbook.Source("80_x", "Review", tmp_path, shown)
 
 
 def opened(path):

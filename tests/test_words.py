@@ -20,8 +20,8 @@ from credit_lab.publish import pack
 ROOT = Path(__file__).parents[1]
 BASELINE, TIGHTER = "data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"
 FEW = {"replicates": 8, "origins": 1, "scenarios": 500, "candidates": 2}
-# A name with an underscore or two names with a point between: max_dpd, dso.countback, holds.overdue_days.
-CODE = re.compile(r"(?<![\w/@.-])[a-z][a-z0-9]*(?:[_.][a-z0-9]+)+(?![\w/@])")
+# Names with underscores or with a point between: max_dpd, 80_quarterly_review, dso.countback.
+CODE = re.compile(r"(?<![\w/@.-])(?:\d+_)?[a-z][a-z0-9]*(?:[_.][a-z0-9]+)+(?![\w/@])|\b\d+_[a-z]+\b")
 BROKEN = re.compile(r"\b(inf|nan|NaN|None|NaT|undefined)\b|[{}]|::|: :|：：|…\w", re.ASCII)
 # What stands though it looks like a code, and why.
 FILES = re.compile(r"[\w/.-]+\.(csv|ipynb|json|toml|sql|py|md|html)\b")  # files, which a reader opens by their name

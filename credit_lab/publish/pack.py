@@ -59,6 +59,11 @@ class Part:
         return self.folder / f"{self.name}.ipynb"
 
     @property
+    def title(self) -> str:
+        """As it calls itself; its name where it does not."""
+        return next((one.title for one in self.artefacts if isinstance(one, Heading)), self.name)
+
+    @property
     def gaps(self) -> list[dict[str, Any]]:
         """Its sections that could not be made, as run.json has them."""
         return list(self.run.get("missing", ()))
@@ -146,12 +151,8 @@ class Pack:
     @property
     def others(self) -> list[tuple[str, str]]:
         """Title and finding of the parts that end the deck: simulation, backtest, claims."""
-        titles = {part.name: part.artefacts for part in self.made if part.ids & _OTHERS}
-        return [
-            (next((one.title for one in shown if isinstance(one, Heading)), name), said)
-            for name, shown in titles.items()
-            if (said := finding(shown))
-        ]
+        ends = [part for part in self.made if part.ids & _OTHERS]
+        return [(part.title, said) for part in ends if (said := finding(part.artefacts))]
 
     @cached_property
     def unfound(self) -> tuple[str, ...]:
@@ -197,8 +198,9 @@ def _write_workbook(pack: Pack, folder: Path) -> Path:
     from credit_lab.publish import workbook
 
     sources = [
-        workbook.Source(part.name, part.folder, tuple(one for one in part.artefacts if isinstance(one, Table)))
+        workbook.Source(part.name, part.title, part.folder, tables)
         for part in pack.made
+        if (tables := tuple(one for one in part.artefacts if isinstance(one, Table)))
     ]
     return workbook.write(folder / "review.xlsx", sources, title=pack.title, facts=pack.facts, day=pack.day)
 

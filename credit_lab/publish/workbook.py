@@ -48,9 +48,10 @@ _MOMENTS = {"as_of", "month", "period_end", "made_on", "made_at", "line", "measu
 
 @dataclass(frozen=True)
 class Source:
-    """Tables of one notebook: its name, its folder, what it shows."""
+    """Tables of one notebook: its name, its title, its folder, what it shows."""
 
     name: str
+    title: str
     folder: Path
     tables: tuple[Table, ...]
 
@@ -104,7 +105,7 @@ def _sheets(sources: Sequence[Source]) -> Iterator[_Sheet]:
         for table in source.tables:
             if table.rows:
                 name = sheet_name(f"{source.name.partition('_')[0]} {table.caption}", taken)
-                where = f"{source.name}, {table.section}" if table.section else source.name
+                where = f"{source.title}, {table.section}" if table.section else source.title
                 yield _Sheet(name, office.legal(table.caption), where, table, office.whole(table, source.folder))
 
 
