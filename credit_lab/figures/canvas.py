@@ -27,9 +27,16 @@ AGES = ("#B8CCE0", "#F2D7A6", "#EDB458", "#E08E45", "#CC5A3C", "#A4303F", "#6B1D
 
 # Fonts with Chinese signs, by what Debian, Windows and macOS have; used where DejaVu Sans has no glyph.
 _CHINESE = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
-    "Microsoft YaHei", "PingFang SC", "SimHei", "Noto Sans CJK JP",
-)  # fmt: skip
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "SimHei",
+    "Noto Sans CJK JP",
+)
 
 
 @cache
@@ -45,7 +52,12 @@ def fonts() -> tuple[str, ...]:
     if not known.intersection(_CHINESE):
         wanted = tuple(name.replace(" ", "").lower() for name in _CHINESE)
         for file in font_manager.findSystemFonts():
-            if Path(file).stem.split("-")[0].lower().startswith(("notosanscjk", "wqy", "msyh", *wanted)):
+            if (
+                Path(file)
+                .stem.split("-")[0]
+                .lower()
+                .startswith(("notosanscjk", "wqy", "msyh", *wanted))
+            ):
                 font_manager.fontManager.addfont(file)
         known = {font.name for font in font_manager.fontManager.ttflist}
     return ("DejaVu Sans", *[name for name in _CHINESE if name in known][:1])
@@ -86,7 +98,9 @@ def style() -> Iterator[None]:
 
 
 @style()
-def blank(width: float = 8.2, height: float = 4.0, panels: int = 1, rows: int = 1) -> tuple["Figure", Any]:
+def blank(
+    width: float = 8.2, height: float = 4.0, panels: int = 1, rows: int = 1
+) -> tuple["Figure", Any]:
     """A figure and its axes in the house style."""
     from matplotlib.figure import Figure  # takes 0.5 s: only when something is drawn
 
@@ -152,7 +166,9 @@ def dates(axes: "Axes") -> None:
     """Few dates on the axis, the year said once."""
     from matplotlib import dates as ticks
 
-    locator = ticks.AutoDateLocator(minticks=3, maxticks=8)  # with fewer, some spans have no interval
+    locator = ticks.AutoDateLocator(
+        minticks=3, maxticks=8
+    )  # with fewer, some spans have no interval
     axes.xaxis.set_major_locator(locator)
     formatter = ticks.ConciseDateFormatter(locator, show_offset=True)
     if language.current() == "zh":

@@ -169,7 +169,9 @@ def artefacts(notebook: str | Path) -> list[Artefact]:
             record = output.get("data", {}).get(RECORD)
             if record is not None:
                 about = About(**record["about"]) if "about" in record else about
-                found.append(replace(_artefact(section, record), id=record.get("id", ""), about=about))
+                found.append(
+                    replace(_artefact(section, record), id=record.get("id", ""), about=about)
+                )
     return found
 
 
@@ -183,7 +185,9 @@ def finding(shown: Sequence[Artefact]) -> str:
     """The first sentence of the headline that is no note on day or period; "" without a headline."""
     match headline(shown):
         case Sentences() as said:
-            return next((line for key, line in zip(said.keys, said.lines, strict=True) if key != NOTE), "")
+            return next(
+                (line for key, line in zip(said.keys, said.lines, strict=True) if key != NOTE), ""
+            )
         case Note() as said:
             return said.text
         case Figure() as drawn:
@@ -233,7 +237,14 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
         case {"kind": "table"}:
             columns = tuple(Column(**column) for column in record["columns"])
             rows = tuple(tuple(row) for row in record["rows"])
-            return Table(section, record["caption"], columns, rows, record["total_rows"], record.get("names", {}))
+            return Table(
+                section,
+                record["caption"],
+                columns,
+                rows,
+                record["total_rows"],
+                record.get("names", {}),
+            )
         case {"kind": "figure"}:
             return Figure(
                 section,
@@ -246,4 +257,6 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
                 svg=gzip.decompress(base64.b64decode(record["svg"])),
                 png=base64.b64decode(record["png"]),
             )
-    raise ReportError(f"unknown record {record.get('kind')!r}: made by another version of credit_lab")
+    raise ReportError(
+        f"unknown record {record.get('kind')!r}: made by another version of credit_lab"
+    )

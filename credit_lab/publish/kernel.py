@@ -10,7 +10,9 @@ from typing import Any
 
 # A kernel or a worker ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when
 # asked to by prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
-END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
+END_WITH_PARENT = (
+    "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
+)
 # A matplotlibrc beside the data does not concern the report, nor whether code had to be compiled for it.
 _QUIET = "[__import__('logging').getLogger(name).setLevel('ERROR') for name in ('matplotlib', 'credit_lab')] and None"
 ARGUMENTS = (
@@ -43,7 +45,9 @@ def manager(folder: Path) -> type[Any]:
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 
     class Manager(AsyncKernelManager):
-        kernel_spec = KernelSpec(argv=command, display_name="Python 3", language="python", env=settings)
+        kernel_spec = KernelSpec(
+            argv=command, display_name="Python 3", language="python", env=settings
+        )
 
         def __init__(self, **options: Any) -> None:
             super().__init__(connection_file=str(folder / "connection.json"), **options)

@@ -12,7 +12,9 @@ import pandas as pd
 from credit_lab import spreadsheet
 from credit_lab.publish.artefacts import Table
 
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_ILLEGAL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
 _EXACT = 10**15  # a spreadsheet keeps 15 digits of a number
 _TIMES = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment a zip file can name
@@ -51,7 +53,9 @@ def whole(table: Table, folder: Path) -> list[tuple[Any, ...]]:
 def _typed(column: pd.Series, kind: str) -> list[Any]:
     """Values as a record holds them."""
     makers: dict[str, Callable[[Any], Any]] = {
-        "integer": lambda value: int(value) if str(value).lstrip("-").isdigit() else int(float(value)),
+        "integer": lambda value: (
+            int(value) if str(value).lstrip("-").isdigit() else int(float(value))
+        ),
         "number": float,
         "boolean": lambda value: str(value) == "True",
     }
@@ -62,7 +66,10 @@ def _typed(column: pd.Series, kind: str) -> list[Any]:
 def settled(content: bytes, day: str) -> bytes:
     """An office file with times that do not depend on the clock: made at `day` (ISO), packed in the year 1980."""
     out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
         for name in old.namelist():
             part = old.read(name)
             if name == "docProps/core.xml":

@@ -101,7 +101,8 @@ def _parts() -> tuple["Template", str, str]:
 
     folder = Path(__file__).parent / "templates"
     template, style, script = (
-        (folder / name).read_text(encoding="utf-8") for name in ("page.html.j2", "page.css", "page.js")
+        (folder / name).read_text(encoding="utf-8")
+        for name in ("page.html.j2", "page.css", "page.js")
     )
     return Environment(autoescape=True).from_string(template), style.strip(), script.strip()
 
@@ -120,24 +121,37 @@ def chapter(notebook: Path, *, alone: bool) -> Chapter:
                 empty = []
                 sections.append(Section(f"{anchor}-{len(sections) + 1}", first[3:].strip()))
                 level = 2 if alone else 3
-                blocks.append(f"<h{level} id='{sections[-1].anchor}'>{html.escape(sections[-1].title)}</h{level}>")
+                blocks.append(
+                    f"<h{level} id='{sections[-1].anchor}'>{html.escape(sections[-1].title)}</h{level}>"
+                )
                 source = rest
             if source.strip():
                 blocks.append(f"<div class='text'>{_prose(source)}</div>")
         elif cell["cell_type"] == "code" and "parameters" not in cell["metadata"].get("tags", ()):
             empty += [caption for output in cell["outputs"] if (caption := _empty(output))]
-            blocks += [_output(output, alone=alone) for output in cell["outputs"] if not _empty(output)]
+            blocks += [
+                _output(output, alone=alone) for output in cell["outputs"] if not _empty(output)
+            ]
             blocks.append(f"<pre class='code'>{html.escape(source)}</pre>")
     blocks += [show.nothing(empty)] if empty else []
     shown = artefacts(notebook)
     if english := language.left(texts(shown)):
-        told = language.say(f"{len(english)} texts of this part have no Chinese translation and stay English.")
+        told = language.say(
+            f"{len(english)} texts of this part have no Chinese translation and stay English."
+        )
         blocks.insert(0, f"<p class='note'>{html.escape(told)}</p>")
     heading = next((one for one in shown if isinstance(one, Heading)), None)
     if heading is None:
         heading = Heading("", notebook.stem, "")
         blocks = [show.heading(heading.title, "").data, *blocks] if alone else blocks
-    return Chapter(anchor, heading.title, heading.line, finding(shown), tuple(sections), tuple(filter(None, blocks)))
+    return Chapter(
+        anchor,
+        heading.title,
+        heading.line,
+        finding(shown),
+        tuple(sections),
+        tuple(filter(None, blocks)),
+    )
 
 
 def _empty(output: dict[str, Any]) -> str:

@@ -23,7 +23,9 @@ def widths(least: list[float], wanted: list[float]) -> tuple[str, list[float]]:
 
 def longest(text: str) -> float:
     """Letters of the longest word; Chinese may be broken between any two signs, and is after six."""
-    return max((min(_letters(word), 40 if word.isascii() else 12) for word in text.split()), default=0)
+    return max(
+        (min(_letters(word), 40 if word.isascii() else 12) for word in text.split()), default=0
+    )
 
 
 def _letters(text: str) -> int:
@@ -32,7 +34,9 @@ def _letters(text: str) -> int:
 
 def least(text: str, column: dict[str, Any]) -> float:
     """Width below which a cell would have to break a word or a number, in letters, with the space around it."""
-    return 3.0 + (_letters(text) if column["type"] != "text" or whole(text, column) else longest(text))
+    return 3.0 + (
+        _letters(text) if column["type"] != "text" or whole(text, column) else longest(text)
+    )
 
 
 def wanted(text: str, column: dict[str, Any]) -> float:
@@ -43,4 +47,6 @@ def wanted(text: str, column: dict[str, Any]) -> float:
 
 def whole(text: str, column: dict[str, Any]) -> bool:
     """Whether a text of one word has places to break at where no reader would: 31-60, C-0001, a Chinese name."""
-    return ("-" in text[1:] or column["name"] == "name") and " " not in text and _letters(text) <= 26
+    return (
+        ("-" in text[1:] or column["name"] == "name") and " " not in text and _letters(text) <= 26
+    )

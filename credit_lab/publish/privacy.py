@@ -22,7 +22,16 @@ import pandas as pd
 
 from credit_lab.ledger.sharing import current, mentioned
 
-_SINGLE = ("customer_id", "holder", "invoice_id", "document_id", "payment_id", "order_id", "contract_id", "group_id")
+_SINGLE = (
+    "customer_id",
+    "holder",
+    "invoice_id",
+    "document_id",
+    "payment_id",
+    "order_id",
+    "contract_id",
+    "group_id",
+)
 _COUNTS = ("customers", "customers_before")
 
 
@@ -31,7 +40,11 @@ def hidden(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     least = current().min_cell
     if least < 2 or frame.empty:
         return frame, ""
-    texts = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name].dtype) and name not in _SINGLE]
+    texts = [
+        name
+        for name in frame
+        if not pd.api.types.is_numeric_dtype(frame[name].dtype) and name not in _SINGLE
+    ]
     frame = frame.assign(**{name: frame[name].map(_unsaid) for name in texts})
     counts = [name for name in _COUNTS if name in frame]
     if not counts and any(name in frame for name in _SINGLE):
@@ -41,10 +54,14 @@ def hidden(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         small = (cells > 0) & (cells < least)
         if not small.any(axis=None):
             return frame, ""
-        return frame[["before"]].join(cells.astype("float64").mask(small)), f"cells below {least} customers are masked"
+        return frame[["before"]].join(
+            cells.astype("float64").mask(small)
+        ), f"cells below {least} customers are masked"
     if not counts:
         return frame, ""
-    masked = _small(frame[counts].apply(pd.to_numeric, errors="coerce").fillna(0.0).to_numpy(dtype=float), least)
+    masked = _small(
+        frame[counts].apply(pd.to_numeric, errors="coerce").fillna(0.0).to_numpy(dtype=float), least
+    )
     if not masked.any():
         return frame, ""
     numbers = [name for name in frame if pd.api.types.is_numeric_dtype(frame[name].dtype)]
@@ -79,7 +96,11 @@ def labels(values: Mapping[str, Any]) -> dict[str, str]:
     ----------
     values : of a run: parameters, folders; those that are neither URL nor absolute path are left alone
     """
-    found = {sys.prefix: "<python>", str(Path(__file__).parents[1]): "credit_lab", str(Path.home()): "~"}
+    found = {
+        sys.prefix: "<python>",
+        str(Path(__file__).parents[1]): "credit_lab",
+        str(Path.home()): "~",
+    }
     found |= {f"{Path.cwd()}{os.sep}": "", str(Path.cwd()): "."}
     for value in map(str, values.values()):
         if "://" in value:

@@ -96,28 +96,45 @@ def record(path: str | Path, run: Run, book: Ledger | None = None) -> int:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (run.command, run.report, run.started, run.seconds, run.as_of, name, *texts),
         ).lastrowid
-        figures = [(number, key, _number(value), unit) for key, (value, unit) in run.figures.items()]
+        figures = [
+            (number, key, _number(value), unit) for key, (value, unit) in run.figures.items()
+        ]
         base.executemany("INSERT INTO figures VALUES (?, ?, ?, ?)", figures)
         rows = run.forecasts[list(FORECASTS)].astype(object).itertuples(index=False, name=None)
         base.executemany(
             "INSERT INTO forecasts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(number, *(_plain(value) for value in row)) for row in rows],
         )
-        base.executemany("INSERT INTO documents VALUES (?, ?)", [(number, f"{one:016x}") for one in sample])
+        base.executemany(
+            "INSERT INTO documents VALUES (?, ?)", [(number, f"{one:016x}") for one in sample]
+        )
     return int(number or 0)
 
 
 def enter(
-    path: str | Path, command: str, folder: Path, run_json: Mapping[str, Any], book: Ledger | None, as_of: str
+    path: str | Path,
+    command: str,
+    folder: Path,
+    run_json: Mapping[str, Any],
+    book: Ledger | None,
+    as_of: str,
 ) -> int:
     """Record the run behind a report from what its run.json says; see `record`."""
     facts = {key: value for key, value in run_json.items() if key.endswith(("digest", "digests"))}
     rows = pd.DataFrame(run_json.get("forecasts") or [], columns=list(FORECASTS))
     made = Run(
-        command, folder.name, run_json["started"], run_json["seconds"], as_of, facts, run_json["parameters"],
-        run_json.get("versions", {}), run_json["verdicts"],
-        {name: (value, unit) for name, (value, unit) in run_json.get("figures", {}).items()}, rows,
-    )  # fmt: skip
+        command,
+        folder.name,
+        run_json["started"],
+        run_json["seconds"],
+        as_of,
+        facts,
+        run_json["parameters"],
+        run_json.get("versions", {}),
+        run_json["verdicts"],
+        {name: (value, unit) for name, (value, unit) in run_json.get("figures", {}).items()},
+        rows,
+    )
     return record(path, made, book)
 
 
@@ -144,7 +161,9 @@ def run(path: str | Path, number: int) -> Run:
     known = {one.number: one for one in runs(path)}
     if number not in known:
         last = f"the last one is {max(known)}" if known else "it holds no run"
-        raise ReportError(f"registry {path} has no run {number}; {last}; `credit-lab runs` lists them")
+        raise ReportError(
+            f"registry {path} has no run {number}; {last}; `credit-lab runs` lists them"
+        )
     return known[number]
 
 
@@ -180,7 +199,9 @@ def documents(book: Ledger, as_of: str = "") -> np.ndarray:
     if as_of:
         rows = rows[rows["issue_date"] <= pd.Timestamp(as_of)]
     plain = rows.assign(issue_date=(rows["issue_date"] - pd.Timestamp(0)).dt.days.astype("int64"))
-    plain = plain.astype({"invoice_id": object, "customer_id": object, "currency": object, "amount": "float64"})
+    plain = plain.astype(
+        {"invoice_id": object, "customer_id": object, "currency": object, "amount": "float64"}
+    )
     hashes = np.unique(pd.util.hash_pandas_object(plain, index=False).to_numpy(dtype=np.uint64))
     return hashes[:_SAMPLE] if as_of else hashes
 
@@ -198,7 +219,10 @@ def _own(base: sqlite3.Connection, known: np.ndarray) -> set[int]:
     samples: dict[int, list[int]] = {}
     for number, text in base.execute("SELECT run, hash FROM documents"):
         samples.setdefault(number, []).append(int(text, 16))
-    shares = {number: np.isin(np.array(hashes, dtype=np.uint64), known).mean() for number, hashes in samples.items()}
+    shares = {
+        number: np.isin(np.array(hashes, dtype=np.uint64), known).mean()
+        for number, hashes in samples.items()
+    }
     return {number for number, share in shares.items() if share >= _SAME}
 
 
@@ -222,14 +246,18 @@ def _opened(path: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
     except sqlite3.IntegrityError:  # a defect of ours, not of the file
         raise
     except sqlite3.OperationalError as error:
-        raise ReportError(f"registry {path} cannot be used: {error}; is another program holding it open?") from error
+        raise ReportError(
+            f"registry {path} cannot be used: {error}; is another program holding it open?"
+        ) from error
     except (sqlite3.DatabaseError, OSError) as error:
         raise ReportError(_away(path, f"is damaged or no registry ({error})")) from error
 
 
 def _sound(base: sqlite3.Connection, path: Path) -> None:
     """Refuse a damaged or foreign file; lay out a new one."""
-    owner, version = (base.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    owner, version = (
+        base.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+    )
     if not owner and not base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         for statement in _SCHEMA.split(";"):
             base.execute(statement)
@@ -239,7 +267,9 @@ def _sound(base: sqlite3.Connection, path: Path) -> None:
     if owner != _APPLICATION:
         raise ReportError(_away(path, "belongs to another program"))
     if version != _VERSION:
-        raise ReportError(_away(path, f"has version {version}, this credit_lab knows version {_VERSION}"))
+        raise ReportError(
+            _away(path, f"has version {version}, this credit_lab knows version {_VERSION}")
+        )
     said = base.execute("PRAGMA quick_check(1)").fetchone()[0]
     if said != "ok":
         raise ReportError(_away(path, f"is damaged ({said})"))
@@ -254,8 +284,15 @@ def _away(path: Path, what: str) -> str:
 
 def _run(row: sqlite3.Row, figures: Mapping[str, tuple[float | None, str]]) -> Run:
     names = ("facts", "parameters", "versions", "verdicts")
-    plain = {name: row[name] for name in ("command", "report", "started", "seconds", "as_of", "ledger")}
-    return Run(**plain, **{name: json.loads(row[name]) for name in names}, figures=figures, number=row["run"])
+    plain = {
+        name: row[name] for name in ("command", "report", "started", "seconds", "as_of", "ledger")
+    }
+    return Run(
+        **plain,
+        **{name: json.loads(row[name]) for name in names},
+        figures=figures,
+        number=row["run"],
+    )
 
 
 def _number(value: Any) -> float | None:
@@ -272,14 +309,18 @@ def compare(a: Run, b: Run) -> pd.DataFrame:
     """What differs between two runs: part (parameter, fact, version, verdict, figure), name, a, b, change."""
     rows: list[tuple[str, str, Any, Any, float]] = []
     for part, one, two in (
-        ("parameter", a.parameters, b.parameters), ("fact", a.facts, b.facts), ("version", a.versions, b.versions),
+        ("parameter", a.parameters, b.parameters),
+        ("fact", a.facts, b.facts),
+        ("version", a.versions, b.versions),
         ("verdict", a.verdicts, b.verdicts),
-    ):  # fmt: skip
+    ):
         rows += [(part, key, one.get(key), two.get(key), np.nan) for key in _keys(one, two)]
     olds, news = ({key: value for key, (value, _) in one.figures.items()} for one in (a, b))
     for key in _keys(olds, news):
         old, new = olds.get(key), news.get(key)
-        rows.append(("figure", key, old, new, new - old if old is not None and new is not None else np.nan))
+        rows.append(
+            ("figure", key, old, new, new - old if old is not None and new is not None else np.nan)
+        )
     table = pd.DataFrame(rows, columns=["part", "name", "a", "b", "change"], dtype=object)
     return table.assign(change=table["change"].astype("float64"))
 

@@ -75,10 +75,14 @@ def parameters_of(notebook: str | Path) -> dict[str, dict[str, str]]:
 
     path = Path(notebook)
     if not path.is_file():
-        raise ReportError(f"notebook {path} does not exist; `credit-lab notebooks` lists those there are")
+        raise ReportError(
+            f"notebook {path} does not exist; `credit-lab notebooks` lists those there are"
+        )
     found = papermill.inspect_notebook(str(path))
     if not found:
-        raise ReportError(f"notebook {path} has no cell tagged 'parameters'; tag its first code cell")
+        raise ReportError(
+            f"notebook {path} has no cell tagged 'parameters'; tag its first code cell"
+        )
     return {
         name: {"type": item["inferred_type_name"], "default": item["default"], "help": item["help"]}
         for name, item in found.items()
@@ -96,7 +100,9 @@ def known_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     known = parameters_of(notebook)
     for name in parameters:
         if name not in known:
-            raise ReportError(f"notebook {notebook.name} has no parameter {name!r}; {nearest(name, known)}")
+            raise ReportError(
+                f"notebook {notebook.name} has no parameter {name!r}; {nearest(name, known)}"
+            )
 
 
 def report(
@@ -143,7 +149,9 @@ def report(
             also(aside, record)
             same(before, states(parameters))
             swap(aside, target)
-            shutil.rmtree(_failed(target), ignore_errors=True)  # what an earlier failure left is answered now
+            shutil.rmtree(
+                _failed(target), ignore_errors=True
+            )  # what an earlier failure left is answered now
         except Stopped as error:
             kept = _keep_partial(aside / source.name, _failed(target))
             raise ReportError(f"{error}\n{kept}; an earlier report is untouched") from error
@@ -164,8 +172,13 @@ def without_passwords(parameters: Mapping[str, Any]) -> dict[str, Any]:
         try:
             str(value).encode()
         except UnicodeEncodeError:
-            raise ReportError(f"{name} {value!r}: a report cannot hold a name that is not UTF-8; rename it") from None
-    return {name: concealed(value) if isinstance(value, str) else value for name, value in parameters.items()}
+            raise ReportError(
+                f"{name} {value!r}: a report cannot hold a name that is not UTF-8; rename it"
+            ) from None
+    return {
+        name: concealed(value) if isinstance(value, str) else value
+        for name, value in parameters.items()
+    }
 
 
 def unfinished(target: Path) -> Path:
@@ -185,14 +198,18 @@ def alone(target: Path) -> Iterator[None]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f".{target.name}-lock").open("a") as lock:
         try:
-            with contextlib.suppress(ImportError):  # Windows has no fcntl: two runs at once are the user's care there
+            with contextlib.suppress(
+                ImportError
+            ):  # Windows has no fcntl: two runs at once are the user's care there
                 import fcntl
 
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if Path(lock.name).stat().st_ino != os.fstat(lock.fileno()).st_ino:
                 raise OSError("the other one has just ended and taken its lock away")
         except OSError as error:
-            raise ReportError(f"another run is working on {target}; wait for it, or choose another --out") from error
+            raise ReportError(
+                f"another run is working on {target}; wait for it, or choose another --out"
+            ) from error
         try:
             yield
         finally:
@@ -202,7 +219,11 @@ def alone(target: Path) -> Iterator[None]:
 def states(parameters: Mapping[str, Any]) -> dict[str, list[tuple[str, int, int]]]:
     """The files behind each parameter that names a file or a folder of files, as `sources.state` gives them."""
     texts = {name: value for name, value in parameters.items() if isinstance(value, str) and value}
-    return {f"{name} {value}": state(value) for name, value in texts.items() if name not in ("out", "registry")}
+    return {
+        f"{name} {value}": state(value)
+        for name, value in texts.items()
+        if name not in ("out", "registry")
+    }
 
 
 def same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -232,7 +253,10 @@ def _keep_partial(executed: Path, folder: Path) -> str:
         shutil.copy(executed, folder / executed.name)
         html = folder / f"{executed.stem}.html"
         html.write_text(page("failed run", [executed]), encoding="utf-8")
-    except (OSError, ValueError) as error:  # a full disk, or a kernel that died before it wrote anything
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # a full disk, or a kernel that died before it wrote anything
         return f"nothing of it could be kept ({error})"
     return f"what there is of it: {html}"
 
@@ -257,7 +281,9 @@ def step(
     """
     started, clock = time.time(), time.monotonic()
     executed = folder / source.name
-    private = privacy.labels({**parameters, "source": source.absolute(), "out": folder, "final": final.absolute()})
+    private = privacy.labels(
+        {**parameters, "source": source.absolute(), "out": folder, "final": final.absolute()}
+    )
     try:
         usual = time_left.last_cells(final, source.name) if progress else None
         made = _execute(source, executed, {**parameters, "out": str(folder)}, usual)
@@ -265,15 +291,26 @@ def step(
         if executed.exists():
             _settle(executed, {**private, str(folder): final.name})
     told = {**(facts or {}), **sharing.current().facts()}
-    record = _record(source, privacy.plain(dict(parameters), private), told, folder, started, time.monotonic() - clock)
+    record = _record(
+        source,
+        privacy.plain(dict(parameters), private),
+        told,
+        folder,
+        started,
+        time.monotonic() - clock,
+    )
     record["verdicts"] |= made.verdict()
     record["missing"] = made.record(private)
     record["records"] = [one.id for one in artefacts(executed) if one.id]
-    (folder / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "run.json").write_text(
+        json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     return record
 
 
-def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: list[float] | None) -> Sections:
+def _execute(
+    source: Path, executed: Path, parameters: dict[str, Any], usual: list[float] | None
+) -> Sections:
     """Run the cells; a bar says how long it will take where `usual` holds the seconds of an earlier run."""
     with _light_imports():
         import papermill
@@ -317,7 +354,9 @@ def _register_engine(usual: list[float] | None, name: str, made: Sections) -> No
 
     class Client(PapermillNotebookClient):
         def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
-            made.execute(self.nb.cells, cell_index, lambda: self._error(cell, cell_index, **options))
+            made.execute(
+                self.nb.cells, cell_index, lambda: self._error(cell, cell_index, **options)
+            )
 
         def _error(self, *cell: Any, **options: Any) -> CellExecutionError | None:
             try:
@@ -335,7 +374,10 @@ def _register_engine(usual: list[float] | None, name: str, made: Sections) -> No
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
             if usual is not None:
                 nb_man.pbar = time_left.Bar(usual, len(nb_man.nb.cells), name)
-            wanted = {key: options[key] for key in ("extra_arguments", "kernel_manager_class", "shutdown_kernel")}
+            wanted = {
+                key: options[key]
+                for key in ("extra_arguments", "kernel_manager_class", "shutdown_kernel")
+            }
             return Client(nb_man, kernel_name=kernel_name, startup_timeout=60, **wanted).execute()
 
     papermill_engines.register("credit_lab", Engine)
@@ -366,7 +408,12 @@ def _settle(notebook: Path, private: Mapping[str, str]) -> None:
 
 
 def _record(
-    source: Path, parameters: Mapping[str, Any], facts: Mapping[str, Any], aside: Path, started: float, seconds: float
+    source: Path,
+    parameters: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    aside: Path,
+    started: float,
+    seconds: float,
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"verdicts": {}, "figures": {}, "forecasts": []}
     for name in _LEFT:

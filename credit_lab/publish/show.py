@@ -40,7 +40,13 @@ _CONTROL = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10, 13)
 # Columns whose unit stands in the column `unit` of the same row.
 _BY_ROW = ("value", "previous", "change", "a", "b", "difference")
 # Columns whose name says their unit in every table; `value` without a column `unit` mixes days, shares and money.
-_BY_NAME = {"p_value": "chance", "jeffreys": "chance", "pd_12m": "share", "max_dpd": "count", "value": "mixed"}
+_BY_NAME = {
+    "p_value": "chance",
+    "jeffreys": "chance",
+    "pd_12m": "share",
+    "max_dpd": "count",
+    "value": "mixed",
+}
 # Columns that are no money in a table of amounts.
 _NUMBERS = {
     "ages",
@@ -72,7 +78,11 @@ class Shown:
         return self.data
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {"text/html": self.data, "text/plain": f"<{self.record['kind']}>", RECORD: self.record}
+        return {
+            "text/html": self.data,
+            "text/plain": f"<{self.record['kind']}>",
+            RECORD: self.record,
+        }
 
 
 def _escaped(text: str, quote: bool = False) -> str:
@@ -107,7 +117,9 @@ def cell(value: Any, unit: str = "") -> str:
             return f"{value:,.0f}"
         if unit in ("days", "%", "times a year", "index"):
             return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
-        return f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"  # a float holds no more digits
+        return (
+            f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"
+        )  # a float holds no more digits
     return str(value)
 
 
@@ -156,17 +168,37 @@ def table(
     """
     frame, left_out = privacy.hidden(frame)
     shown = frame.head(rows) if rows is not None else frame
-    units = {**_BY_NAME, **dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days"), **dict.fromkeys(fine, "fine")}
+    units = {
+        **_BY_NAME,
+        **dict.fromkeys(shares, "share"),
+        **dict.fromkeys(days, "days"),
+        **dict.fromkeys(fine, "fine"),
+    }
     if "unit" in frame:
         units |= dict.fromkeys(_BY_ROW, "by row")
     columns = [
-        {"name": str(name), "title": _title(name), "type": (kind := _type(frame[name])),
-         "unit": units.get(str(name)) or _unit(str(name), kind, currency)}
+        {
+            "name": str(name),
+            "title": _title(name),
+            "type": (kind := _type(frame[name])),
+            "unit": units.get(str(name)) or _unit(str(name), kind, currency),
+        }
         for name in shown
-    ]  # fmt: skip
-    raw = [[summary.plain(value) for value in record] for record in shown.itertuples(index=False, name=None)]
-    caption = sharing.named(language.captioned(caption, "" if currency in caption else currency, left_out))
-    record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
+    ]
+    raw = [
+        [summary.plain(value) for value in record]
+        for record in shown.itertuples(index=False, name=None)
+    ]
+    caption = sharing.named(
+        language.captioned(caption, "" if currency in caption else currency, left_out)
+    )
+    record = {
+        "kind": "table",
+        "caption": caption,
+        "columns": columns,
+        "rows": raw,
+        "total_rows": len(frame),
+    }
     record = _named(record, id) | {"names": sharing.names_of(frame)}
     if frame.empty:
         return Shown(nothing([caption]), record)
@@ -197,7 +229,10 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     shown, columns = shown.iloc[:, at], [record["columns"][one] for one in at]
     unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
     names = [one["name"] for one in columns]
-    head = "".join(f"<th{_align(one, one['title'])} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
+    head = "".join(
+        f"<th{_align(one, one['title'])} scope='col'>{_escaped(one['title'])}</th>"
+        for one in columns
+    )
     body, least = [], [3.0 + 1.1 * paper.longest(one["title"]) for one in columns]
     wanted = list(least)
     for values in shown.itertuples(index=False, name=None):
@@ -208,8 +243,14 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
             else cell(value, own if one["unit"] == "by row" else one["unit"])
             for one, value in zip(columns, values, strict=True)
         ]
-        least = [max(width, paper.least(text, one)) for width, text, one in zip(least, texts, columns, strict=True)]
-        wanted = [max(width, paper.wanted(text, one)) for width, text, one in zip(wanted, texts, columns, strict=True)]
+        least = [
+            max(width, paper.least(text, one))
+            for width, text, one in zip(least, texts, columns, strict=True)
+        ]
+        wanted = [
+            max(width, paper.wanted(text, one))
+            for width, text, one in zip(wanted, texts, columns, strict=True)
+        ]
         cells = [
             f"<td{_align(one, text)}>{_small(text, value)}</td>"
             for one, text, value in zip(columns, texts, values, strict=True)
@@ -219,7 +260,9 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     caption = record["caption"] + (say(f" (first {count:,} of {total:,})") if count < total else "")
     size, widths = paper.widths(least, wanted)
     size = ("short " if count <= 12 else "") + size
-    columns_html = "".join(f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths)
+    columns_html = "".join(
+        f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths
+    )
     return (
         f"<div class='table {size.strip()}' tabindex='0' role='group' aria-label='{_escaped(caption, quote=True)}'>"
         f"<table style='--full:{min(100, sum(widths)):.0f}%'><caption>{_escaped(caption)}</caption>"
@@ -248,7 +291,11 @@ def _type(column: pd.Series) -> str:
 
 
 def _align(column: dict[str, Any], text: str) -> str:
-    kinds = [kind] if (kind := {"date": "date", "integer": "number", "number": "number"}.get(column["type"])) else []
+    kinds = (
+        [kind]
+        if (kind := {"date": "date", "integer": "number", "number": "number"}.get(column["type"]))
+        else []
+    )
     if kinds != ["date"] and paper.whole(text, column):
         kinds.append("word")
     return f" class='{' '.join(kinds)}'" if kinds else ""
@@ -274,7 +321,9 @@ def figure(drawing: "Figure", alt: str, *, id: str = "") -> Shown:
     canvas.translate(drawing, _shown)
     alt = _shown(alt)
     svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
-    titles = [text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())]
+    titles = [
+        text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())
+    ]
     width, height = drawing.get_size_inches()
     record = {
         "kind": "figure",
@@ -288,7 +337,10 @@ def figure(drawing: "Figure", alt: str, *, id: str = "") -> Shown:
         "png": base64.b64encode(png).decode(),
     }
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-    return Shown(f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>", _named(record, id))
+    return Shown(
+        f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>",
+        _named(record, id),
+    )
 
 
 def _told(text: str) -> str:
@@ -318,12 +370,18 @@ def heading(
     source, as_of, currency : what the report is made of, its last day and its money; of every record that follows
     """
     title, line = _told(title), _told(line)
-    about = {"source": source, "as_of": f"{as_of:%Y-%m-%d}" if as_of is not None else "", "currency": currency}
+    about = {
+        "source": source,
+        "as_of": f"{as_of:%Y-%m-%d}" if as_of is not None else "",
+        "currency": currency,
+    }
     record = _named({"kind": "heading", "title": title, "line": line, "about": about}, id)
     return Shown(f"<h1>{_escaped(title)}</h1><p class='subtitle'>{_escaped(line)}</p>", record)
 
 
-def sentences(lines: Sequence[str] | Mapping[str, str], *, id: str = "", notes: Sequence[str] = ()) -> Shown:
+def sentences(
+    lines: Sequence[str] | Mapping[str, str], *, id: str = "", notes: Sequence[str] = ()
+) -> Shown:
     """Sentences as a list; nothing at all says so.
 
     Parameters
@@ -344,7 +402,9 @@ def sentences(lines: Sequence[str] | Mapping[str, str], *, id: str = "", notes: 
 def note(text: str, *, id: str = "") -> Shown:
     """A boxed note, known by its id."""
     text = _told(text)
-    return Shown(f"<p class='note'>{_escaped(text)}</p>", _named({"kind": "note", "text": text}, id))
+    return Shown(
+        f"<p class='note'>{_escaped(text)}</p>", _named({"kind": "note", "text": text}, id)
+    )
 
 
 def lights(verdicts: dict[str, str], *, id: str = "") -> Shown:

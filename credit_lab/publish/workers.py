@@ -65,7 +65,9 @@ def execute(jobs: Sequence[Job], workers: int = 2) -> Iterator[Done]:
                 worker, job = busy.pop(key.data.pid)
                 line = worker.stdout.readline()  # type: ignore[union-attr]
                 if not line:
-                    raise ReportError(f"the worker of notebook {job.notebook} died; run again with --resume")
+                    raise ReportError(
+                        f"the worker of notebook {job.notebook} died; run again with --resume"
+                    )
                 yield Done(job, **json.loads(line))
                 if waiting:
                     busy[worker.pid] = worker, _give(worker, waiting.pop())
@@ -75,7 +77,9 @@ def execute(jobs: Sequence[Job], workers: int = 2) -> Iterator[Done]:
 def _worker() -> Iterator[subprocess.Popen[str]]:
     start = f"{END_WITH_PARENT}; from credit_lab.publish.workers import main; main()"  # before the slow imports
     command = [sys.executable, "-c", start]
-    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    worker = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     try:
         yield worker
     finally:
@@ -93,7 +97,9 @@ def _give(worker: subprocess.Popen[str], job: Job) -> Job:
 
 def main() -> None:
     """A worker: jobs from standard input, answers to standard output; leaves when the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the parent decides
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else prints must not disturb the answers
     jobs: queue.Queue[str] = queue.Queue()
@@ -102,7 +108,13 @@ def main() -> None:
         job = Job(**json.loads(jobs.get()))
         error, message = "", ""
         try:
-            step(Path(job.notebook), job.parameters, Path(job.folder), Path(job.final), facts=job.facts)
+            step(
+                Path(job.notebook),
+                job.parameters,
+                Path(job.folder),
+                Path(job.final),
+                facts=job.facts,
+            )
         except Stopped as stopped:
             error, message = stopped.name, stopped.value
         except Exception as failure:  # one failed notebook must not lose the others

@@ -63,23 +63,34 @@ def monitor(
         Fewer than two rows on one side, unknown grade columns.
     """
     if min(len(before), len(after)) < 2:
-        raise CreditLabError(f"{len(before)} rows before and {len(after)} after: both sides need rows to compare")
+        raise CreditLabError(
+            f"{len(before)} rows before and {len(after)} after: both sides need rows to compare"
+        )
     old, new = rows.X.iloc[before].reset_index(drop=True), rows.X.iloc[after].reset_index(drop=True)
     y = rows.y.iloc[after].reset_index(drop=True)
     score, bands = stability.score_shift(card, old, new)
     risk = card.probability(rows.X)
-    periods = rows.when.dt.to_period("Q").astype(str) if rows.when is not None else np.where(
-        np.isin(np.arange(len(rows.y)), after), "after", "before"
-    )  # fmt: skip
+    periods = (
+        rows.when.dt.to_period("Q").astype(str)
+        if rows.when is not None
+        else np.where(np.isin(np.arange(len(rows.y)), after), "after", "before")
+    )
     over_time, drift = stability.performance_over_time(rows.y, risk, periods)
     swap = pd.DataFrame()
     if 0 < y.sum() < len(y):
         again = fit(new, y, features=card.names, signs="keep", penalty=1.0)
-        swap = stability.swap_set(card.probability(new), again.probability(new), approve=approve, target=y)
+        swap = stability.swap_set(
+            card.probability(new), again.probability(new), approve=approve, target=y
+        )
     return Monitoring(
-        score.to_frame().T, bands, stability.feature_shift(card, old, new), over_time, drift, swap,
+        score.to_frame().T,
+        bands,
+        stability.feature_shift(card, old, new),
+        over_time,
+        drift,
+        swap,
         _overrides(rows, grades, order),
-    )  # fmt: skip
+    )
 
 
 def _overrides(rows: Modelling, grades: tuple[str, str], order: list[str] | None) -> pd.DataFrame:
@@ -87,7 +98,9 @@ def _overrides(rows: Modelling, grades: tuple[str, str], order: list[str] | None
         return pd.DataFrame()
     for name in grades:
         if name not in rows.extra:
-            raise CreditLabError(f"column {name!r} of grades is not among those left out: {', '.join(rows.extra)}")
+            raise CreditLabError(
+                f"column {name!r} of grades is not among those left out: {', '.join(rows.extra)}"
+            )
     given, final = (rows.extra[name] for name in grades)
     return stability.overrides(given, final, order or sorted({*given, *final} - {""}), rows.y)
 
@@ -115,13 +128,21 @@ def portfolio(card: str, ledger: Ledger, period: str) -> Portfolio:
     if not card:
         empty = pd.DataFrame()
         return Portfolio(
-            empty, empty, empty, "No scorecard was given (parameter card); the command credit-lab score fit makes one."
+            empty,
+            empty,
+            empty,
+            "No scorecard was given (parameter card); the command credit-lab score fit makes one.",
         )
     model, window = Scorecard.load(Path(card)), parse_period(period)
     months = history.build(ledger, window.end)
-    sides = [months[months["month"] == day].reset_index(drop=True) for day in (window.previous().end, window.end)]
+    sides = [
+        months[months["month"] == day].reset_index(drop=True)
+        for day in (window.previous().end, window.end)
+    ]
     if min(map(len, sides)) == 0:
-        raise CreditLabError(f"{ledger.source}: no month end at {window.previous().end.date()} to compare with")
+        raise CreditLabError(
+            f"{ledger.source}: no month end at {window.previous().end.date()} to compare with"
+        )
     signals = [features.signals(side) for side in sides]
     scale = MASTER_SCALE
     risk = [model.probability(side) for side in signals]
@@ -130,17 +151,27 @@ def portfolio(card: str, ledger: Ledger, period: str) -> Portfolio:
         for p, side in zip(risk, sides, strict=True)
     )
     exposure = sides[1]["exposure"].clip(lower=0)
-    frame = pd.DataFrame({"grade": now.to_numpy(), "exposure": exposure, "pd": risk[1], "loss": risk[1] * exposure})
+    frame = pd.DataFrame(
+        {"grade": now.to_numpy(), "exposure": exposure, "pd": risk[1], "loss": risk[1] * exposure}
+    )
     grades = frame.groupby("grade").agg(
-        customers=("pd", "size"), exposure=("exposure", "sum"), pd=("pd", "mean"), expected_default=("loss", "sum")
+        customers=("pd", "size"),
+        exposure=("exposure", "sum"),
+        pd=("pd", "mean"),
+        expected_default=("loss", "sum"),
     )
     grades = grades.reindex([grade for grade in scale if grade in set(now) | set(then)])
-    grades.insert(1, "customers_before", then.value_counts().reindex(grades.index).fillna(0).astype(int))
+    grades.insert(
+        1, "customers_before", then.value_counts().reindex(grades.index).fillna(0).astype(int)
+    )
     grades["customers"] = grades["customers"].fillna(0).astype(int)
     both = pd.concat([then.rename("before"), now.rename("now")], axis=1, join="inner")
-    migration = pd.crosstab(both["before"], both["now"]).reindex(index=grades.index, columns=grades.index, fill_value=0)
+    migration = pd.crosstab(both["before"], both["now"]).reindex(
+        index=grades.index, columns=grades.index, fill_value=0
+    )
     shift = stability.psi(
-        then.value_counts().reindex(scale, fill_value=0), now.value_counts().reindex(scale, fill_value=0)
+        then.value_counts().reindex(scale, fill_value=0),
+        now.value_counts().reindex(scale, fill_value=0),
     )
     moved = int((both["before"] != both["now"]).sum())
     line = (
@@ -172,7 +203,9 @@ def findings(seen: Monitoring) -> list[str]:
         )
     if seen.drift["degrees"] > 0:
         changed = "did" if seen.drift["p_value"] < 0.05 else "did not"
-        found.append(f"The AUC {changed} change between periods beyond chance (p = {seen.drift['p_value']:.2f}).")
+        found.append(
+            f"The AUC {changed} change between periods beyond chance (p = {seen.drift['p_value']:.2f})."
+        )
     sides = seen.swap.set_index("set") if len(seen.swap) else None
     if sides is not None and sides.loc["in", "rows"] > 0:
         found.append(

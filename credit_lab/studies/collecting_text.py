@@ -45,7 +45,9 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
         f"{len(seen.now)} alerts began this month, on {seen.now['customer_id'].nunique()} customers; {stop} say stop."
     ]
     if whole["defaults"] > 0:
-        lead = f", half of them {whole['lead_median_days']:.0f} days before" if whole["warned"] else ""
+        lead = (
+            f", half of them {whole['lead_median_days']:.0f} days before" if whole["warned"] else ""
+        )
         right = (
             f"{whole['precision']:.0%} of {whole['alerts']:.0f} alerts were followed by a default "
             f"({whole['base_rate']:.0%} of customer-months by lot)"
@@ -71,7 +73,10 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
     else:
         found.append("No order in the last twelve months: the hold rules could not be tried.")
     found += contracts.not_checked(seen.findings)
-    return [*found, *(f"Not watched: {row.signal} ({row.reason})." for row in seen.absent.itertuples())]
+    return [
+        *found,
+        *(f"Not watched: {row.signal} ({row.reason})." for row in seen.absent.itertuples()),
+    ]
 
 
 _LADDER_RESTS_ON = {
@@ -123,9 +128,15 @@ def section(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timesta
         lines.append(f"{amount} of cash are expected within {len(weekly)} weeks.")
     except CreditLabError as error:
         lines.append(f"No cash forecast: {error}.")
-    lines += [f"No table {name}: {what}." for name, what in _LADDER_RESTS_ON.items() if not ledger.has(name)]
+    lines += [
+        f"No table {name}: {what}."
+        for name, what in _LADDER_RESTS_ON.items()
+        if not ledger.has(name)
+    ]
     found = contracts.check(ledger, start, end, rules=contracts.Rules.of(policy))
     lines += contracts.not_checked(found)
     found = found[found["check"] != "not_checked"]
-    counted = found.groupby("check", as_index=False).agg(findings=("check", "size"), amount=("amount", "sum"))
+    counted = found.groupby("check", as_index=False).agg(
+        findings=("check", "size"), amount=("amount", "sum")
+    )
     return Section(letters, waiting, weekly, counted, tuple(lines))

@@ -29,7 +29,9 @@ def identified(model: str) -> governance.Identity:
             return governance.of_policy(policies.load(model))
         case ".json":
             return governance.of_scorecard(Scorecard.load(Path(model)))
-    raise ReportError(f"model {model!r}: give a policy (.toml), a scorecard (card.json) or {PAYMENT_TIME}")
+    raise ReportError(
+        f"model {model!r}: give a policy (.toml), a scorecard (card.json) or {PAYMENT_TIME}"
+    )
 
 
 def used(policy: Policy, card: str = "") -> list[governance.Identity]:
@@ -41,7 +43,10 @@ def used(policy: Policy, card: str = "") -> list[governance.Identity]:
 def facts(models: str, policy: Policy, card: str = "") -> dict[str, object]:
     """For run.json: digests of the models used, and of the last line of the register as it was."""
     head = governance.Register.read(models or governance.DEFAULT).head
-    return {"model_digests": [one.digest for one in used(policy, card)], **({"register_digest": head} if head else {})}
+    return {
+        "model_digests": [one.digest for one in used(policy, card)],
+        **({"register_digest": head} if head else {}),
+    }
 
 
 def verdicts(models: str, policy: Policy, card: str = "") -> dict[str, str]:

@@ -20,7 +20,10 @@ class Record:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by the names they are saved under; an index with a name becomes a column."""
-        found = {name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
+        found = {
+            name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)
+        }
         return {
-            f"{self._prefix}{name}": table.reset_index() if table.index.name else table for name, table in found.items()
+            f"{self._prefix}{name}": table.reset_index() if table.index.name else table
+            for name, table in found.items()
         }

@@ -70,7 +70,9 @@ class Review(Record):
     def figures(self) -> dict[str, tuple[float | None, str]]:
         """Key figures by formula id, with their unit; None where one cannot be computed."""
         rows = self.kpis[["formula_id", "value", "unit"]].itertuples(index=False, name=None)
-        return {name: (float(value) if pd.notna(value) else None, unit) for name, value, unit in rows}
+        return {
+            name: (float(value) if pd.notna(value) else None, unit) for name, value, unit in rows
+        }
 
 
 def review(ledger: Ledger, policy: Policy, period: str) -> Review:
@@ -124,7 +126,9 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         industries=kpi.by_group(ledger, balances, "industry"),
         regions=kpi.by_group(ledger, balances, "region"),
         overdue=kpi.overdue_items(items),
-        changes=kpi.changes(kpi.by_customer(ledger, old), balances) if len(earlier) else pd.DataFrame(),
+        changes=kpi.changes(kpi.by_customer(ledger, old), balances)
+        if len(earlier)
+        else pd.DataFrame(),
         alerts=alerts(latest, policy),
         proposals=_proposals(latest, policy),
         flows=flows.tail(25).reset_index(drop=True),
@@ -164,7 +168,9 @@ def require_period(ledger: Ledger, period: str) -> None:
     days = ledger.invoices["issue_date"]
     if not days.between(window.start, window.end).any():
         held = f"{days.min().date()} to {days.max().date()}" if len(days) else "no invoices at all"
-        raise PeriodError(f"{window.label}: no invoice was issued in it; {ledger.source} holds {held}")
+        raise PeriodError(
+            f"{window.label}: no invoice was issued in it; {ledger.source} holds {held}"
+        )
 
 
 def _control(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -173,7 +179,9 @@ def _control(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     return control[control["as_of"] <= as_of].tail(13) if len(control) else control
 
 
-def _identity(ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, buckets: aging.Buckets) -> pd.DataFrame:
+def _identity(
+    ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, buckets: aging.Buckets
+) -> pd.DataFrame:
     """Buckets + unapplied cash + credit notes against the balance from the documents; the difference must be 0.00.
 
     Added and compared in minor units: sums of floats would differ by their rounding.
@@ -200,14 +208,18 @@ def alerts(latest: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     parts = []
     for rule in (one for one in policy.monitoring.alerts if one.known):
         if rule.indicator not in latest:
-            raise PeriodError(f"policy {policy.meta.id}: no indicator {rule.indicator!r} in the history table")
+            raise PeriodError(
+                f"policy {policy.meta.id}: no indicator {rule.indicator!r} in the history table"
+            )
         value = latest[rule.indicator]
         hit = latest[value > rule.above if rule.above is not None else value < rule.below]
         parts.append(
             pd.DataFrame(
                 {
                     "indicator": rule.indicator,
-                    "threshold": f"> {rule.above:g}" if rule.above is not None else f"< {rule.below:g}",
+                    "threshold": f"> {rule.above:g}"
+                    if rule.above is not None
+                    else f"< {rule.below:g}",
                     "severity": rule.severity,
                     "action": rule.action,
                     "customer_id": hit["customer_id"],
@@ -218,5 +230,7 @@ def alerts(latest: pd.DataFrame, policy: Policy) -> pd.DataFrame:
         )
     whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     rank = whole["severity"].map({"stop": 0, "act": 1, "watch": 2})
-    ordered = whole.assign(rank=rank).sort_values(["rank", "exposure", "customer_id"], ascending=[True, False, True])
+    ordered = whole.assign(rank=rank).sort_values(
+        ["rank", "exposure", "customer_id"], ascending=[True, False, True]
+    )
     return ordered.drop(columns="rank").reset_index(drop=True)

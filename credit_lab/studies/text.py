@@ -45,9 +45,12 @@ def headline(review: Review) -> dict[str, str]:
     late, ending = values.loc["overdue_ratio", "value"], values.loc["dso.period_end", "value"]
     owed = money_text(total, review.currency)
     countback = moved(
-        "DSO by countback", values.loc["dso.countback"], "days", worse_is_up=True,
+        "DSO by countback",
+        values.loc["dso.countback"],
+        "days",
+        worse_is_up=True,
         why=why.get("dso.countback", ""),
-    )  # fmt: skip
+    )
     if np.isfinite(ending):
         countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
     sentences = {
@@ -57,12 +60,24 @@ def headline(review: Review) -> dict[str, str]:
         else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; no invoice was "
         "open.",
         "dso": countback,
-        "delay": moved("Average days delinquent", values.loc["add"], "days", worse_is_up=True, why=why.get("add", "")),
+        "delay": moved(
+            "Average days delinquent",
+            values.loc["add"],
+            "days",
+            worse_is_up=True,
+            why=why.get("add", ""),
+        ),
         "concentration": _concentrated(review),
     }
     unwatched = [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
-    lacking = {"unwatched": unwatched, "unmeasured": unmeasured(review), "money": money_note(review.policy)}
-    numbered = {f"{key}_{at}": line for key, lines in lacking.items() for at, line in enumerate(lines)}
+    lacking = {
+        "unwatched": unwatched,
+        "unmeasured": unmeasured(review),
+        "money": money_note(review.policy),
+    }
+    numbered = {
+        f"{key}_{at}": line for key, lines in lacking.items() for at, line in enumerate(lines)
+    }
     return sentences | numbered
 
 
@@ -88,7 +103,9 @@ def unmeasured(review: Review) -> list[str]:
     return [f"Not measured ({', '.join(names)}): {reason}." for reason, names in by_reason.items()]
 
 
-def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5, why: str = "") -> str:
+def moved(
+    name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5, why: str = ""
+) -> str:
     """One figure against the period before; movements within `noise` are called unchanged, one without a value is
     said to be not measured and `why`.
 
@@ -112,7 +129,9 @@ def quality(review: Review) -> str:
     """What became of the rows that were read, and whether the balance ties to the control account."""
     difference = money.text(_apart(review), review.currency)
     tied = f"Buckets, unapplied cash and credit notes differ from the documents by {difference} {review.currency}."
-    return " ".join([data_quality.rows_line(review.accounting), tied, data_quality.control_line(review.control)])
+    return " ".join(
+        [data_quality.rows_line(review.accounting), tied, data_quality.control_line(review.control)]
+    )
 
 
 def _apart(review: Review) -> float:
@@ -156,19 +175,26 @@ def replay_headline(run: ChampionChallenger) -> list[str]:
     """What the challenger would have changed, in three sentences, without more certainty than a replay has."""
     values = run.comparison.set_index("metric")
     sales, open_, lost = (
-        values.loc[name] for name in ("sales allowed", "receivables turnover", "refused and later written off")
+        values.loc[name]
+        for name in ("sales allowed", "receivables turnover", "refused and later written off")
     )
     more = values.loc["share of sales refused"]
     if not np.isfinite(more[["a", "b"]].astype(float)).all():
         return ["Nothing was sold in the months compared, so the policies cannot be told apart."]
     differ = float(ratio(sales["difference"], sales["a"]))
     refused = f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} {more['b']:.1%}"
-    text = [f"{refused}; sales allowed differ by {differ:+.1%}." if np.isfinite(differ) else f"{refused}."]
+    text = [
+        f"{refused}; sales allowed differ by {differ:+.1%}."
+        if np.isfinite(differ)
+        else f"{refused}."
+    ]
     change = float(ratio(open_["difference"], open_["a"]))
     if not np.isfinite(change):
         text.append("Receivables turnover cannot be compared: one policy left no balances.")
     elif abs(change) < 0.01:
-        text.append(f"Receivables turnover is the same within 1 % ({open_['a']:.2f} against {open_['b']:.2f} a year).")
+        text.append(
+            f"Receivables turnover is the same within 1 % ({open_['a']:.2f} against {open_['b']:.2f} a year)."
+        )
     else:
         verb = "rises" if change > 0 else "falls"
         text.append(
@@ -190,7 +216,10 @@ def replay_headline(run: ChampionChallenger) -> list[str]:
             f"books, at {abs(cost):,.0f} of sales given up for each unit of loss avoided.",
         ]
     if lost["difference"] < 0:
-        return [*text, f"{run.b.policy} would have let {-lost['difference']:,.0f} more of later losses through."]
+        return [
+            *text,
+            f"{run.b.policy} would have let {-lost['difference']:,.0f} more of later losses through.",
+        ]
     return [*text, "Both policies would have met the same losses."]
 
 
@@ -198,9 +227,17 @@ def replay_verdicts(run: ChampionChallenger) -> dict[str, str]:
     """Main figures of a backtest for run.json."""
     values = run.comparison.set_index("metric")
     forms = {"money": "{:,.0f}", "share": "{:.1%}", "times a year": "{:.2f} times a year"}
-    chosen = ("sales allowed", "share of sales refused", "receivables turnover", "refused and later written off")
+    chosen = (
+        "sales allowed",
+        "share of sales refused",
+        "receivables turnover",
+        "refused and later written off",
+    )
     return {
-        name: ", ".join(f"{side} {forms[values.loc[name, 'unit']].format(values.loc[name, side])}" for side in "ab")
+        name: ", ".join(
+            f"{side} {forms[values.loc[name, 'unit']].format(values.loc[name, side])}"
+            for side in "ab"
+        )
         for name in chosen
     }
 
