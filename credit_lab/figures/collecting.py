@@ -88,7 +88,8 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
         "precision"
     )
     best = (
-        f"Most precise rule with 20 alerts: {many['rule'].iloc[-1]} ({many['precision'].iloc[-1]:.0%} came true)"
+        f"Most precise rule with 20 alerts: {many['rule'].iloc[-1]} "
+        f"({many['precision'].iloc[-1]:.0%} came true)"
         if len(many)
         else "Few alerts yet"
     )

@@ -112,5 +112,6 @@ def industry_chart(index: pd.DataFrame, *, source: str) -> "Figure":
     legend(axes)
     return note(
         figure,
-        f"{source}; mean of overdue, delay and loss against the portfolio, shrunk to 1 where customers are few",
+        f"{source}; mean of overdue, delay and loss against the portfolio, shrunk to 1 where "
+        "customers are few",
     )

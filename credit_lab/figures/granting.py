@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @canvas.style()
 def methods_chart(limits: pd.DataFrame, *, currency: str, source: str) -> "Figure":
-    """Spread of the limits each method gives (10 to 90 %, median), and how many customers it answers."""
+    """Spread of the limits each method gives (10 to 90 %, median), and how many customers it
+    answers.
+    """
     known = limits[limits["limit"].notna()]
     by = known.groupby("method")["limit"]
     spread = pd.DataFrame({level: by.quantile(level) for level in (0.1, 0.5, 0.9)}).sort_values(0.5)
@@ -48,11 +50,13 @@ def methods_chart(limits: pd.DataFrame, *, currency: str, source: str) -> "Figur
         axes,
         f"Methods differ by a factor of {most / least:,.0f} in the median"
         if least > 0
-        else f"The median customer gets nothing by one method, {most / scale:,.0f} thousand {currency} by another",
+        else f"The median customer gets nothing by one method, {most / scale:,.0f} thousand "
+        f"{currency} by another",
     )
     return canvas.note(
         figure,
-        f"In brackets: share of customers a method can answer; {source}; n = {limits['customer_id'].nunique():,}",
+        f"In brackets: share of customers a method can answer; {source}; n = "
+        f"{limits['customer_id'].nunique():,}",
     )
 
 
@@ -77,7 +81,8 @@ def workload_chart(workload: pd.DataFrame, *, source: str) -> "Figure":
     canvas.legend(axes)
     return canvas.note(
         figure,
-        f"Changes of limits in this review; {source}; n = {int(wide.to_numpy().sum()):,} signatures",
+        f"Changes of limits in this review; {source}; n = {int(wide.to_numpy().sum()):,} "
+        "signatures",
     )
 
 

@@ -73,7 +73,8 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     if len(kpis) == 13 and np.isfinite(last - first):
         canvas.title(
             axes,
-            f"DSO {'rose' if last > first else 'fell'} by {abs(last - first):.1f} days within a year",
+            f"DSO {'rose' if last > first else 'fell'} by {abs(last - first):.1f} days within a "
+            "year",
         )
     elif not np.isfinite(last):
         canvas.title(axes, "DSO at the end is not measured: no net sales in these months")
@@ -115,7 +116,8 @@ def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure
     change = amounts[-1] - amounts[0]
     canvas.title(
         axes,
-        f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved them",
+        f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved "
+        "them",
     )
     names = ["opening", "terms", "delinquency", "sales\nvolume", "joint\neffect", "ending"]
     axes.set_xticks(range(len(amounts)), names)
@@ -149,7 +151,8 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(
         figure,
-        f"Exposure: invoices less credit notes and unapplied cash; {source}; n = {len(balances):,} customers",
+        f"Exposure: invoices less credit notes and unapplied cash; {source}; n = {len(balances):,} "
+        "customers",
     )
 
 
@@ -157,7 +160,7 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
 def replay_chart(
     a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, currency: str, source: str
 ) -> "Figure":
-    """Two replays month by month: sales allowed, share refused, overdue; marked months are shaded."""
+    """Two replays month by month: sales allowed, share refused, overdue; marked months shaded."""
     figure, panels = canvas.blank(width=9.2, height=3.8, panels=3)
     scale, unit = canvas.scale(a["sales"], currency)
     shown: list[tuple[str, Any]] = [
@@ -241,7 +244,9 @@ def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
 
 @canvas.style()
 def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str) -> "Figure":
-    """Invoice months by age: share still open, and share written off; recent years in stronger colour."""
+    """Invoice months by age: share still open, and share written off; recent years in stronger
+    colour.
+    """
     if uncollected.empty:
         return canvas.nothing("Invoice months")
     figure, panels = canvas.blank(width=9.2, height=4.0, panels=2)
@@ -273,7 +278,8 @@ def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str)
     known = np.isfinite(open_) and np.isfinite(gone)
     canvas.finding(
         figure,
-        f"{open_:.1f} % of a month's sales is still open after six months, {gone:.1f} % is written off within twelve"
+        f"{open_:.1f} % of a month's sales is still open after six months, {gone:.1f} % is written "
+        "off within twelve"
         if known
         else "Too young to say what becomes of a month's sales",
     )
@@ -285,7 +291,9 @@ def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str)
 
 @canvas.style()
 def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
-    """Per claim the metric by month, and the changes the firm shows without any policy against the claimed band."""
+    """Per claim the metric by month, and the changes the firm shows without any policy against the
+    claimed band.
+    """
     figure, grid = canvas.blank(
         width=9.2, height=2.7 * len(tested) + 0.6, panels=2, rows=len(tested)
     )

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @canvas.style()
 def bins_chart(features: list[FeatureBins], *, source: str) -> "Figure":
-    """Event rate (dots with 95 % intervals) and share of rows (bars) by bin, for up to six features."""
+    """Event rate (dots with 95 % intervals) and share of rows (bars) by bin, for up to six
+    features.
+    """
     from scipy import stats
 
     shown = features[:6]
@@ -80,7 +82,8 @@ def ranking_chart(
     right.set_ylabel("defaults seen, %")
     canvas.finding(
         figure,
-        f"AUC {auc:.3f}: the riskiest 20 % hold {fifth:.0f} % of defaults; PD off in {outside} of {len(curve)} groups",
+        f"AUC {auc:.3f}: the riskiest 20 % hold {fifth:.0f} % of defaults; PD off in {outside} of "
+        f"{len(curve)} groups",
     )
     return canvas.note(figure, f"Rows the card was not fitted on; intervals 95 %; {source}")
 

@@ -52,7 +52,9 @@ def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figu
 
 @canvas.style()
 def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) -> "Figure":
-    """Turnover and bad debt of each simulated world under both policies, and what changes in the same world."""
+    """Turnover and bad debt of each simulated world under both policies, and what changes in the
+    same world.
+    """
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = canvas.blank(width=9.2, height=3.6, panels=3)

@@ -1,7 +1,8 @@
-"""What an executed notebook showed, read back: every format of a report is built from this and from nothing else.
+"""What an executed notebook showed, read back: every format of a report is built from this and from
+nothing else.
 
-Headings are those of the notebook's prose (`## Aging`); a table holds raw values with their columns' units, a figure
-its vectors, its picture and its words.
+Headings are those of the notebook's prose (`## Aging`); a table holds raw values with their
+columns' units, a figure its vectors, its picture and its words.
 """
 
 import base64
@@ -20,7 +21,9 @@ from credit_lab.publish.show import NOTE, RECORD
 
 @dataclass(frozen=True)
 class About:
-    """What a notebook is made of: its ledger, the last day known (ISO, "" for none), the currency of its amounts."""
+    """What a notebook is made of: its ledger, the last day known (ISO, "" for none), the currency
+    of its amounts.
+    """
 
     source: str = ""
     as_of: str = ""
@@ -100,8 +103,8 @@ class Verdicts(Artefact):
 
 @dataclass(frozen=True)
 class Column:
-    """Name in the data, title for readers, unit (a currency, share, days, count, fine, chance, number; "by row": the
-    column `unit` says it), type.
+    """Name in the data, title for readers, unit (a currency, share, days, count, fine, chance,
+    number; "by row": the column `unit` says it), type.
 
     Types: text, integer, number, date (ISO text in the rows), boolean.
     """
@@ -134,7 +137,9 @@ class Table(Artefact):
 
 @dataclass(frozen=True)
 class Figure(Artefact):
-    """Finding (title), titles of all panels, note (source, date, n), words instead of the picture, size in inches."""
+    """Finding (title), titles of all panels, note (source, date, n), words instead of the picture,
+    size in inches.
+    """
 
     finding: str
     panels: tuple[str, ...]
@@ -182,7 +187,7 @@ def headline(shown: Sequence[Artefact]) -> Artefact | None:
 
 
 def finding(shown: Sequence[Artefact]) -> str:
-    """The first sentence of the headline that is no note on day or period; "" without a headline."""
+    """First sentence of the headline that is no note on day or period; "" without a headline."""
     match headline(shown):
         case Sentences() as said:
             return next(
@@ -196,7 +201,9 @@ def finding(shown: Sequence[Artefact]) -> str:
 
 
 def texts(shown: list[Artefact]) -> list[str]:
-    """All words of the package among what was shown: no cells of tables, which hold the user's words, too."""
+    """All words of the package among what was shown: no cells of tables, which hold the user's
+    words, too.
+    """
     found: list[str] = []
     for one in shown:
         match one:

@@ -1,8 +1,9 @@
-"""The deck: what a review says in 8 to 12 slides, one message each, from its findings and its saved tables.
+"""The deck: what a review says in 8 to 12 slides, one message each, from its findings and its saved
+tables.
 
-Titles are sentences the report itself says, asked for by the ids of their records; charts are drawn from the tables
-saved beside it. A slide whose table the ledger cannot give is left out; a record or a table that is not there at all
-is named (`Story.missing`).
+Titles are sentences the report itself says, asked for by the ids of their records; charts are drawn
+from the tables saved beside it. A slide whose table the ledger cannot give is left out; a record or
+a table that is not there at all is named (`Story.missing`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +21,8 @@ from credit_lab.publish.slides import Chart, Grid, Series, Slide
 class Story:
     """What a report showed and saved, asked for by the ids of records and the names of tables.
 
-    What is asked for and not there is remembered in `missing`: a slide is left out, never told by a neighbour.
+    What is asked for and not there is remembered in `missing`: a slide is left out, never told by a
+    neighbour.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""What deck and workbook share: texts that every office program opens, whole tables, the same bytes every time."""
+"""What deck and workbook share: texts that every office program opens, whole tables, the same bytes
+every time.
+"""
 
 import io
 import re
@@ -36,7 +38,9 @@ def exact(value: float | str) -> bool:
 
 
 def whole(table: Table, folder: Path) -> list[tuple[Any, ...]]:
-    """All rows of a table: those shown, or those of the saved table with the same columns and number of rows."""
+    """All rows of a table: those shown, or those of the saved table with the same columns and
+    number of rows.
+    """
     if table.total_rows > len(table.rows):
         names = [column.name for column in table.columns]
         for path in sorted((folder / "tables").glob("*.csv")):
@@ -64,7 +68,9 @@ def _typed(column: pd.Series, kind: str) -> list[Any]:
 
 
 def settled(content: bytes, day: str) -> bytes:
-    """An office file with times that do not depend on the clock: made at `day` (ISO), packed in the year 1980."""
+    """An office file with times that do not depend on the clock: made at `day` (ISO), packed in the
+    year 1980.
+    """
     out = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(content)) as old,

@@ -1,8 +1,9 @@
-"""The review pack: all notebooks that make a review, executed side by side, as one document in several formats.
+"""The review pack: all notebooks that make a review, executed side by side, as one document in
+several formats.
 
-Everything is made in a hidden folder beside the target and renamed into place when it is whole. What was finished
-there when a run was killed is used again by the next one if it asks for that (`resume`) and nothing that went in has
-changed since: notebook, parameters, ledger, policies, code.
+Everything is made in a hidden folder beside the target and renamed into place when it is whole.
+What was finished there when a run was killed is used again by the next one if it asks for that
+(`resume`) and nothing that went in has changed since: notebook, parameters, ledger, policies, code.
 """
 
 import hashlib
@@ -50,7 +51,8 @@ class Part:
 
     Attributes
     ----------
-    state : made, if need be with gaps; refused (the data do not allow it, `reason` says why); failed (a defect)
+    state : made, if need be with gaps; refused (the data do not allow it, `reason` says why);
+        failed (a defect)
     folder : executed notebook, tables, run.json
     run : what run.json says; empty unless made
     """
@@ -152,7 +154,7 @@ class Pack:
 
     @cached_property
     def main(self) -> Part:
-        """The quarterly review, known by its heading `review.title`; of other packs the first part."""
+        """The quarterly review, known by its id `review.title`; of other packs the first part."""
         return next((part for part in self.made if "review.title" in part.ids), self.made[0])
 
     @property
@@ -177,7 +179,9 @@ class Pack:
 
     @cached_property
     def unfound(self) -> tuple[str, ...]:
-        """What a format asks for and no notebook shows: the headline of a part, records and tables of the deck."""
+        """What a format asks for and no notebook shows: the headline of a part, records and tables
+        of the deck.
+        """
         lacking = []
         if len(self.parts) > 1:  # a report of its own has no index
             named = [part for part in self.made if any(id.endswith(".title") for id in part.ids)]
@@ -245,12 +249,13 @@ def of_report(
     run: dict[str, Any],
     formats: Sequence[str],
 ) -> Pack:
-    """A finished report of one notebook as a pack, for the formats a report alone does not write."""
+    """A finished report of one notebook as a pack, for formats a report alone does not write."""
     return Pack(title, dict(facts), (Part(notebook, "made", "", folder, run),), tuple(formats))
 
 
 Writer = Callable[[Pack, Path], Path]
-# Format → what writes it into the folder of the pack; read only: a format of one's own is passed to `make`.
+# Format → what writes it into the folder of the pack; read only: a format of one's own is passed to
+# `make`.
 WRITERS: Mapping[str, Writer] = MappingProxyType(
     {"html": _write_html, "pdf": _write_pdf, "pptx": _write_deck, "xlsx": _write_workbook}
 )
@@ -283,13 +288,15 @@ def make(
     workers: int = 2,
     say: Callable[[str], None] = lambda _: None,
 ) -> Pack:
-    """Execute notebooks and write the pack to the folder `target`; an earlier one there is replaced when it is whole.
+    """Execute notebooks and write the pack to the folder `target`; an earlier one there is replaced
+    when it is whole.
 
     Parameters
     ----------
     parameters : by name; each notebook gets those it knows
     facts : shown on the cover
-    inputs : digest of everything that goes in besides notebooks, parameters and code (ledger, policies)
+    inputs : digest of everything that goes in besides notebooks, parameters and code (ledger,
+        policies)
     formats : of `writers`, which write into the folder of the pack
     resume : use notebooks that an interrupted run with the same inputs has finished
     say : told one line per notebook
@@ -297,7 +304,8 @@ def make(
     Raises
     ------
     ReportError
-        An unknown format; another run is working on the same target; not one notebook could be made.
+        An unknown format; another run is working on the same target; not one notebook could be
+        made.
     """
     known_formats(formats, writers)
     started, clock = time.time(), time.monotonic()

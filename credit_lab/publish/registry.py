@@ -1,13 +1,15 @@
-"""The registry of runs: one SQLite file beside the reports that remembers what was asked, found and forecast.
+"""The registry of runs: one SQLite file beside the reports that remembers what was asked, found and
+forecast.
 
-A run is written in one transaction after its report is in place: a process killed at any moment leaves the registry
-as it was, or with the whole run. Runs at the same time wait for each other.
+A run is written in one transaction after its report is in place: a process killed at any moment
+leaves the registry as it was, or with the whole run. Runs at the same time wait for each other.
 
-Whose ledger a run was about is decided by its documents, since a digest changes with every quarter and names of
-sources change as well: a run keeps a sample of the documents issued by its day (the 64 with the smallest hashes of
-id, customer, day, amount and currency, so adding documents never changes what older ones hash to). A later ledger is
-the same one if at least half of the sample is in it: corrected rows, late rows and an export that starts later pass,
-another firm or another currency does not.
+Whose ledger a run was about is decided by its documents, since a digest changes with every quarter
+and names of sources change as well: a run keeps a sample of the documents issued by its day (the 64
+with the smallest hashes of id, customer, day, amount and currency, so adding documents never
+changes what older ones hash to). A later ledger is the same one if at least half of the sample is
+in it: corrected rows, late rows and an export that starts later pass, another firm or another
+currency does not.
 """
 
 import json
@@ -31,13 +33,16 @@ _SAMPLE, _SAME = 64, 0.5
 _WAIT = 120.0  # seconds for another run to finish its transaction of milliseconds
 _SCHEMA = """
 CREATE TABLE runs (
-    run INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT NOT NULL, report TEXT NOT NULL, started TEXT NOT NULL,
-    seconds REAL NOT NULL, as_of TEXT NOT NULL, ledger TEXT NOT NULL, facts TEXT NOT NULL, parameters TEXT NOT NULL,
+    run INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT NOT NULL, report TEXT NOT NULL,
+    started TEXT NOT NULL, seconds REAL NOT NULL, as_of TEXT NOT NULL, ledger TEXT NOT NULL,
+    facts TEXT NOT NULL, parameters TEXT NOT NULL,
     versions TEXT NOT NULL, verdicts TEXT NOT NULL);
 CREATE TABLE figures (
-    run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, value REAL, unit TEXT NOT NULL, PRIMARY KEY (run, name));
+    run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, value REAL, unit TEXT NOT NULL,
+    PRIMARY KEY (run, name));
 CREATE TABLE forecasts (
-    run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, start TEXT NOT NULL, target TEXT NOT NULL,
+    run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, start TEXT NOT NULL,
+    target TEXT NOT NULL,
     point REAL NOT NULL, low REAL, high REAL, level REAL, naive REAL, unit TEXT NOT NULL,
     PRIMARY KEY (run, name, target));
 CREATE TABLE documents (run INTEGER NOT NULL REFERENCES runs, hash TEXT NOT NULL);
@@ -54,11 +59,12 @@ class Run:
     command : review, pack, backtest, claim, simulate, score fit, score validate
     report : folder of the report, beside the registry
     as_of : day of the run's balances, ISO; "" where there is none
-    ledger : name of the ledger given by the registry, the same for all runs on it; "" without a ledger
+    ledger : name of the ledger given by the registry, the same for all runs on it; "" without a
+        ledger
     facts : digests of ledger and policies
     figures : figure → (value, unit)
-    forecasts : columns of `FORECASTS`; start and target are ISO days, `level` the probability of [low, high], `naive`
-        a point forecast made on the same day without a model
+    forecasts : columns of `FORECASTS`; start and target are ISO days, `level` the probability of
+        [low, high], `naive` a point forecast made on the same day without a model
     """
 
     command: str
@@ -77,12 +83,14 @@ class Run:
 
 
 def record(path: str | Path, run: Run, book: Ledger | None = None) -> int:
-    """Write a run and give back its number; the file and its folder are made where they do not exist.
+    """Write a run and give back its number; the file and its folder are made where they do not
+    exist.
 
     Raises
     ------
     ReportError
-        The file is damaged, no registry, of a later version, locked for two minutes, or cannot be written.
+        The file is damaged, no registry, of a later version, locked for two minutes, or cannot be
+        written.
     """
     sample = documents(book, run.as_of) if book is not None else np.array([], dtype=np.uint64)
     with _opened(Path(path), write=True) as base:
@@ -92,7 +100,8 @@ def record(path: str | Path, run: Run, book: Ledger | None = None) -> int:
             for one in (run.facts, run.parameters, run.versions, run.verdicts)
         ]
         number = base.execute(
-            "INSERT INTO runs (command, report, started, seconds, as_of, ledger, facts, parameters, versions, verdicts)"
+            "INSERT INTO runs (command, report, started, seconds, as_of, ledger, facts, "
+            "parameters, versions, verdicts)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (run.command, run.report, run.started, run.seconds, run.as_of, name, *texts),
         ).lastrowid
@@ -168,7 +177,8 @@ def run(path: str | Path, number: int) -> Run:
 
 
 def forecasts(path: str | Path, book: Ledger, before: pd.Timestamp) -> pd.DataFrame | None:
-    """Forecasts about this ledger made before a day: run, made_on and the columns of `FORECASTS`, typed.
+    """Forecasts about this ledger made before a day: run, made_on and the columns of `FORECASTS`,
+    typed.
 
     None where no registry is given (`path` is empty).
 
@@ -182,8 +192,10 @@ def forecasts(path: str | Path, book: Ledger, before: pd.Timestamp) -> pd.DataFr
     with _opened(Path(path)) as base:
         own = _own(base, documents(book))
         rows = base.execute(
-            f"SELECT {', '.join('f.' + name for name in FORECASTS)}, r.run AS run, r.as_of AS made_on FROM forecasts f "
-            "JOIN runs r ON r.run = f.run WHERE r.as_of < ? ORDER BY r.as_of, f.name, f.target, r.run",
+            f"SELECT {', '.join('f.' + name for name in FORECASTS)}, r.run AS run, r.as_of AS "
+            "made_on FROM forecasts f "
+            "JOIN runs r ON r.run = f.run WHERE r.as_of < ? ORDER BY r.as_of, f.name, f.target, "
+            "r.run",
             (str(before.date()),),
         ).fetchall()
     table = pd.DataFrame([dict(row) for row in rows if row["run"] in own], columns=columns)
@@ -194,7 +206,9 @@ def forecasts(path: str | Path, book: Ledger, before: pd.Timestamp) -> pd.DataFr
 
 
 def documents(book: Ledger, as_of: str = "") -> np.ndarray:
-    """Hashes of the invoices and credit notes; with a day, the sample of those issued by then that a run keeps."""
+    """Hashes of the invoices and credit notes; with a day, the sample of those issued by then that
+    a run keeps.
+    """
     rows = book.invoices[["invoice_id", "customer_id", "issue_date", "amount", "currency"]]
     if as_of:
         rows = rows[rows["issue_date"] <= pd.Timestamp(as_of)]
@@ -277,7 +291,8 @@ def _sound(base: sqlite3.Connection, path: Path) -> None:
 
 def _away(path: Path, what: str) -> str:
     return (
-        f"registry {path} {what}; move it away and a new one is begun: reports stay as they are, only the list of "
+        f"registry {path} {what}; move it away and a new one is begun: reports stay as they are, "
+        "only the list of "
         "earlier runs and their forecasts begins anew"
     )
 
@@ -306,7 +321,9 @@ def _plain(value: Any) -> Any:
 
 
 def compare(a: Run, b: Run) -> pd.DataFrame:
-    """What differs between two runs: part (parameter, fact, version, verdict, figure), name, a, b, change."""
+    """What differs between two runs: part (parameter, fact, version, verdict, figure), name, a, b,
+    change.
+    """
     rows: list[tuple[str, str, Any, Any, float]] = []
     for part, one, two in (
         ("parameter", a.parameters, b.parameters),

@@ -1,7 +1,8 @@
-"""Run a notebook unattended and leave a report: executed notebook, self-contained HTML, tables, run.json.
+"""Run a notebook unattended and leave a report: executed notebook, self-contained HTML, tables,
+run.json.
 
-Everything is written aside and renamed into place when it is whole, so a reader never sees half a report. The only
-module that knows papermill.
+Everything is written aside and renamed into place when it is whole, so a reader never sees half a
+report. The only module that knows papermill.
 """
 
 import contextlib
@@ -26,9 +27,13 @@ from credit_lab.publish.artefacts import artefacts
 from credit_lab.publish.page import page
 from credit_lab.publish.sections import Sections
 
-# What a notebook may leave beside its tables for run.json: verdicts, key figures (name → value, unit), forecasts made.
+# What a notebook may leave beside its tables for run.json: verdicts, key figures (name → value,
+# unit), forecasts made.
 _LEFT = ("verdicts", "figures", "forecasts")
-KILLED = "the kernel ended: it was killed, or memory was short; free memory or take a shorter ledger, then run again"
+KILLED = (
+    "the kernel ended: it was killed, or memory was short; free memory or take a shorter ledger, "
+    "then run again"
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,9 @@ class Stopped(ReportError):
 
 @contextlib.contextmanager
 def _light_imports() -> Iterator[None]:
-    """Import without a checker of URIs that papermill's imports can do without: it costs 1.1 s in every process."""
+    """Import without a checker of URIs that papermill's imports can do without: it costs 1.1 s in
+    every process.
+    """
     name = "rfc3987_syntax"
     known = name in sys.modules
     if not known:
@@ -68,7 +75,8 @@ def parameters_of(notebook: str | Path) -> dict[str, dict[str, str]]:
     Raises
     ------
     ReportError
-        The notebook does not exist or has no cell tagged `parameters`: it would run on its own defaults.
+        The notebook does not exist or has no cell tagged `parameters`: it would run on its own
+        defaults.
     """
     with _light_imports():
         import papermill
@@ -117,12 +125,13 @@ def report(
 ) -> Report:
     """Execute `notebook` with `parameters` and leave the report in the folder `out`.
 
-    The notebook gets one parameter more, `out`: the folder to save its tables in. It may leave the files
-    `verdicts.json`, `figures.json` and `forecasts.json` there, which go into run.json.
+    The notebook gets one parameter more, `out`: the folder to save its tables in. It may leave the
+    files `verdicts.json`, `figures.json` and `forecasts.json` there, which go into run.json.
 
     Parameters
     ----------
-    parameters : texts, numbers, booleans, or lists of them; names the notebook does not know are refused
+    parameters : texts, numbers, booleans, or lists of them; names the notebook does not know are
+        refused
     out : folder of the report; an earlier report there is replaced when the new one is whole
     facts : further entries of run.json (hashes of ledger and policy)
     also : writes further formats; gets the folder before it is put in place, and what run.json says
@@ -130,8 +139,8 @@ def report(
     Raises
     ------
     ReportError
-        An unknown parameter (with the nearest known one), or a cell failed: the partial notebook is then in
-        `<out>-failed/`, an earlier report stays as it is.
+        An unknown parameter (with the nearest known one), or a cell failed: the partial notebook is
+        then in `<out>-failed/`, an earlier report stays as it is.
     """
     source, target = Path(notebook), Path(out)
     known_parameters(source, parameters)
@@ -161,7 +170,8 @@ def report(
 
 
 def without_passwords(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as they may be written down: *** for passwords, which the kernel has from its environment.
+    """Parameters as they may be written down: *** for passwords, which the kernel has from its
+    environment.
 
     Raises
     ------
@@ -182,7 +192,9 @@ def without_passwords(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unfinished(target: Path) -> Path:
-    """The folder beside `target` in which it is made; one name, so that what a killed run left is found again."""
+    """The folder beside `target` in which it is made; one name, so that what a killed run left is
+    found again.
+    """
     return target.with_name(f".{target.name}-unfinished")
 
 
@@ -217,7 +229,9 @@ def alone(target: Path) -> Iterator[None]:
 
 
 def states(parameters: Mapping[str, Any]) -> dict[str, list[tuple[str, int, int]]]:
-    """The files behind each parameter that names a file or a folder of files, as `sources.state` gives them."""
+    """The files behind each parameter that names a file or a folder of files, as `sources.state`
+    gives them.
+    """
     texts = {name: value for name, value in parameters.items() if isinstance(value, str) and value}
     return {
         f"{name} {value}": state(value)
@@ -237,7 +251,8 @@ def same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     changed = [name for name in before if before[name] != after[name]]
     if changed:
         raise ReportError(
-            f"{changed[0]} was changed while the report was made, so the report would be of neither version; run again "
+            f"{changed[0]} was changed while the report was made, so the report would be of "
+            "neither version; run again "
             "when it is complete"
         )
 
@@ -270,7 +285,8 @@ def step(
     facts: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Execute a notebook in `folder`, which will stand at `final` in the end: executed notebook, tables, run.json.
+    """Execute a notebook in `folder`, which will stand at `final` in the end: executed notebook,
+    tables, run.json.
 
     Returns what run.json says.
 
@@ -311,7 +327,9 @@ def step(
 def _execute(
     source: Path, executed: Path, parameters: dict[str, Any], usual: list[float] | None
 ) -> Sections:
-    """Run the cells; a bar says how long it will take where `usual` holds the seconds of an earlier run."""
+    """Run the cells; a bar says how long it will take where `usual` holds the seconds of an earlier
+    run.
+    """
     with _light_imports():
         import papermill
 
@@ -347,7 +365,9 @@ def _execute(
 
 
 def _register_engine(usual: list[float] | None, name: str, made: Sections) -> None:
-    """Make papermill show our bar over cells (none if `usual` is None) and give each cell to its section."""
+    """Make papermill show our bar over cells (none if `usual` is None) and give each cell to its
+    section.
+    """
     from nbclient.exceptions import CellExecutionError
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
@@ -389,14 +409,15 @@ def _literal(path: Path) -> str:
 
 
 def _cells_done(executed: Path) -> int:
-    """Code cells that a partly executed notebook has finished, its injected parameters not counted."""
+    """Code cells that a partly executed notebook has finished, injected parameters not counted."""
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"] if executed.exists() else []
     return max(0, sum(bool(cell.get("execution_count")) for cell in cells) - 1)
 
 
 def _settle(notebook: Path, private: Mapping[str, str]) -> None:
-    """The notebook must not remember the folder it was made in, nor any other path, nor a connection; its prose is put
-    into the language of the report."""
+    """The notebook must not remember the folder it was made in, nor any other path, nor a
+    connection; its prose is put into the language of the report.
+    """
     text = privacy.cleaned(notebook.read_text(encoding="utf-8"), private, as_json=True)
     if language.current() != "en":
         whole = json.loads(text)
@@ -437,8 +458,9 @@ def _record(
 def swap(aside: Path, target: Path) -> None:
     """Put the finished folder in place of an earlier one, which is deleted last.
 
-    Linux exchanges both names in one step, so that a process killed at any moment leaves one whole report under the
-    name of the target. Elsewhere the earlier one is moved away first, and for an instant there is none.
+    Linux exchanges both names in one step, so that a process killed at any moment leaves one whole
+    report under the name of the target. Elsewhere the earlier one is moved away first, and for an
+    instant there is none.
     """
     if not target.exists():
         aside.rename(target)
@@ -456,7 +478,9 @@ def swap(aside: Path, target: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names at once, renameat2(..., RENAME_EXCHANGE = 2) from AT_FDCWD = -100; False where it cannot."""
+    """Exchange two names at once, renameat2(..., RENAME_EXCHANGE = 2) from AT_FDCWD = -100; False
+    where it cannot.
+    """
     if not sys.platform.startswith("linux"):
         return False
     call = getattr(ctypes.CDLL(None), "renameat2", None)  # glibc since 2.28

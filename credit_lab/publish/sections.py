@@ -1,9 +1,10 @@
 """A section that fails says so in its place, and the rest of the report stands.
 
-Cells up to the one that shows the report's heading read what every section rests on, and a cell that names `out` saves
-what was made: an error in one of these stops the run. Any other cell belongs to the section it stands in. When it
-raises, a note takes the place of its output, and cells that use a name it was to give are not run, since the name may
-still hold something older. A report with such a gap says so under its heading, among its verdicts and in run.json.
+Cells up to the one that shows the report's heading read what every section rests on, and a cell
+that names `out` saves what was made: an error in one of these stops the run. Any other cell belongs
+to the section it stands in. When it raises, a note takes the place of its output, and cells that
+use a name it was to give are not run, since the name may still hold something older. A report with
+such a gap says so under its heading, among its verdicts and in run.json.
 """
 
 import dis
@@ -78,7 +79,8 @@ class Sections:
         self._said: set[tuple[str, str]] = set()
 
     def execute(self, cells: list["NotebookNode"], at: int, run: Callable[[], Any]) -> None:
-        """Run the cell at a position, unless what it rests on is lost; a section's error becomes a note in its place.
+        """Run the cell at a position, unless what it rests on is lost; a section's error becomes a
+        note in its place.
 
         Parameters
         ----------
@@ -129,8 +131,9 @@ class Sections:
             self._heading.outputs.append(_output(show.lights(self.verdict())))
 
     def verdict(self) -> dict[str, str]:
-        """The light of a report with gaps: stop after a defect, act where data did not allow a section; none without
-        gaps."""
+        """The light of a report with gaps: stop after a defect, act where data did not allow a
+        section; none without gaps.
+        """
         if not self.gaps:
             return {}
         names = "; ".join(dict.fromkeys(gap.section for gap in self.gaps))

@@ -1,15 +1,19 @@
-"""What a notebook shows: escaped tables, figures with a text for those who cannot see them, sentences, files.
+"""What a notebook shows: escaped tables, figures with a text for those who cannot see them,
+sentences, files.
 
-Everything shown has two faces: HTML for the reader, and a record (`RECORD`, plain JSON) from which every other format
-is built, so that a page, a deck and a workbook show the same numbers. All HTML is built here, from the records, and
-everything that comes from data is escaped. A record is known by its id (`kpi.bridge`): a subject and a name, unique in
-its notebook, by which deck, index page and registry ask for it. The records:
+Everything shown has two faces: HTML for the reader, and a record (`RECORD`, plain JSON) from which
+every other format is built, so that a page, a deck and a workbook show the same numbers. All HTML
+is built here, from the records, and everything that comes from data is escaped. A record is known
+by its id (`kpi.bridge`): a subject and a name, unique in its notebook, by which deck, index page
+and registry ask for it. The records:
 
-- table: caption, columns (name, title, unit, type), rows (raw values), total_rows, names (of customers by id)
-- figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and height in inches,
-  svg (gzip, base64), png (base64)
+- table: caption, columns (name, title, unit, type), rows (raw values), total_rows, names (of
+  customers by id)
+- figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and
+  height in inches, svg (gzip, base64), png (base64)
 - heading: title, line, about (source, as_of, currency of all that follows)
-- sentences: lines, keys (by which one of them is asked for) · note: text · verdicts: lights (name, light, reason)
+- sentences: lines, keys (by which one of them is asked for) · note: text · verdicts: lights (name,
+  light, reason)
 """
 
 import base64
@@ -39,7 +43,8 @@ RECORD = "application/vnd.credit_lab+json"
 _CONTROL = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10, 13)}
 # Columns whose unit stands in the column `unit` of the same row.
 _BY_ROW = ("value", "previous", "change", "a", "b", "difference")
-# Columns whose name says their unit in every table; `value` without a column `unit` mixes days, shares and money.
+# Columns whose name says their unit in every table; `value` without a column `unit` mixes days,
+# shares and money.
 _BY_NAME = {
     "p_value": "chance",
     "jeffreys": "chance",
@@ -86,12 +91,15 @@ class Shown:
 
 
 def _escaped(text: str, quote: bool = False) -> str:
-    """Text for HTML; control characters, which no page may hold, are shown by their pictures (␀, ␛)."""
+    """Text for HTML; control characters, which no page may hold, are shown by their pictures (␀,
+    ␛).
+    """
     return html.escape(text.translate(_CONTROL), quote=quote)
 
 
 def cell(value: Any, unit: str = "") -> str:
-    """One value as text: money with thousands, shares as per cent, dates as days, missing as a dash.
+    """One value as text: money with thousands, shares as per cent, dates as days, missing as a
+    dash.
 
     >>> cell(0.1234, "share"), cell(1234567.891), cell(float("nan")), cell("<b>")
     ('12.3 %', '1,234,567.89', '–', '<b>')
@@ -160,10 +168,12 @@ def table(
     ----------
     caption : said above the table, followed by the currency where it does not hold it
     id : by which the record is known, such as kpi.bridge; unique in its notebook
-    currency : of the amounts, which are all numbers of no other unit; empty: the table holds no amounts
-    shares, days, fine : columns shown as per cent, with one decimal, or with about three digits that count; p_value
-        and jeffreys are shown as chances, pd_12m as per cent, max_dpd as whole days; a column `unit` does the same row
-        by row for the columns value, previous, change, a, b and difference
+    currency : of the amounts, which are all numbers of no other unit; empty: the table holds no
+        amounts
+    shares, days, fine : columns shown as per cent, with one decimal, or with about three digits
+        that count; p_value and jeffreys are shown as chances, pd_12m as per cent, max_dpd as whole
+        days; a column `unit` does the same row by row for the columns value, previous, change, a, b
+        and difference
     rows : show only so many and say how many there are
     """
     frame, left_out = privacy.hidden(frame)
@@ -206,7 +216,9 @@ def table(
 
 
 def _unit(name: str, kind: str, currency: str) -> str:
-    """Unit of a column that nobody declared: whole numbers count, days or cases; other numbers of amounts are money."""
+    """Unit of a column that nobody declared: whole numbers count, days or cases; other numbers of
+    amounts are money.
+    """
     if kind == "integer":
         return "days" if name.endswith(("days", "dpd")) else "count"
     if kind != "number":
@@ -264,7 +276,8 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
         f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths
     )
     return (
-        f"<div class='table {size.strip()}' tabindex='0' role='group' aria-label='{_escaped(caption, quote=True)}'>"
+        f"<div class='table {size.strip()}' tabindex='0' role='group' "
+        f"aria-label='{_escaped(caption, quote=True)}'>"
         f"<table style='--full:{min(100, sum(widths)):.0f}%'><caption>{_escaped(caption)}</caption>"
         f"<colgroup>{columns_html}</colgroup><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
@@ -367,7 +380,8 @@ def heading(
     ----------
     title, line : as a reader sees them
     id : by which the record is known: the subject of the report and `title`
-    source, as_of, currency : what the report is made of, its last day and its money; of every record that follows
+    source, as_of, currency : what the report is made of, its last day and its money; of every
+        record that follows
     """
     title, line = _told(title), _told(line)
     about = {
@@ -408,7 +422,7 @@ def note(text: str, *, id: str = "") -> Shown:
 
 
 def lights(verdicts: dict[str, str], *, id: str = "") -> Shown:
-    """Traffic lights: name, light and reason; the light is also said in words. Known by their id."""
+    """Traffic lights: name, light (also in words) and reason. Known by their id."""
     split = {name: verdict.partition(": ")[::2] for name, verdict in verdicts.items()}
     parts = [(say(name), light, _told(reason)) for name, (light, reason) in split.items()]
     shown = [{"name": name, "light": light, "reason": reason} for name, light, reason in parts]
@@ -446,5 +460,7 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
 
 
 def _rounded(column: pd.Series) -> pd.Series:
-    """Without the noise of binary fractions: cents in columns of money, eight decimals below a thousand."""
+    """Without the noise of binary fractions: cents in columns of money, eight decimals below a
+    thousand.
+    """
     return column.round(8).where(column.abs() < 1000, column.round(2))

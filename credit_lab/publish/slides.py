@@ -1,4 +1,6 @@
-"""Drawing of slides: native, editable charts and tables, texts sized to fit their boxes, sources in the notes."""
+"""Drawing of slides: native, editable charts and tables, texts sized to fit their boxes, sources in
+the notes.
+"""
 
 import io
 from collections.abc import Sequence
@@ -27,7 +29,9 @@ _INK = "#222222"
 
 @dataclass(frozen=True)
 class Series:
-    """Values of a chart by category; colour "" leaves the column invisible (the base of a waterfall)."""
+    """Values of a chart by category; colour "" leaves the column invisible (the base of a
+    waterfall).
+    """
 
     name: str
     values: tuple[float | None, ...]
@@ -48,7 +52,9 @@ class Chart:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of texts; `right` are the numbers of right-aligned columns, `widths` shares of the width."""
+    """A table of texts; `right` are the numbers of right-aligned columns, `widths` shares of the
+    width.
+    """
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -68,7 +74,9 @@ class Slide:
 
 
 def write(path: Path, slides: Sequence[Slide], *, title: str, day: str) -> Path:
-    """Write the slides; `day` (ISO) is when the file says it was made, so that the same slides give the same bytes."""
+    """Write the slides; `day` (ISO) is when the file says it was made, so that the same slides give
+    the same bytes.
+    """
     show = Presentation()
     show.slide_width, show.slide_height = Inches(WIDTH), Inches(HEIGHT)
     show.core_properties.title, show.core_properties.author = (
@@ -144,7 +152,7 @@ def _write(
     colour: str = _INK,
     align: Any = PP_ALIGN.LEFT,
 ) -> None:
-    """Paragraphs in the largest size between `sizes` in which they fit; cut with … where none does."""
+    """Paragraphs in the largest of `sizes` in which they fit; cut with … where none does."""
     frame.word_wrap, frame.vertical_anchor = True, MSO_ANCHOR.MIDDLE if bold else MSO_ANCHOR.TOP
     texts = [office.legal(say(line), 1500).replace("\n", " ") for line in lines]
     size = next(
@@ -169,7 +177,9 @@ def _font(font: Any, size: int, colour: str = _INK, *, bold: bool = False) -> No
 
 
 def fits(texts: Sequence[str], width: float, height: float, size: int) -> bool:
-    """Whether paragraphs fit a box of inches at a size in points, margins and line spacing taken off."""
+    """Whether paragraphs fit a box of inches at a size in points, margins and line spacing taken
+    off.
+    """
     room, line = (width - 0.25) * 72, size * 1.25
     used = sum(
         max(1, -(-extent(text) * size // (room * 0.93))) * line + size * 0.5 for text in texts
@@ -178,7 +188,8 @@ def fits(texts: Sequence[str], width: float, height: float, size: int) -> bool:
 
 
 def extent(text: str) -> float:
-    """Width of a text in units of its size: a Latin letter takes up to 0.6 of it, a Chinese character all of it.
+    """Width of a text in units of its size: a Latin letter takes up to 0.6 of it, a Chinese
+    character all of it.
 
     >>> extent("abcd"), extent("账龄")
     (2.4, 2.0)
@@ -228,7 +239,9 @@ def _grid(
 
 
 def _behind(told: Chart) -> bytes:
-    """The cells behind a chart, which its editor opens; a name that begins with = stays a text there."""
+    """The cells behind a chart, which its editor opens; a name that begins with = stays a text
+    there.
+    """
     buffer = io.BytesIO()
     book = xlsxwriter.Workbook(
         buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}

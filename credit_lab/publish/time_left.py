@@ -1,7 +1,8 @@
-"""How long a run will still take, judged by what the same steps took last time and by the pace of this run.
+"""How long a run will still take, judged by what the same steps took last time and by the pace of
+this run.
 
-Steps of a run differ a hundredfold in length, so their number says nothing about time. Without an earlier run nothing
-is said; a step that takes longer than last time is said to do so.
+Steps of a run differ a hundredfold in length, so their number says nothing about time. Without an
+earlier run nothing is said; a step that takes longer than last time is said to do so.
 """
 
 import heapq
@@ -13,11 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_TRUST = 0.2  # of a whole run: how much of it must have passed before its pace counts as much as the last run's
+# of a whole run: how much of it must have passed before its pace counts as much as the last run's
+_TRUST = 0.2
 
 
 def pace(taken: float, usual: float, whole: float) -> float:
-    """How much slower than last time a run is, when it took `taken` for steps that took `usual` of `whole` seconds.
+    """How much slower than last time a run is, when it took `taken` for steps that took `usual` of
+    `whole` seconds.
 
     Begins at 1 and follows the run as more of it has passed.
 
@@ -35,7 +38,8 @@ def of_steps(usual: Sequence[float], done: int, taken: float, since: float) -> f
     ----------
     usual : seconds of each step last time
     done, taken : steps done, and the seconds they took
-    since : seconds since the step that runs now began; beyond its time it is taken to need a tenth more
+    since : seconds since the step that runs now began; beyond its time it is taken to need a tenth
+        more
     """
     if done >= len(usual):
         return 0.0
@@ -44,7 +48,8 @@ def of_steps(usual: Sequence[float], done: int, taken: float, since: float) -> f
 
 
 def of_jobs(running: Sequence[float], waiting: Sequence[float]) -> float:
-    """Seconds left of jobs side by side: those that run need `running` more, the next one starts when one ends.
+    """Seconds left of jobs side by side: those that run need `running` more, the next one starts
+    when one ends.
 
     >>> of_jobs([10.0, 4.0], [5.0, 3.0])
     12.0
@@ -92,7 +97,7 @@ class Watch:
         self._next()
 
     def left(self) -> float:
-        """Seconds left until all is done; a job nobody knows counts as the mean of the known ones."""
+        """Seconds left until all is done; an unknown job counts as the mean of the known ones."""
         slower, now = pace(self._taken, self._expected, self._whole), self._clock()
         known = [seconds for name, seconds in self._usual.items() if name]
         mean = sum(known) / max(len(known), 1)
@@ -114,8 +119,9 @@ def text(seconds: float) -> str:
 
 
 def last_cells(target: Path, notebook: str) -> list[float]:
-    """Seconds of each cell in the report at `target`, else in the newest one beside it; empty if there is none.
-    The first has the start of the kernel in it."""
+    """Seconds of each cell in the report at `target`, else in the newest one beside it; empty if
+    there is none. The first has the start of the kernel in it.
+    """
     book = _read(target, notebook)
     found = [_seconds(cell) for cell in book.get("cells", [])]
     return [max(_seconds(book) - sum(found[1:]), found[0]), *found[1:]] if found else []
@@ -126,7 +132,9 @@ def _seconds(part: Mapping[str, Any]) -> float:
 
 
 def last_parts(target: Path) -> dict[str, float]:
-    """Seconds of each part in the pack at `target`, else in the newest one beside it, and "" for all else."""
+    """Seconds of each part in the pack at `target`, else in the newest one beside it, and "" for
+    all else.
+    """
     run = _read(target, "run.json", "*-pack/")
     parts = {
         name: float(part["seconds"])
@@ -153,7 +161,7 @@ def _read(target: Path, name: str, beside: str = "*/") -> Mapping[str, Any]:
 
 
 class Bar:
-    """A progress bar over the cells of a notebook; in a terminal it moves by itself every second."""
+    """A progress bar over the cells of a notebook; in a terminal it moves every second."""
 
     def __init__(self, usual: Sequence[float], cells: int, desc: str) -> None:
         from tqdm.auto import tqdm

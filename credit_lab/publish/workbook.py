@@ -1,8 +1,10 @@
-"""The workbook: every table of a report on a sheet of its own, behind a page of contents with links.
+"""The workbook: every table of a report on a sheet of its own, behind a page of contents with
+links.
 
-Numbers are live: where a value follows from other cells of its sheet (a share of the column's sum, a difference, a
-total), the cell holds a formula beside its cached value. A rule says which formula it could be; the formula is
-written only where it gives the value the report has, so a sheet never says something else than the report.
+Numbers are live: where a value follows from other cells of its sheet (a share of the column's sum,
+a difference, a total), the cell holds a formula beside its cached value. A rule says which formula
+it could be; the formula is written only where it gives the value the report has, so a sheet never
+says something else than the report.
 """
 
 import io
@@ -35,7 +37,8 @@ FORMATS = {
 _TYPES = {"integer": "#,##0", "number": "#,##0.00", "date": "yyyy-mm-dd"}
 _HEAD = 3  # rows above the line of column names
 _MOST = 1_000_000
-# Column → how it may follow from others of its row: a sum of columns with signs, a product, or a quotient.
+# Column → how it may follow from others of its row: a sum of columns with signs, a product, or a
+# quotient.
 _SUMS = (
     ("change", "value -previous"),
     ("difference", "control -ledger"),
@@ -115,7 +118,8 @@ def write(
     Parameters
     ----------
     facts : lines on the page of contents
-    day : ISO day the file says it was made: the report's as-of, so that the same report gives the same bytes
+    day : ISO day the file says it was made: the report's as-of, so that the same report gives the
+        same bytes
     """
     buffer = io.BytesIO()
     book = xlsxwriter.Workbook(
@@ -162,11 +166,12 @@ def _sheets(sources: Sequence[Source]) -> Iterator[_Sheet]:
 
 
 def sheet_name(text: str, taken: set[str]) -> str:
-    """A name Excel allows: at most 31 characters, none of []:*?/\\, not taken yet (case does not count).
+    """A name Excel allows: at most 31 characters, none of []:*?/\\, not taken yet (case does not
+    count).
 
     >>> taken = set()
-    >>> sheet_name("80 Aging at 2025-12-31, CNY: [all]", taken), sheet_name("80 AGING at 2025-12-31, CNY all", taken)
-    ('80 Aging at 2025-12-31, CNY all', '80 AGING at 2025-12-31, CNY a 2')
+    >>> sheet_name("80 Aging at 2025-12-31, CNY: [all]", taken), sheet_name("80 AGING at 2025-12-31,
+    CNY all", taken) ('80 Aging at 2025-12-31, CNY all', '80 AGING at 2025-12-31, CNY a 2')
     """
     plain = (
         re.sub(r"\s+", " ", re.sub(r"[\[\]:*?/\\\t\r\n]", "", office.legal(text))).strip("' ")
@@ -346,7 +351,9 @@ def _expression(
 def _by_column(
     at: dict[str, int], rows: list[tuple[Any, ...]], found: dict[tuple[int, int], str]
 ) -> None:
-    """Shares of a column's sum, which may leave out the last rows (unapplied cash, credit notes) or what is below 0."""
+    """Shares of a column's sum, which may leave out the last rows (unapplied cash, credit notes) or
+    what is below 0.
+    """
     for target, base in _SHARES:
         if target not in at or base not in at or not rows:
             continue
@@ -374,7 +381,9 @@ def _by_column(
 
 
 def _by_line(table: Table, rows: list[tuple[Any, ...]], found: dict[tuple[int, int], str]) -> None:
-    """Statements, whose lines add up: a line that is the sum of those above it, a last line that is a difference."""
+    """Statements, whose lines add up: a line that is the sum of those above it, a last line that is
+    a difference.
+    """
     if table.columns[0].name not in ("line", "part", "segment"):
         return
     for at in range(1, len(table.columns)):
@@ -420,7 +429,9 @@ def _same(value: float | None, told: Any) -> bool:
 
 
 def _totals(page: Any, styles: _Styles, table: Table, rows: list[tuple[Any, ...]]) -> None:
-    """A line of sums below the table, over the rows a filter leaves, where the rows are parts of one whole."""
+    """A line of sums below the table, over the rows a filter leaves, where the rows are parts of
+    one whole.
+    """
     names = {column.name for column in table.columns}
     if names & _MOMENTS or table.columns[0].type != "text" or len(rows) < 2:
         return

@@ -1,7 +1,8 @@
 """Notebooks side by side in worker processes that never outlive the run.
 
-Each worker executes one notebook after another (papermill is not safe in threads) and listens to its standard input,
-which closes when the parent ends, however it ends: the worker then leaves at once and its kernel with it.
+Each worker executes one notebook after another (papermill is not safe in threads) and listens to
+its standard input, which closes when the parent ends, however it ends: the worker then leaves at
+once and its kernel with it.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ from credit_lab.publish.run import Stopped, step
 
 @dataclass(frozen=True)
 class Job:
-    """A notebook to execute in `folder`, which will stand at `final`; facts go into its run.json."""
+    """A notebook to execute in `folder`, which will stand at `final`; facts go into run.json."""
 
     notebook: str
     parameters: dict[str, Any]
@@ -75,7 +76,8 @@ def execute(jobs: Sequence[Job], workers: int = 2) -> Iterator[Done]:
 
 @contextlib.contextmanager
 def _worker() -> Iterator[subprocess.Popen[str]]:
-    start = f"{END_WITH_PARENT}; from credit_lab.publish.workers import main; main()"  # before the slow imports
+    # before the slow imports
+    start = f"{END_WITH_PARENT}; from credit_lab.publish.workers import main; main()"
     command = [sys.executable, "-c", start]
     worker = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
@@ -96,7 +98,7 @@ def _give(worker: subprocess.Popen[str], job: Job) -> Job:
 
 
 def main() -> None:
-    """A worker: jobs from standard input, answers to standard output; leaves when the input ends."""
+    """A worker: jobs from standard input, answers to standard output; leaves when input ends."""
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the whole group; the parent decides

@@ -1,4 +1,6 @@
-"""Is a card that is in use still the right one? Drift, performance and decisions, before against after a day."""
+"""Is a card that is in use still the right one? Drift, performance and decisions, before against
+after a day.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +27,10 @@ class Monitoring(Record, prefix="monitoring_"):
     score : psi, by_chance, limit, p_value, verdict of the score
     bands : band, before, after: shares of rows by band of the score
     features : characteristic stability, see `stability.feature_shift`
-    over_time : AUC and risk against outcome by quarter; `drift` tests that the AUC is one in all of them
-    swap : who changes sides if a card fitted again on the later rows took over, at the same share approved
+    over_time : AUC and risk against outcome by quarter; `drift` tests that the AUC is one in all of
+        them
+    swap : who changes sides if a card fitted again on the later rows took over, at the same share
+        approved
     overrides : what people changed; empty without both grades
     """
 
@@ -54,7 +58,8 @@ def monitor(
     Parameters
     ----------
     approve : share of the rows that is approved, for the swap set
-    grades : columns with the grade of the model and the final grade, among those left out of the features
+    grades : columns with the grade of the model and the final grade, among those left out of the
+        features
     order : grades, best first; default their sorted names
 
     Raises
@@ -111,7 +116,8 @@ class Portfolio:
 
     Attributes
     ----------
-    grades : grade, customers, customers_before, exposure, pd (mean), expected_default (PD x exposure)
+    grades : grade, customers, customers_before, exposure, pd (mean), expected_default (PD x
+        exposure)
     migration : customers by grade before (rows) and now (columns)
     features : characteristic stability since the period before
     line : the findings in one sentence
@@ -124,7 +130,9 @@ class Portfolio:
 
 
 def portfolio(card: str, ledger: Ledger, period: str) -> Portfolio:
-    """Grades of all customers at the end of `period` and of the one before, by the card in a file; empty without."""
+    """Grades of all customers at the end of `period` and of the one before, by the card in a file;
+    empty without.
+    """
     if not card:
         empty = pd.DataFrame()
         return Portfolio(
@@ -174,11 +182,12 @@ def portfolio(card: str, ledger: Ledger, period: str) -> Portfolio:
         now.value_counts().reindex(scale, fill_value=0),
     )
     moved = int((both["before"] != both["now"]).sum())
+    stable = shift["verdict"] == "stable"
+    drift = "no more drift than chance gives" if stable else f"{shift['verdict']} drift"
     line = (
-        f"{moved:,} of {len(both):,} customers changed grade since the period before; grades as a whole: "
-        f"{'no more drift than chance gives' if shift['verdict'] == 'stable' else shift['verdict'] + ' drift'} "
-        f"(PSI {shift['psi']:.3f}). Of the exposure, {grades['expected_default'].sum():,.0f} {ledger.currency} are "
-        "expected to default."
+        f"{moved:,} of {len(both):,} customers changed grade since the period before; grades as a "
+        f"whole: {drift} (PSI {shift['psi']:.3f}). Of the exposure, "
+        f"{grades['expected_default'].sum():,.0f} {ledger.currency} are expected to default."
     )
     return Portfolio(
         grades.fillna(0.0).reset_index(names="grade"),
@@ -192,25 +201,30 @@ def findings(seen: Monitoring) -> list[str]:
     """What a reader should know first."""
     score, moved = seen.score.iloc[0], seen.features[seen.features["psi"] > seen.features["limit"]]
     found = [
-        f"Score: PSI {score['psi']:.3f}; chance alone stays below {score['limit']:.3f} in 95 of 100 cases: "
+        f"Score: PSI {score['psi']:.3f}; chance alone stays below {score['limit']:.3f} in 95 of "
+        "100 cases: "
         f"{score['verdict']}."
     ]
     if len(moved):
         first = moved.iloc[0]
         found.append(
-            f"{len(moved)} of {len(seen.features)} features moved more than chance would, most of all "
+            f"{len(moved)} of {len(seen.features)} features moved more than chance would, most of "
+            "all "
             f"{first['feature']}, which changed the mean score by {first['points']:+.1f} points."
         )
     if seen.drift["degrees"] > 0:
         changed = "did" if seen.drift["p_value"] < 0.05 else "did not"
         found.append(
-            f"The AUC {changed} change between periods beyond chance (p = {seen.drift['p_value']:.2f})."
+            f"The AUC {changed} change between periods beyond chance (p = "
+            f"{seen.drift['p_value']:.2f})."
         )
     sides = seen.swap.set_index("set") if len(seen.swap) else None
     if sides is not None and sides.loc["in", "rows"] > 0:
         found.append(
-            f"A card fitted again would swap {sides.loc['in', 'rows']:,.0f} rows: those it takes in default at "
-            f"{sides.loc['in', 'event_rate']:.1%}, those it turns away at {sides.loc['out', 'event_rate']:.1%} "
+            f"A card fitted again would swap {sides.loc['in', 'rows']:,.0f} rows: those it takes "
+            "in default at "
+            f"{sides.loc['in', 'event_rate']:.1%}, those it turns away at "
+            f"{sides.loc['out', 'event_rate']:.1%} "
             "(fitted on these very rows, so this flatters the new card)."
         )
     return found

@@ -1,4 +1,6 @@
-"""What happens between delivery and cash, as records for notebooks: cash outlook, early warning, collectors' desk."""
+"""What happens between delivery and cash, as records for notebooks: cash outlook, early warning,
+collectors' desk.
+"""
 
 import contextlib
 from dataclasses import dataclass
@@ -36,9 +38,10 @@ class CashOutlook(Record, prefix="cash_"):
     Attributes
     ----------
     weekly, monthly : total per period, see `cash_forecast.CashForecast`
-    by_customer : customers with most cash expected: customer_id, mean, p10, p50, p90 over the weeks shown
-    tracked : accuracy of the same forecast made at earlier days, by day and in all; `alone` the same with independent
-        items instead of common shocks
+    by_customer : customers with most cash expected: customer_id, mean, p10, p50, p90 over the weeks
+        shown
+    tracked : accuracy of the same forecast made at earlier days, by day and in all; `alone` the
+        same with independent items instead of common shocks
     past : the earlier forecasts themselves
     model : levels of the payment hazard with standard errors clustered by customer
     shocks : size of the common and of the customers' shocks
@@ -71,7 +74,8 @@ def cash_outlook(
 
     Parameters
     ----------
-    origins : so many earlier days, two weeks apart, each judged by the six weeks after it that are known
+    origins : so many earlier days, two weeks apart, each judged by the six weeks after it that are
+        known
 
     Raises
     ------
@@ -183,13 +187,16 @@ def _cash_notes(
     notes = [
         f"Payment times were learned from {known.table['invoice_id'].nunique():,} invoices; "
         f"{known.left_out:,} paid before they were issued are left out.",
-        f"Weeks differ by more than chance: shocks common to all customers have a size of {shocks.period:.0%}, of one "
+        "Weeks differ by more than chance: shocks common to all customers have a size of "
+        f"{shocks.period:.0%}, of one "
         f"customer {shocks.customer_period:.0%}.",
-        "Sales to come repeat the last 13 weeks, drawn week by week; a plan of sales makes this better.",
+        "Sales to come repeat the last 13 weeks, drawn week by week; a plan of sales makes this "
+        "better.",
     ]
     if not tuned:
         notes.append(
-            "The ledger is too short to tune how much a customer's own habit counts; the default is used."
+            "The ledger is too short to tune how much a customer's own habit counts; the default "
+            "is used."
         )
     if past.empty:
         notes.append(
@@ -208,7 +215,8 @@ class EarlyWarning(Record, prefix="warning_"):
     rules, leads : backtest of each rule, see `alerts.Backtest`
     costs : cost of thresholds of the rule with the highest recall
     contracts : check, findings, amount; `findings` the rows
-    holds : the policy's hold rules on the orders of the last twelve months, beside a strict and a lenient variant
+    holds : the policy's hold rules on the orders of the last twelve months, beside a strict and a
+        lenient variant
     absent : signal, reason: what could not be watched
     """
 
@@ -226,7 +234,9 @@ class EarlyWarning(Record, prefix="warning_"):
 def early_warning(
     ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, horizon_days: int = 365
 ) -> EarlyWarning:
-    """Watch every customer at `as_of` by the policy's rules and the ready-made ones that this ledger can feed."""
+    """Watch every customer at `as_of` by the policy's rules and the ready-made ones that this
+    ledger can feed.
+    """
     policy = in_currency(policy, ledger.currency)
     watched = signals.build(ledger, history.build(ledger, as_of))
     absent = watched.absent | _not_known(policy)
@@ -267,7 +277,7 @@ def early_warning(
 
 
 def _not_known(policy: Policy) -> dict[str, str]:
-    """Alert rules and holds that read an amount nobody knows in the ledger's currency: what, why."""
+    """Alert rules and holds that read an amount not known in the ledger's currency: what, why."""
     if not policy.not_known:
         return {}
     names = [
@@ -293,7 +303,8 @@ def _holds(
         return pd.DataFrame()
 
 
-# Minutes of a contact, and its effect where nobody measured it; a measured effect takes the place of the factor.
+# Minutes of a contact, and its effect where nobody measured it; a measured effect takes the place
+# of the factor.
 ASSUMED = {
     "reminder": (3.0, 1.15),
     "negotiation": (15.0, 1.35),
@@ -431,7 +442,9 @@ def _measured(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
 def _contacts(
     policy: Policy, effect: pd.DataFrame, reminded: np.ndarray
 ) -> dict[str, worklist.Contact]:
-    """Contacts at the policy's costs with assumed effects; that of a reminder as measured, where the ledger allows."""
+    """Contacts at the policy's costs with assumed effects; that of a reminder as measured, where
+    the ledger allows.
+    """
     found = {}
     costs: dict[str, float] = {stage.action: stage.amount("cost") for stage in policy.ladder.stages}
     for action, (minutes, factor) in ASSUMED.items():

@@ -1,4 +1,6 @@
-"""What a treasurer, a credit manager and a reader of the review should know first about collections."""
+"""What a treasurer, a credit manager and a reader of the review should know first about
+collections.
+"""
 
 from dataclasses import dataclass
 
@@ -25,11 +27,13 @@ def cash_headline(seen: CashOutlook, currency: str) -> list[str]:
     if len(seen.tracked):
         whole, alone = seen.tracked.iloc[-1], seen.alone.iloc[-1]
         inside = (
-            f"Earlier forecasts: {whole['coverage']:.0%} of {whole['forecasts']:.0f} weeks lay inside their 80 % "
+            f"Earlier forecasts: {whole['coverage']:.0%} of {whole['forecasts']:.0f} weeks lay "
+            "inside their 80 % "
             f"intervals ({alone['coverage']:.0%} if items were independent)"
         )
         found.append(
-            f"{inside}; error {whole['wape']:.0%} of receipts, against {whole['wape_naive']:.0%} for last week's "
+            f"{inside}; error {whole['wape']:.0%} of receipts, against {whole['wape_naive']:.0%} "
+            "for last week's "
             f"receipts and {whole['wape_customer_median']:.0%} for customers' usual delays."
             if np.isfinite(whole["wape"])
             else f"{inside}; nothing was received in these weeks."
@@ -42,7 +46,8 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
     stop = int((seen.now["severity"] == "stop").sum())
     whole = seen.rules.iloc[-1]
     found = [
-        f"{len(seen.now)} alerts began this month, on {seen.now['customer_id'].nunique()} customers; {stop} say stop."
+        f"{len(seen.now)} alerts began this month, on {seen.now['customer_id'].nunique()} "
+        f"customers; {stop} say stop."
     ]
     if whole["defaults"] > 0:
         lead = (
@@ -55,13 +60,15 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
             else "no alert is old enough to be judged"
         )
         found.append(
-            f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} defaults{lead}; {right}; "
+            f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} "
+            f"defaults{lead}; {right}; "
             f"{whole['minutes_per_week'] / 60:.1f} hours of work a week."
         )
     if len(seen.holds):
         row = seen.holds.iloc[0]
         stopped = (
-            f"The policy's holds would have stopped {row['held_orders']:.0f} of {row['orders']:.0f} orders of the last "
+            f"The policy's holds would have stopped {row['held_orders']:.0f} of "
+            f"{row['orders']:.0f} orders of the last "
             "twelve months"
         )
         share = row["good_held_share"]
@@ -87,7 +94,8 @@ _LADDER_RESTS_ON = {
 
 @dataclass(frozen=True)
 class Section(Record, prefix="collections_"):
-    """Collections in the quarterly review; empty tables where the ledger has nothing to tell, `lines` say why.
+    """Collections in the quarterly review; empty tables where the ledger has nothing to tell,
+    `lines` say why.
 
     Attributes
     ----------

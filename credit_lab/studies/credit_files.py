@@ -42,7 +42,8 @@ class CreditFiles(Record, prefix="files_"):
 
 
 def with_register(ledger: Ledger, register: str, mapping: str, as_of: pd.Timestamp) -> Ledger:
-    """The ledger with the facts of a register export added; its own claims of that source stay as history.
+    """The ledger with the facts of a register export added; its own claims of that source stay as
+    history.
 
     Raises
     ------
@@ -55,7 +56,8 @@ def with_register(ledger: Ledger, register: str, mapping: str, as_of: pd.Timesta
     mine = more[more["customer_id"].isin(ledger.customers["customer_id"])]
     if len(more) and mine.empty:
         raise LedgerError(
-            f"register export {register}: none of its customers is in {ledger.source}; check the ids"
+            f"register export {register}: none of its customers is in {ledger.source}; check the "
+            "ids"
         )
     whole = pd.concat([facts_of(ledger), mine], ignore_index=True).drop_duplicates(
         ignore_index=True
@@ -64,7 +66,9 @@ def with_register(ledger: Ledger, register: str, mapping: str, as_of: pd.Timesta
 
 
 def stakes(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
-    """What is at stake at the last month end up to `as_of`: customer_id, sales, exposure, payment_index."""
+    """What is at stake at the last month end up to `as_of`: customer_id, sales, exposure,
+    payment_index.
+    """
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
     return last[["customer_id", "sales_12m", "exposure", "payment_index"]].rename(
@@ -147,7 +151,8 @@ def _lines(
     lines = []
     if ledger.has("facts") and len(ledger.tables["facts"]):
         lines.append(
-            f"{int(files['due'].sum()):,} of {len(files):,} files are due for work, {int(key['due'].sum())} of them of "
+            f"{int(files['due'].sum()):,} of {len(files):,} files are due for work, "
+            f"{int(key['due'].sum())} of them of "
             f"the {len(key)} key customers."
         )
         largest = odd["customer_id"].nunique()
@@ -162,7 +167,8 @@ def _lines(
         )
     else:
         lines.append(
-            f"The ledger has no facts (table 'facts'): every file is empty, {len(key)} key customers come first. A "
+            f"The ledger has no facts (table 'facts'): every file is empty, {len(key)} key "
+            "customers come first. A "
             "register export can be added with --register."
         )
     if not ledger.has("financials"):

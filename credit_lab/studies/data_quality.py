@@ -1,4 +1,4 @@
-"""Data quality of a ledger as a record: what was read, what was held back, what each table covers."""
+"""Data quality of a ledger: what was read, what was held back, what each table covers."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,8 @@ class Quality(Record, prefix="quality_"):
     ----------
     accounting, findings : what became of every row read, in figures and in sentences
     control : control account against documents
-    coverage : table, rows, first, last (day), customers, gives (what rests on it); absent tables have 0 rows
+    coverage : table, rows, first, last (day), customers, gives (what rests on it); absent tables
+        have 0 rows
     filled : table, column, filled (share of rows with a value), required
     marks : times in which the data mislead
     """
@@ -111,4 +112,7 @@ def control_line(control: pd.DataFrame) -> str:
     if worst["difference"] == 0:
         return f"The control account agrees to the cent at all {len(control)} dates."
     apart = money.text(abs(worst["difference"]), worst["currency"])
-    return f"The control account differs by up to {apart} {worst['currency']}: reconcile before you go on."
+    return (
+        f"The control account differs by up to {apart} {worst['currency']}: "
+        "reconcile before you go on."
+    )

@@ -1,7 +1,8 @@
 """Forecasts: those a review makes, and those earlier reviews made against what came.
 
-Three kinds: `cash`, receipts of a week with an 80 % interval; `loss allowance`, what open invoices lose within twelve
-months; `expected default`, exposure of the customers who default within twelve months.
+Three kinds: `cash`, receipts of a week with an 80 % interval; `loss allowance`, what open invoices
+lose within twelve months; `expected default`, exposure of the customers who default within twelve
+months.
 """
 
 from dataclasses import dataclass
@@ -27,10 +28,10 @@ class Earlier(Record, prefix="earlier_"):
 
     Attributes
     ----------
-    forecasts : name, made_on, target, point, low, high, observed, naive, judged (hit, miss, or error as share of what
-        came where the forecast has no interval)
-    scores : name, made_on, forecasts, coverage with binomial interval, ok, width, error, naive_error, skill, pinball
-        (mean loss of the low, middle and high quantile)
+    forecasts : name, made_on, target, point, low, high, observed, naive, judged (hit, miss, or
+        error as share of what came where the forecast has no interval)
+    scores : name, made_on, forecasts, coverage with binomial interval, ok, width, error,
+        naive_error, skill, pinball (mean loss of the low, middle and high quantile)
     lines : findings, or why there are none
     """
 
@@ -87,11 +88,13 @@ def made(
 
 
 def judge(known: pd.DataFrame | None, ledger: Ledger, as_of: pd.Timestamp) -> Earlier:
-    """Earlier forecasts about this ledger that have come due by `as_of`, against what the ledger says now.
+    """Earlier forecasts about this ledger that have come due by `as_of`, against what the ledger
+    says now.
 
     Parameters
     ----------
-    known : forecasts of earlier runs (`publish.registry.forecasts`); None where no registry was given
+    known : forecasts of earlier runs (`publish.registry.forecasts`); None where no registry was
+        given
     as_of : last day known
     """
     if known is None:
@@ -100,7 +103,8 @@ def judge(known: pd.DataFrame | None, ledger: Ledger, as_of: pd.Timestamp) -> Ea
             pd.DataFrame(),
             ("No registry of earlier runs was given (parameter registry).",),
         )
-    # A week that the books do not yet reach to its end has not come; months end with the month of the last document.
+    # A week that the books do not yet reach to its end has not come; months end with the month of
+    # the last document.
     last = min(as_of, ledger.last_day)
     over = known["target"] <= known["name"].map({CASH: last}).fillna(
         min(as_of, last + pd.offsets.MonthEnd(0))
@@ -197,8 +201,10 @@ def _lines(due: pd.DataFrame, currency: str) -> list[str]:
         )
         error, naive = ((part[key] - part["observed"]).abs().mean() for key in ("point", "naive"))
         lines.append(
-            f"Earlier forecasts of {name}: {hits} of {len(part)} lay inside their {level:.0%} intervals "
-            f"({low:.0%} to {high:.0%} by chance), {fits}; mean error {money_text(error, currency)} against "
+            f"Earlier forecasts of {name}: {hits} of {len(part)} lay inside their {level:.0%} "
+            "intervals "
+            f"({low:.0%} to {high:.0%} by chance), {fits}; mean error "
+            f"{money_text(error, currency)} against "
             f"{money_text(naive, currency)} for the receipts of the week before."
         )
     for row in due[due["low"].isna()].itertuples():

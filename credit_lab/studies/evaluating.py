@@ -28,7 +28,8 @@ class Evaluating(Record, prefix="evaluation_"):
     distribution : grade, customers now and a quarter before, band of default probability
     migration : customers by grade a quarter before (rows) and now (columns)
     weights : all items with part, kind and nominal weight; agreement of assessors by factor
-    nested, tests, followed : the grades of a year before against what followed: models, tests, grade by outcome
+    nested, tests, followed : the grades of a year before against what followed: models, tests,
+        grade by outcome
     industries, turns : index now by industry; turning points
     distress : score, zone, customers, standing
     trends : ratios by direction over three years
@@ -65,7 +66,8 @@ def evaluating(
     template: str = TEMPLATE,
     overrides: str = "",
 ) -> Evaluating:
-    """Evaluate at the last month end up to `as_of`, compare with a quarter before, judge the grades of a year before.
+    """Evaluate at the last month end up to `as_of`, compare with a quarter before, judge the grades
+    of a year before.
 
     Raises
     ------
@@ -126,7 +128,9 @@ def at(
     rules: evaluation.Template,
     model: evaluation.Nested | None,
 ) -> evaluation.Evaluated:
-    """Evaluation at one month end of all customers with documents by then, from what was known on that day."""
+    """Evaluation at one month end of all customers with documents by then, from what was known on
+    that day.
+    """
     who = past.loc[past["month"] == month, "customer_id"]
     judged = evaluation.judge(ledger.rows("assessments"), rules, month)
     known = evaluation.figures(ledger, policy, month, past)
@@ -223,12 +227,14 @@ def _lines(
 ) -> list[str]:
     none = grades["grade"] == ""
     lines = [
-        f"{int((~none).sum()):,} of {len(grades):,} customers have a grade by {now.combine} evidence; "
+        f"{int((~none).sum()):,} of {len(grades):,} customers have a grade by {now.combine} "
+        "evidence; "
         f"template: {rules.name}."
     ]
     if none.any():
         lines.append(
-            f"{int(none.sum()):,} have none: less than {policy.evaluation.min_evidence:.0%} of the evidence is known "
+            f"{int(none.sum()):,} have none: less than {policy.evaluation.min_evidence:.0%} of the "
+            "evidence is known "
             "about them."
         )
     for table, what in (
@@ -247,13 +253,15 @@ def _lines(
         lines.append(f"{changed} grades are overridden, each with its reason.")
     if not np.isnan(rules.consistency_ratio):
         lines.append(
-            f"Weights of judgement by pairwise comparison, consistency ratio {rules.consistency_ratio:.3f}."
+            "Weights of judgement by pairwise comparison, consistency ratio "
+            f"{rules.consistency_ratio:.3f}."
         )
     if nested:
         p = nested.tests.set_index("added")["p_value"]["judgement"]
         adds = "adds to the figures" if p < 0.05 else "does not show to add to the figures"
         lines.append(
-            f"Among {nested.rows} customers a year ago with both, {nested.events} of whom defaulted since, judgement "
+            f"Among {nested.rows} customers a year ago with both, {nested.events} of whom "
+            "defaulted since, judgement "
             f"{adds} (likelihood-ratio test, p = {p:.3f})."
         )
     return lines

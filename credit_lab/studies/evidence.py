@@ -1,9 +1,11 @@
-"""All evidence behind one limit decision: what was known, what followed from it, who had to sign, by which models.
+"""All evidence behind one limit decision: what was known, what followed from it, who had to sign,
+by which models.
 
-The question is "why was C-0172 given 80,000 on 2025-06-30?". What was granted is read from the ledger; what the policy
-makes of the facts known on that day is computed again from them; where the two differ the file says so, since somebody
-then decided otherwise. Nothing dated or recorded after the day is looked at. The same inputs give the same bytes, so
-the file can be made again and compared by its digest.
+The question is "why was C-0172 given 80,000 on 2025-06-30?". What was granted is read from the
+ledger; what the policy makes of the facts known on that day is computed again from them; where the
+two differ the file says so, since somebody then decided otherwise. Nothing dated or recorded after
+the day is looked at. The same inputs give the same bytes, so the file can be made again and
+compared by its digest.
 """
 
 import hashlib
@@ -80,7 +82,8 @@ class Evidence:
     ----------
     customer, as_of, currency : whose, when, in which currency amounts are
     lines : question and answer in sentences
-    tables : by the names of `SECTIONS`; a table may be empty where the ledger holds nothing of the kind
+    tables : by the names of `SECTIONS`; a table may be empty where the ledger holds nothing of the
+        kind
     """
 
     customer: str
@@ -138,12 +141,14 @@ def evidence(
     Raises
     ------
     ReportError
-        The ledger does not know the customer, or no month end lies between its first document and the day.
+        The ledger does not know the customer, or no month end lies between its first document and
+        the day.
     """
     known_ids = ledger.customers["customer_id"]
     if customer not in set(known_ids):
         raise ReportError(
-            f"customer {customer!r} is not in {ledger.source}; {nearest(customer, known_ids.head(5000))}"
+            f"customer {customer!r} is not in {ledger.source}; "
+            f"{nearest(customer, known_ids.head(5000))}"
         )
     policy = granting.granted_by(policy, ledger)
     book = ledger.known_by(as_of).up_to(as_of)
@@ -152,7 +157,8 @@ def evidence(
     mine = past[(past["month"] == month) & (past["customer_id"] == customer)] if len(past) else past
     if mine.empty:
         raise ReportError(
-            f"customer {customer!r} has no whole month of business by {as_of.date()}; there is nothing to decide from"
+            f"customer {customer!r} has no whole month of business by {as_of.date()}; there is "
+            "nothing to decide from"
         )
     rows = past[past["month"] == month]
     decisions = quarterly.review(
@@ -318,8 +324,10 @@ def _lines(
 ) -> tuple[str, ...]:
     proposed = float(decision["proposed"])
     says = (
-        f"From what was known at {decision['review_date'].date()} the policy proposes {proposed:,.0f} {currency} at "
-        f"{decision['term_days']} days: grade {decision['grade']} from a payment index of {_index(decision['score'])}, "
+        f"From what was known at {decision['review_date'].date()} the policy proposes "
+        f"{proposed:,.0f} {currency} at "
+        f"{decision['term_days']} days: grade {decision['grade']} from a payment index of "
+        f"{_index(decision['score'])}, "
         f"by the method {decision['method']}, bound by {decision['binding_constraint']}."
     )
     rows = tables["granted"]
@@ -333,13 +341,15 @@ def _lines(
         else ""
     )
     given = (
-        f"On {as_of.date()} the limit of {customer} was {amount:,.0f} {currency}, since {last['valid_from'].date()}"
+        f"On {as_of.date()} the limit of {customer} was {amount:,.0f} {currency}, since "
+        f"{last['valid_from'].date()}"
         f"{who}{reason}."
     )
     apart = (
         "Granted and proposed are the same amount."
         if amount == proposed
-        else f"Granted is {abs(amount - proposed):,.0f} {'above' if amount > proposed else 'below'} what the policy "
+        else f"Granted is {abs(amount - proposed):,.0f} "
+        f"{'above' if amount > proposed else 'below'} what the policy "
         "proposes from these facts: the difference was decided by people, or under another policy."
     )
     return given, says, apart

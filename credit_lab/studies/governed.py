@@ -1,4 +1,6 @@
-"""Page one of a report on its models: may they be used? Files and texts in, verdicts and sentences out."""
+"""Page one of a report on its models: may they be used? Files and texts in, verdicts and sentences
+out.
+"""
 
 from pathlib import Path
 
@@ -15,7 +17,8 @@ PAYMENT_TIME = "payment-time"
 
 
 def identified(model: str) -> governance.Identity:
-    """The model in a file (policy.toml or card.json), or the recipe of the payment-time model by its name.
+    """The model in a file (policy.toml or card.json), or the recipe of the payment-time model by
+    its name.
 
     Raises
     ------
@@ -50,7 +53,9 @@ def facts(models: str, policy: Policy, card: str = "") -> dict[str, object]:
 
 
 def verdicts(models: str, policy: Policy, card: str = "") -> dict[str, str]:
-    """The verdict "models approved" as of today, when the models are used; none where no register is kept."""
+    """The verdict "models approved" as of today, when the models are used; none where no register
+    is kept.
+    """
     register = governance.Register.read(models or governance.DEFAULT)
     return governance.verdicts(register, used(policy, card), pd.Timestamp.today().normalize())
 
@@ -60,6 +65,7 @@ def lines(models: str, policy: Policy) -> dict[str, str]:
     if governance.Register.read(models or governance.DEFAULT).entries:
         return {}
     return {
-        "models": f"No register of models is kept: that policy {policy.meta.id} may be used rests on its own file, "
+        "models": f"No register of models is kept: that policy {policy.meta.id} may be used rests "
+        "on its own file, "
         f"which names {policy.meta.approved_by}."
     }

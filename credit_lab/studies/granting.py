@@ -35,7 +35,8 @@ class Granting:
     exposures : limits and headroom as of the day, see `limits.exposure`
     over : customers or groups over their limit, most first
     workload : approvals by level under this policy and under the other one, where one is given
-    bench : all methods side by side a year before, so that what followed is known; None in a young ledger
+    bench : all methods side by side a year before, so that what followed is known; None in a young
+        ledger
     trial_steps : the ladder for newcomers by evidence, beside the policy's rule
     """
 
@@ -110,14 +111,17 @@ def _over(used: pd.DataFrame) -> pd.DataFrame:
 
 
 def granted_by(policy: Policy, ledger: Ledger) -> Policy:
-    """The policy in the ledger's currency, refused where its amounts are not known: no limit follows from it."""
+    """The policy in the ledger's currency, refused where its amounts are not known: no limit
+    follows from it.
+    """
     own = in_currency(policy, ledger.currency)
     need_amounts(own, "limits cannot be set")
     return own
 
 
 def in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame | None:
-    """Lasting limits in force on a day with the day of their last change; None where the ledger has no limits.
+    """Lasting limits in force on a day with the day of their last change; None where the ledger has
+    no limits.
 
     A temporary limit ends by itself: a review that took it for lasting would call its end a cut.
     """
@@ -181,7 +185,8 @@ def headline(made: Granting, currency: str) -> list[str]:
     without = int(made.over["credit_limit"].isna().sum())
     if without:
         found.append(
-            f"{without} of those above have no valid limit at all: what they owe counts against nothing."
+            f"{without} of those above have no valid limit at all: what they owe counts against "
+            "nothing."
         )
     if made.bench is not None and len(made.bench.on_history):
         best = made.bench.on_history.iloc[0]
@@ -207,7 +212,8 @@ class Together:
     ----------
     chosen : limits that earn most inside the policy's appetite, see `limits.portfolio.Portfolio`
     frontier : expected loss against expected profit
-    losses : expected and unexpected loss of the limits in force by the policy and of those chosen, same scenarios
+    losses : expected and unexpected loss of the limits in force by the policy and of those chosen,
+        same scenarios
     insurance, factoring : per customer; insurance_totals for the year
     late_reports : open items the insurer should have heard of, see `transfer.late_reports`
     notes : sentences
@@ -318,9 +324,11 @@ def together(
         capital_cost=policy.economics.capital_cost,
     )
     notes = (
-        "Need is what the sales forecast asks for at full multiple; profit counts margin on sales a limit carries, "
+        "Need is what the sales forecast asks for at full multiple; profit counts margin on sales "
+        "a limit carries, "
         "less expected loss and funding, and supposes that a limit is used in full.",
-        f"Caps are shares of the total need, {money_text(needed, ledger.currency)}; default probabilities are the "
+        f"Caps are shares of the total need, {money_text(needed, ledger.currency)}; default "
+        "probabilities are the "
         "upper ends of the grades' bands, so losses are on the safe side.",
         "Correlations of 12 % with the market and 6 % within an industry are assumptions.",
     )
@@ -338,7 +346,8 @@ def together(
 
 @dataclass(frozen=True)
 class Section:
-    """Granting in the quarterly review; `made` and the tables of limits are empty where no limit can be set.
+    """Granting in the quarterly review; `made` and the tables of limits are empty where no limit
+    can be set.
 
     Attributes
     ----------
@@ -385,7 +394,8 @@ class TermsStudy(Record, prefix="terms_"):
     grades : terms of each grade, see `limits.terms.by_grade`
     offers : present terms against a discount and a longer term, for a year's sales
     response : how sales answered to terms in the ledger; empty where no customer had two terms
-    beyond_law : customers whose invoiced terms exceed Decree 802: customer_id, size_class, term_days, allowed
+    beyond_law : customers whose invoiced terms exceed Decree 802: customer_id, size_class,
+        term_days, allowed
     """
 
     grades: pd.DataFrame
@@ -417,7 +427,8 @@ def terms_study(
     sales = float(last["sales_12m"].sum())
     if sales <= 0:
         raise PeriodError(
-            f"{ledger.source}: net sales of the twelve months to {as_of.date()} are not above zero; "
+            f"{ledger.source}: net sales of the twelve months to {as_of.date()} are not above "
+            "zero; "
             "terms cannot be priced without sales"
         )
     weight = last["sales_12m"].clip(lower=0)

@@ -1,4 +1,6 @@
-"""What becomes of receivables: roll rates, invoice months, loss allowance, and why DSO moved, in one record."""
+"""What becomes of receivables: roll rates, invoice months, loss allowance, and why DSO moved, in
+one record.
+"""
 
 from dataclasses import dataclass
 
@@ -14,17 +16,22 @@ from credit_lab.studies.record import Record
 
 @dataclass(frozen=True)
 class Losses(Record, prefix="losses_"):
-    """Tables on the fate of receivables as of a month end; empty where the ledger is too young, `notes` say why.
+    """Tables on the fate of receivables as of a month end; empty where the ledger is too young,
+    `notes` say why.
 
     Attributes
     ----------
-    transitions : shares of open amounts by bucket at one month end and state at the next, same invoices
+    transitions : shares of open amounts by bucket at one month end and state at the next, same
+        invoices
     net_flow : net-flow roll rates by month
-    uncollected, lost : shares of each invoice month's sales still open, and written off, by age in months
-    collections : chain ladder on collections: origin, latest, ultimate, reserve (still to come), standard_error, cv
+    uncollected, lost : shares of each invoice month's sales still open, and written off, by age in
+        months
+    collections : chain ladder on collections: origin, latest, ultimate, reserve (still to come),
+        standard_error, cv
     allowance : provision matrix: group, bucket, open, rate, allowance
     markov : bucket, paid, written_off: where a unit of each bucket ends if months repeat
-    backtest : bucket, open, rate, allowance, lost, difference: the matrix of a year ago against what was lost since
+    backtest : bucket, open, rate, allowance, lost, difference: the matrix of a year ago against
+        what was lost since
     bridge : segment, terms, delinquency, calendar, mix, total: change of DSO in days over a year
     """
 
@@ -52,7 +59,8 @@ def losses(
 ) -> Losses:
     """Compute the record at `as_of`, a month end, from the last `months` months.
 
-    `overlay` is the forward-looking factor on historical loss rates; `segment` a column of customers for the bridge.
+    `overlay` is the forward-looking factor on historical loss rates; `segment` a column of
+    customers for the bridge.
     """
     buckets = aging.Buckets(policy.aging.edges)
     first = ledger.invoices["issue_date"].min() + pd.offsets.MonthEnd(0)
@@ -109,7 +117,8 @@ def _allowance(
     past = ends[ends + pd.DateOffset(months=12) <= as_of]
     if len(past) == 0:
         notes.append(
-            "Provision matrix: less than a year of losses is known; no loss rate can be observed yet."
+            "Provision matrix: less than a year of losses is known; no loss rate can be observed "
+            "yet."
         )
         return pd.DataFrame(), pd.DataFrame()
     rates = provision.observed_rates(ledger.up_to(as_of), past, buckets=buckets)
@@ -121,11 +130,14 @@ def _allowance(
 def _with_unseen(
     rates: pd.DataFrame, balances: pd.Series, what: str, notes: list[str]
 ) -> pd.DataFrame:
-    """Rates in which a bucket that holds a balance now but never did before counts as lost; the notes say so."""
+    """Rates in which a bucket that holds a balance now but never did before counts as lost; the
+    notes say so.
+    """
     unseen = rates["rate"].isna() & rates["bucket"].map(balances).ne(0)
     if unseen.any():
         notes.append(
-            f"{what}: no rate was observed for {', '.join(rates.loc[unseen, 'bucket'])}; taken as 100 %."
+            f"{what}: no rate was observed for {', '.join(rates.loc[unseen, 'bucket'])}; taken as "
+            "100 %."
         )
     return rates.assign(rate=rates["rate"].mask(unseen, 1.0))
 

@@ -1,4 +1,6 @@
-"""What a study found: a frozen record of tables and sentences; its tables are saved under names that say whose."""
+"""What a study found: a frozen record of tables and sentences; its tables are saved under names
+that say whose.
+"""
 
 from typing import ClassVar
 
@@ -10,7 +12,8 @@ class Record:
 
     Parameters
     ----------
-    prefix : of a class, `class Cash(Record, prefix="cash_")`: stands before the names of its saved tables
+    prefix : of a class, `class Cash(Record, prefix="cash_")`: stands before the names of its saved
+        tables
     """
 
     _prefix: ClassVar[str] = ""

@@ -1,4 +1,6 @@
-"""The quarterly credit-policy review as a record: every table the report shows, computed once, from one ledger."""
+"""The quarterly credit-policy review as a record: every table the report shows, computed once, from
+one ledger.
+"""
 
 import math
 from dataclasses import dataclass
@@ -18,12 +20,14 @@ _START_UP = 4  # months in which books that begin empty fill; their DSO is not c
 
 @dataclass(frozen=True)
 class Review(Record):
-    """Tables of one review; amounts in `currency`, balances as of `as_of`, comparisons with the period before.
+    """Tables of one review; amounts in `currency`, balances as of `as_of`, comparisons with the
+    period before.
 
     Attributes
     ----------
     control : as_of, currency, control, ledger, difference (control account against documents)
-    identity : buckets, unapplied cash, credit notes and their sum beside the balance from the documents
+    identity : buckets, unapplied cash, credit notes and their sum beside the balance from the
+        documents
     accounting, findings : what became of every row read, in figures and in sentences
     aging_now, aging_series : bucket table at as_of; one row per month end, 13 months
     kpi_series : month and one column per formula id, last 13 month ends,
@@ -78,7 +82,8 @@ class Review(Record):
 def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     """Compute the review of `period` ("2025Q4") for a one-currency ledger under `policy`.
 
-    Where the policy's amounts are not known in the ledger's currency there are no proposals, and no alerts on amounts.
+    Where the policy's amounts are not known in the ledger's currency there are no proposals, and no
+    alerts on amounts.
 
     Raises
     ------
@@ -182,7 +187,8 @@ def _control(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
 def _identity(
     ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, buckets: aging.Buckets
 ) -> pd.DataFrame:
-    """Buckets + unapplied cash + credit notes against the balance from the documents; the difference must be 0.00.
+    """Buckets + unapplied cash + credit notes against the balance from the documents; the
+    difference must be 0.00.
 
     Added and compared in minor units: sums of floats would differ by their rounding.
     """
@@ -203,7 +209,8 @@ def _identity(
 def alerts(latest: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """Customers over a threshold of the policy's monitoring rules at one month end.
 
-    Returns indicator, threshold, severity, action, customer_id, value, exposure; most severe and largest first.
+    Returns indicator, threshold, severity, action, customer_id, value, exposure; most severe and
+    largest first.
     """
     parts = []
     for rule in (one for one in policy.monitoring.alerts if one.known):

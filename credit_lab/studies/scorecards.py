@@ -1,4 +1,6 @@
-"""A scorecard as a document: what it was made from, how it was chosen, what it does, and where it must not be used."""
+"""A scorecard as a document: what it was made from, how it was chosen, what it does, and where it
+must not be used.
+"""
 
 import dataclasses
 from dataclasses import dataclass
@@ -75,7 +77,7 @@ def validation(
     scale: dict[str, float] | None = None,
     seed: int = 0,
 ) -> Validation:
-    """Judge a card on rows `at` (default all); intervals draw whole customers where they are known."""
+    """Judge a card on rows `at` (default all); intervals draw whole customers where known."""
     at = np.arange(len(rows.y)) if at is None else at
     X, y = rows.X.iloc[at].reset_index(drop=True), rows.y.iloc[at].reset_index(drop=True)
     p = card.probability(X)
@@ -121,7 +123,8 @@ class Design(Record, prefix="scorecard_"):
     split : how rows were divided, in words
     excluded : reason, rows
     leaks : findings of the leakage scan on the training rows
-    information, over_time, redundancy, path : selection of features: IV; IV by period; cluster and VIF; stepwise path
+    information, over_time, redundancy, path : selection of features: IV; IV by period; cluster and
+        VIF; stepwise path
     points : the card, bin by bin
     validation : on the test rows; `apparent` has the same metrics on the training rows
     shift : characteristic stability of training against test rows
@@ -192,7 +195,8 @@ def _made(
     path = selection.stepwise(candidates, y, criterion="aic", sample_weight=weights)
     if kind == "woe" and len(path) == 0:
         raise CreditLabError(
-            f"no feature improves on the plain default rate (rows worth {_worth(weights, y):.0f} events): nothing to "
+            f"no feature improves on the plain default rate (rows worth {_worth(weights, y):.0f} "
+            "events): nothing to "
             "make a WOE card of; take a joint card (kind joint), another outcome, or more data"
         )
     if kind == "woe":
@@ -218,7 +222,8 @@ def design(
     special: list[float] | None = None,
     seed: int = 0,
 ) -> Design:
-    """Make a card from `rows`: bins, selection (stepwise by AIC) for a WOE card, all features for a joint one.
+    """Make a card from `rows`: bins, selection (stepwise by AIC) for a WOE card, all features for a
+    joint one.
 
     Raises
     ------
@@ -258,7 +263,8 @@ def design(
 def _levelled(card: Scorecard, X: pd.DataFrame, y: pd.Series) -> Scorecard:
     """The card with base points that make its mean PD the default rate of the rows.
 
-    Where customers count as one row, the level of the fit is that of customers, while the card is used on months.
+    Where customers count as one row, the level of the fit is that of customers, while the card is
+    used on months.
     """
     from scipy import optimize
 
@@ -310,7 +316,8 @@ CARRIES = {
     "model": "enough events for a logistic model (at least ten per feature)",
     "penalised": "few events per feature: prefer a penalised or Firth fit",
     "pooled": "very few events: start from expert weights (low_default.pooled)",
-    "bounds": "too few events for a model: only upper bounds of the default rate (low_default.pluto_tasche)",
+    "bounds": "too few events for a model: only upper bounds of the default rate "
+    "(low_default.pluto_tasche)",
 }
 
 
@@ -333,21 +340,26 @@ def _notes(
             "" if rows.when is None else " (the data do not reach far enough for a split by time)"
         )
         found.append(
-            f"Training and test rows are of the same time{short}: what drift does to the card is not seen."
+            f"Training and test rows are of the same time{short}: what drift does to the card is "
+            "not seen."
         )
     if rows.who is not None and rows.who.nunique() < len(rows.who):
         found.append(
-            f"{len(rows.who):,} rows of {rows.who.nunique():,} customers: each customer counts as one row in bins and "
-            "coefficients, and the intervals of the test draw whole customers. Tests by grade count every row, so they "
+            f"{len(rows.who):,} rows of {rows.who.nunique():,} customers: each customer counts as "
+            "one row in bins and "
+            "coefficients, and the intervals of the test draw whole customers. Tests by grade "
+            "count every row, so they "
             "ring too easily."
         )
     if card.kind == "joint":
         found.append(
-            "A joint card is penalised and has no p-values; its points hold for the range of values seen."
+            "A joint card is penalised and has no p-values; its points hold for the range of "
+            "values seen."
         )
     else:
         found.append(
-            "Features were chosen on the training rows, so their p-values are too small; read the test."
+            "Features were chosen on the training rows, so their p-values are too small; read the "
+            "test."
         )
     area = judged.performance.set_index("metric").loc["auc"]
     if np.isnan(area["low"]):
@@ -356,7 +368,8 @@ def _notes(
         )
     elif area["low"] < 0.6:
         found.append(
-            f"The AUC on the test rows may be as low as {area['low']:.2f}: not for decisions on its own."
+            f"The AUC on the test rows may be as low as {area['low']:.2f}: not for decisions on "
+            "its own."
         )
     red = judged.grades[judged.grades["light"].str.startswith("red")]
     for _, grade in red.iterrows():
@@ -376,11 +389,14 @@ def headline(made: Design) -> list[str]:
     seen = made.validation.performance.set_index("metric")
     area, apparent = seen.loc["auc"], made.apparent.set_index("metric").loc["auc", "value"]
     found = [
-        f"Fitted on {train['rows']:,} rows of {train['customers']:,} customers ({train['events']:,} defaults), "
-        f"judged by {test['rows']:,} rows of {test['customers']:,} others ({test['events']:,} defaults).",
+        f"Fitted on {train['rows']:,} rows of {train['customers']:,} customers "
+        f"({train['events']:,} defaults), "
+        f"judged by {test['rows']:,} rows of {test['customers']:,} others ({test['events']:,} "
+        "defaults).",
         f"{len(made.card.names)} features: {'; '.join(made.card.names[:6])}"
         + (" and more." if len(made.card.names) > 6 else "."),
-        f"AUC {area['value']:.3f} on rows it has not seen ({_interval(area)}); {apparent:.3f} on its own rows.",
+        f"AUC {area['value']:.3f} on rows it has not seen ({_interval(area)}); {apparent:.3f} on "
+        "its own rows.",
     ]
     return [*found, *verdict(made.validation)[1:], _leaks(made.leaks)]
 
@@ -396,7 +412,8 @@ def _interval(row: pd.Series) -> str:
 def _leaks(leaks: pd.DataFrame) -> str:
     if leaks.empty:
         return "The leakage scan found no feature that knows the outcome."
-    return f"LEAKAGE: {', '.join(sorted(set(leaks['feature'])))} may know the outcome; leave out before use."
+    names = ", ".join(sorted(set(leaks["feature"])))
+    return f"LEAKAGE: {names} may know the outcome; leave out before use."
 
 
 def verdict(judged: Validation) -> list[str]:
@@ -429,7 +446,8 @@ def load_or_make(rows: Modelling, card: str, *, seed: int = 0) -> Scorecard:
 def judge(
     rows: Modelling, card: str, *, boundary: str = "", seed: int = 0
 ) -> tuple[Validation, str]:
-    """Validation of a card in a file on rows from `boundary` on, or of a card made here on its test rows.
+    """Validation of a card in a file on rows from `boundary` on, or of a card made here on its test
+    rows.
 
     Returns
     -------
@@ -459,7 +477,9 @@ def judge(
 def refused_band(
     rows: Modelling, made: Design, refused: str, *, boundary: str = "", seed: int = 0
 ) -> pd.DataFrame:
-    """Reject inference for the refused customers in a file, under a range of assumptions; empty without a file."""
+    """Reject inference for the refused customers in a file, under a range of assumptions; empty
+    without a file.
+    """
     if not refused:
         return pd.DataFrame()
     train, _, _ = divide(rows, boundary, seed=seed)

@@ -1,4 +1,6 @@
-"""Sentences of a report. They have a few branches (better, worse, not clear); each has a golden text in the tests."""
+"""Sentences of a report. They have a few branches (better, worse, not clear); each has a golden
+text in the tests.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -37,8 +39,8 @@ def headline(review: Review) -> dict[str, str]:
     Returns
     -------
     dict
-        By key: owed, dso, delay, concentration; then what is not watched, not measured, and of which money nothing is
-        known (unwatched, unmeasured and money, numbered).
+        By key: owed, dso, delay, concentration; then what is not watched, not measured, and of
+        which money nothing is known (unwatched, unmeasured and money, numbered).
     """
     values, why = review.kpis.set_index("formula_id"), review.unmeasured
     total = float(review.identity.set_index("line").loc["sum", "amount"])
@@ -54,10 +56,12 @@ def headline(review: Review) -> dict[str, str]:
     if np.isfinite(ending):
         countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
     sentences = {
-        "owed": f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; {late:.1%} of "
+        "owed": f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
+        f"notes; {late:.1%} of "
         "open invoices were overdue."
         if np.isfinite(late)
-        else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; no invoice was "
+        else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
+        "notes; no invoice was "
         "open.",
         "dso": countback,
         "delay": moved(
@@ -90,13 +94,14 @@ def _concentrated(review: Review) -> str:
     over = int((review.balances["share"] > cap).sum())
     limit = f"; {over} above" if over else "; nobody above"
     return (
-        f"The largest customer holds {top['largest 1']:.1%} and the ten largest {top['largest 10']:.1%} of receivables"
+        f"The largest customer holds {top['largest 1']:.1%} and the ten largest "
+        f"{top['largest 10']:.1%} of receivables"
         f"{limit} the policy's cap of {cap:.0%}."
     )
 
 
 def unmeasured(review: Review) -> list[str]:
-    """Key figures without a value by reason, one sentence each; a dash in a table does not say why."""
+    """Key figures without a value, one sentence a reason; a dash in a table does not say why."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in review.unmeasured.items():
         by_reason.setdefault(reason, []).append(labels.formula(name, language.current()))
@@ -106,16 +111,19 @@ def unmeasured(review: Review) -> list[str]:
 def moved(
     name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5, why: str = ""
 ) -> str:
-    """One figure against the period before; movements within `noise` are called unchanged, one without a value is
-    said to be not measured and `why`.
+    """One figure against the period before; movements within `noise` are called unchanged, one
+    without a value is said to be not measured and `why`.
 
-    >>> moved("DSO", pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5}), "days", worse_is_up=True)
-    'DSO rose by 3.5 days to 55.5 (worse).'
+    >>> moved("DSO", pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5}), "days",
+    worse_is_up=True) 'DSO rose by 3.5 days to 55.5 (worse).'
     """
     if not np.isfinite(row["value"]):
         return f"{name} is not measured: {why}." if why else f"{name} is not measured."
     if not np.isfinite(row["previous"]):
-        return f"{name} is {row['value']:.1f} {unit}; there is no figure of the period before to compare with."
+        return (
+            f"{name} is {row['value']:.1f} {unit}; there is no figure of the period before "
+            "to compare with."
+        )
     if abs(row["change"]) <= noise:
         return f"{name} is {row['value']:.1f} {unit}, unchanged within {noise} {unit}."
     rose, size = row["change"] > 0, f"{abs(row['change']):.1f} {unit}"
@@ -126,16 +134,21 @@ def moved(
 
 
 def quality(review: Review) -> str:
-    """What became of the rows that were read, and whether the balance ties to the control account."""
+    """What became of the rows read, and whether the balance ties to the control account."""
     difference = money.text(_apart(review), review.currency)
-    tied = f"Buckets, unapplied cash and credit notes differ from the documents by {difference} {review.currency}."
+    tied = (
+        "Buckets, unapplied cash and credit notes differ from the documents by "
+        f"{difference} {review.currency}."
+    )
     return " ".join(
         [data_quality.rows_line(review.accounting), tied, data_quality.control_line(review.control)]
     )
 
 
 def _apart(review: Review) -> float:
-    """Buckets, unapplied cash and credit notes less the documents: exactly 0.0, or there is a defect."""
+    """Buckets, unapplied cash and credit notes less the documents: exactly 0.0, or there is a
+    defect.
+    """
     return float(review.identity.set_index("line").loc["difference", "amount"])
 
 
@@ -172,7 +185,9 @@ def verdicts(review: Review) -> dict[str, str]:
 
 
 def replay_headline(run: ChampionChallenger) -> list[str]:
-    """What the challenger would have changed, in three sentences, without more certainty than a replay has."""
+    """What the challenger would have changed, in three sentences, without more certainty than a
+    replay has.
+    """
     values = run.comparison.set_index("metric")
     sales, open_, lost = (
         values.loc[name]
@@ -182,7 +197,10 @@ def replay_headline(run: ChampionChallenger) -> list[str]:
     if not np.isfinite(more[["a", "b"]].astype(float)).all():
         return ["Nothing was sold in the months compared, so the policies cannot be told apart."]
     differ = float(ratio(sales["difference"], sales["a"]))
-    refused = f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} {more['b']:.1%}"
+    refused = (
+        f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, "
+        f"{run.b.policy} {more['b']:.1%}"
+    )
     text = [
         f"{refused}; sales allowed differ by {differ:+.1%}."
         if np.isfinite(differ)
@@ -193,12 +211,14 @@ def replay_headline(run: ChampionChallenger) -> list[str]:
         text.append("Receivables turnover cannot be compared: one policy left no balances.")
     elif abs(change) < 0.01:
         text.append(
-            f"Receivables turnover is the same within 1 % ({open_['a']:.2f} against {open_['b']:.2f} a year)."
+            f"Receivables turnover is the same within 1 % ({open_['a']:.2f} against "
+            f"{open_['b']:.2f} a year)."
         )
     else:
         verb = "rises" if change > 0 else "falls"
         text.append(
-            f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to {open_['b']:.2f} a year."
+            f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to "
+            f"{open_['b']:.2f} a year."
         )
     if lost["a"] == 0 == lost["b"]:
         known = run.a.invoices["written_off"].gt(0).any()
@@ -212,13 +232,15 @@ def replay_headline(run: ChampionChallenger) -> list[str]:
         cost = sales["difference"] / -lost["difference"] if lost["difference"] else np.nan
         return [
             *text,
-            f"{run.b.policy} would have kept {lost['difference']:,.0f} more of later written-off invoices off the "
+            f"{run.b.policy} would have kept {lost['difference']:,.0f} more of later written-off "
+            "invoices off the "
             f"books, at {abs(cost):,.0f} of sales given up for each unit of loss avoided.",
         ]
     if lost["difference"] < 0:
         return [
             *text,
-            f"{run.b.policy} would have let {-lost['difference']:,.0f} more of later losses through.",
+            f"{run.b.policy} would have let {-lost['difference']:,.0f} more of later losses "
+            "through.",
         ]
     return [*text, "Both policies would have met the same losses."]
 
@@ -256,7 +278,8 @@ def losses_headline(found: Losses, currency: str) -> list[str]:
     if len(found.allowance) and found.allowance["open"].sum() > 0:
         total, open_ = found.allowance["allowance"].sum(), found.allowance["open"].sum()
         text.append(
-            f"Loss rates of the past applied to today's ages give an allowance of {money_text(total, currency)}, "
+            "Loss rates of the past applied to today's ages give an allowance of "
+            f"{money_text(total, currency)}, "
             f"{total / open_:.1%} of open invoices."
         )
     if len(found.backtest):
@@ -270,6 +293,7 @@ def losses_headline(found: Losses, currency: str) -> list[str]:
         whole = found.bridge.iloc[-1]
         part = whole[["terms", "delinquency", "calendar", "mix"]].abs().idxmax()
         text.append(
-            f"DSO moved by {whole['total']:+.1f} days within a year, most of it by {part} ({whole[part]:+.1f})."
+            f"DSO moved by {whole['total']:+.1f} days within a year, most of it by {part} "
+            f"({whole[part]:+.1f})."
         )
     return [*text, *found.notes]

@@ -62,9 +62,11 @@ class Twin:
     calibration : the world and how sure it is
     first, second : outcomes of the two policies
     comparison : paired differences; `monthly` medians and 80 % of both by month
-    scan : the difference of profit, turnover and bad debt under other values of what the ledger cannot say
+    scan : the difference of profit, turnover and bad debt under other values of what the ledger
+        cannot say
     segments : by grade, industry and region, both policies
-    sensitivity : one knob at a time on the first policy; `found` and `front` from the search, empty without one
+    sensitivity : one knob at a time on the first policy; `found` and `front` from the search, empty
+        without one
     """
 
     calibration: Calibration
@@ -237,8 +239,9 @@ def ranges(rules: Rules) -> dict[str, tuple[float, float]]:
 
 
 def months(made: Outcome) -> pd.DataFrame:
-    """Medians and 80 % of the worlds by month: sales, cash, open, overdue and expected_loss, each with _low,
-    _median, _high; policy."""
+    """Medians and 80 % of the worlds by month: sales, cash, open, overdue and expected_loss, each
+    with _low, _median, _high; policy.
+    """
     grouped = made.monthly.groupby("month")
     table = pd.DataFrame(index=sorted(made.monthly["month"].unique()))
     for name in ("sales", "cash", "open", "overdue", "expected_loss"):
@@ -315,11 +318,14 @@ def _forecast(made: Outcome, currency: str) -> list[str]:
     if not np.isfinite([dso["low"], lost["low"]]).all():
         return [
             f"If things go on as they were: {money_text(cash['low'], currency)} to "
-            f"{money_text(cash['high'], currency)} of cash within a year; nothing is sold on credit."
+            f"{money_text(cash['high'], currency)} of cash within a year; nothing is sold on "
+            "credit."
         ]
     return [
-        f"If things go on as they were: {money_text(cash['low'], currency)} to {money_text(cash['high'], currency)} of "
-        f"cash within a year, DSO at its end {dso['low']:.0f} to {dso['high']:.0f} days, expected bad debt "
+        f"If things go on as they were: {money_text(cash['low'], currency)} to "
+        f"{money_text(cash['high'], currency)} of "
+        f"cash within a year, DSO at its end {dso['low']:.0f} to {dso['high']:.0f} days, expected "
+        "bad debt "
         f"{lost['low']:.2%} to {lost['high']:.2%} of sales (80 % of simulated worlds)."
     ]
 
@@ -334,7 +340,8 @@ def headline(made: Twin, currency: str) -> list[str]:
         ]
     shaky = [name for name in SCANNED if len(set(np.sign(made.scan[name].dropna()))) > 1]
     lines.append(
-        f"The sign of the difference in {', '.join(shaky)} turns within the ranges of what the ledger cannot say."
+        f"The sign of the difference in {', '.join(shaky)} turns within the ranges of what the "
+        "ledger cannot say."
         if shaky
         else "The signs hold over the ranges of what the ledger cannot say."
     )
@@ -354,7 +361,8 @@ def _against(compared: Comparison, a: str, b: str, currency: str) -> list[str]:
         if row[["a", "b"]].isna().any():
             idle = " and ".join(side for side, of in ((a, "a"), (b, "b")) if np.isnan(row[of]))
             lines.append(
-                f"{b} against {a}: {words} cannot be compared; nothing is sold on credit under {idle}."
+                f"{b} against {a}: {words} cannot be compared; nothing is sold on credit under "
+                f"{idle}."
             )
             continue
         size, shown = abs(row["difference"]), f"{row['a']:,.4g} to {row['b']:,.4g}"
@@ -369,7 +377,8 @@ def _against(compared: Comparison, a: str, b: str, currency: str) -> list[str]:
             said, shown = f"{100 * size:.2f} percentage points", f"{row['a']:.2%} to {row['b']:.2%}"
         if row["low"] > 0 or row["high"] < 0:
             lines.append(
-                f"{b} against {a}: {'more' if row['low'] > 0 else 'less'} {words}, by {said} on average ({shown})."
+                f"{b} against {a}: {'more' if row['low'] > 0 else 'less'} {words}, by {said} on "
+                f"average ({shown})."
             )
         else:
             lines.append(f"{b} against {a}: no clear difference in {words} ({shown}).")
