@@ -136,19 +136,13 @@ def last_parts(target: Path) -> dict[str, float]:
     all else.
     """
     run = _read(target, "run.json", "*-pack/")
-    parts = {
-        name: float(part["seconds"])
-        for name, part in run.get("parts", {}).items()
-        if "seconds" in part
-    }
+    parts = {name: float(part["seconds"]) for name, part in run.get("parts", {}).items() if "seconds" in part}
     return parts | ({"": float(run.get("after", 0.0))} if parts else {})
 
 
 def _read(target: Path, name: str, beside: str = "*/") -> Mapping[str, Any]:
     try:
-        others = sorted(
-            target.parent.glob(f"{beside}{name}"), key=lambda path: path.stat().st_mtime
-        )
+        others = sorted(target.parent.glob(f"{beside}{name}"), key=lambda path: path.stat().st_mtime)
         own = [target / name] if (target / name).exists() else []
         found = json.loads((own or others)[-1].read_text(encoding="utf-8"))
     except (
@@ -169,11 +163,7 @@ class Bar:
         self.usual: Sequence[float] = usual if len(usual) == cells and sum(usual) > 0 else ()
         self.n, self._cells, self._taken, self._began = 0, cells, 0.0, time.monotonic()
         self._since, self._ended = self._began, threading.Event()
-        form = (
-            "{desc}: {percentage:3.0f}%|{bar:20}| {elapsed}{postfix}"
-            if self.usual
-            else "{desc}: {elapsed}{postfix}"
-        )
+        form = "{desc}: {percentage:3.0f}%|{bar:20}| {elapsed}{postfix}" if self.usual else "{desc}: {elapsed}{postfix}"
         self._drawn = tqdm(total=100, desc=desc, bar_format=form)
         self.refresh()
         if sys.stderr.isatty():
@@ -191,9 +181,7 @@ class Bar:
         since = time.monotonic() - self._since
         seconds = of_steps(self.usual, self.n, self._taken, since)
         late = self.n < self._cells and since > 1.5 * self.usual[self.n] + 2
-        return f"{where}, about {text(seconds)} left" + (
-            ", this cell takes longer than last time" if late else ""
-        )
+        return f"{where}, about {text(seconds)} left" + (", this cell takes longer than last time" if late else "")
 
     def update(self, more: int = 1) -> None:
         """So many cells more are done."""
@@ -206,9 +194,7 @@ class Bar:
         if self.usual:
             passed = time.monotonic() - self._began
             seconds = of_steps(self.usual, self.n, self._taken, time.monotonic() - self._since)
-            self._drawn.n = (
-                100 if self.n >= self._cells else round(100 * passed / max(passed + seconds, 1e-9))
-            )
+            self._drawn.n = 100 if self.n >= self._cells else round(100 * passed / max(passed + seconds, 1e-9))
         self._drawn.set_postfix_str(self.said() if self.n < self._cells else "done", refresh=True)
 
     def close(self) -> None:

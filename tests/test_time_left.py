@@ -5,9 +5,8 @@ import os
 
 import pytest
 
-from credit_lab import publish
+from credit_lab import publish, time_left
 from credit_lab.progress import Whole
-from credit_lab.publish import time_left
 from credit_lab.studies import twin
 from tests.test_report import PARAMETERS, notebook
 from tests.test_report_pack import FINDING, SHOW, made

@@ -74,8 +74,7 @@ def same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     if changed:
         raise ReportError(
             f"{changed[0]} was changed while the report was made, so the report would be of "
-            "neither version; run again "
-            "when it is complete"
+            "neither version; run again when it is complete"
         )
 
 

@@ -1,4 +1,4 @@
-"""HTML of what is shown: cells as text, tables with widths for paper; whatever comes from data escaped."""
+"""HTML of what is shown: cells as text, tables with widths for paper; data are escaped."""
 
 import html
 from typing import TYPE_CHECKING, Any

@@ -17,10 +17,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from credit_lab import labels, language, origin
+from credit_lab import labels, language, origin, time_left
 from credit_lab.errors import ReportError
 from credit_lab.ledger import sharing
-from credit_lab.publish import pdf, privacy, sections, time_left
+from credit_lab.publish import pdf, privacy, sections
 from credit_lab.publish.artefacts import Table, finding, headline
 from credit_lab.publish.folder import alone, same, states, swap, unfinished
 from credit_lab.publish.page import Front, page

@@ -23,8 +23,8 @@ def write(html: str, path: Path) -> Path:
         import weasyprint
     except (ImportError, OSError) as error:
         raise ReportError(
-            f"PDF needs WeasyPrint and the system library Pango ({error}); "
-            "install credit_lab[pdf] and libpango, or ask for --format html"
+            f"PDF needs WeasyPrint and the system library Pango ({error}); install credit_lab[pdf] "
+            "and libpango, or ask for --format html"
         ) from error
     inside_only = weasyprint.urls.URLFetcher(allowed_protocols=["data"])
     # Millions of boxes live until the last page is drawn: looking for dead ones among them takes a

@@ -101,8 +101,7 @@ def record(path: str | Path, run: Run, book: Ledger | None = None) -> int:
         ]
         number = base.execute(
             "INSERT INTO runs (command, report, started, seconds, as_of, ledger, facts, "
-            "parameters, versions, verdicts)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "parameters, versions, verdicts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (run.command, run.report, run.started, run.seconds, run.as_of, name, *texts),
         ).lastrowid
         figures = [
@@ -193,9 +192,8 @@ def forecasts(path: str | Path, book: Ledger, before: pd.Timestamp) -> pd.DataFr
         own = _own(base, documents(book))
         rows = base.execute(
             f"SELECT {', '.join('f.' + name for name in FORECASTS)}, r.run AS run, r.as_of AS "
-            "made_on FROM forecasts f "
-            "JOIN runs r ON r.run = f.run WHERE r.as_of < ? ORDER BY r.as_of, f.name, f.target, "
-            "r.run",
+            "made_on FROM forecasts f JOIN runs r ON r.run = f.run WHERE r.as_of < ? ORDER BY "
+            "r.as_of, f.name, f.target, r.run",
             (str(before.date()),),
         ).fetchall()
     table = pd.DataFrame([dict(row) for row in rows if row["run"] in own], columns=columns)
@@ -292,8 +290,7 @@ def _sound(base: sqlite3.Connection, path: Path) -> None:
 def _away(path: Path, what: str) -> str:
     return (
         f"registry {path} {what}; move it away and a new one is begun: reports stay as they are, "
-        "only the list of "
-        "earlier runs and their forecasts begins anew"
+        "only the list of earlier runs and their forecasts begins anew"
     )
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from credit_lab import compiled, language, origin
+from credit_lab import compiled, language, origin, time_left
 from credit_lab.errors import ReportError, nearest
 from credit_lab.ledger import sharing
 from credit_lab.ledger.database import concealed
-from credit_lab.publish import kernel, privacy, time_left
+from credit_lab.publish import kernel, privacy
 from credit_lab.publish.artefacts import artefacts
 from credit_lab.publish.folder import alone, same, states, swap, unfinished
 from credit_lab.publish.page import page

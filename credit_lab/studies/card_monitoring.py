@@ -202,15 +202,14 @@ def findings(seen: Monitoring) -> list[str]:
     score, moved = seen.score.iloc[0], seen.features[seen.features["psi"] > seen.features["limit"]]
     found = [
         f"Score: PSI {score['psi']:.3f}; chance alone stays below {score['limit']:.3f} in 95 of "
-        "100 cases: "
-        f"{score['verdict']}."
+        f"100 cases: {score['verdict']}."
     ]
     if len(moved):
         first = moved.iloc[0]
         found.append(
             f"{len(moved)} of {len(seen.features)} features moved more than chance would, most of "
-            "all "
-            f"{first['feature']}, which changed the mean score by {first['points']:+.1f} points."
+            f"all {first['feature']}, which changed the mean score by {first['points']:+.1f} "
+            "points."
         )
     if seen.drift["degrees"] > 0:
         changed = "did" if seen.drift["p_value"] < 0.05 else "did not"
@@ -222,9 +221,8 @@ def findings(seen: Monitoring) -> list[str]:
     if sides is not None and sides.loc["in", "rows"] > 0:
         found.append(
             f"A card fitted again would swap {sides.loc['in', 'rows']:,.0f} rows: those it takes "
-            "in default at "
-            f"{sides.loc['in', 'event_rate']:.1%}, those it turns away at "
-            f"{sides.loc['out', 'event_rate']:.1%} "
-            "(fitted on these very rows, so this flatters the new card)."
+            f"in default at {sides.loc['in', 'event_rate']:.1%}, those it turns away at "
+            f"{sides.loc['out', 'event_rate']:.1%} (fitted on these very rows, so this flatters "
+            "the new card)."
         )
     return found

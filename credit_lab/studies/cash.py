@@ -179,8 +179,7 @@ def _cash_notes(
         f"Payment times were learned from {known.table['invoice_id'].nunique():,} invoices; "
         f"{known.left_out:,} paid before they were issued are left out.",
         "Weeks differ by more than chance: shocks common to all customers have a size of "
-        f"{shocks.period:.0%}, of one "
-        f"customer {shocks.customer_period:.0%}.",
+        f"{shocks.period:.0%}, of one customer {shocks.customer_period:.0%}.",
         "Sales to come repeat the last 13 weeks, drawn week by week; a plan of sales makes this "
         "better.",
     ]

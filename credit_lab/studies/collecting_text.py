@@ -29,13 +29,12 @@ def cash_headline(seen: CashOutlook, currency: str) -> list[str]:
         whole, alone = seen.tracked.iloc[-1], seen.alone.iloc[-1]
         inside = (
             f"Earlier forecasts: {whole['coverage']:.0%} of {whole['forecasts']:.0f} weeks lay "
-            "inside their 80 % "
-            f"intervals ({alone['coverage']:.0%} if items were independent)"
+            f"inside their 80 % intervals ({alone['coverage']:.0%} if items were independent)"
         )
         found.append(
             f"{inside}; error {whole['wape']:.0%} of receipts, against {whole['wape_naive']:.0%} "
-            "for last week's "
-            f"receipts and {whole['wape_customer_median']:.0%} for customers' usual delays."
+            f"for last week's receipts and {whole['wape_customer_median']:.0%} for customers' "
+            "usual delays."
             if np.isfinite(whole["wape"])
             else f"{inside}; nothing was received in these weeks."
         )
@@ -62,15 +61,13 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
         )
         found.append(
             f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} "
-            f"defaults{lead}; {right}; "
-            f"{whole['minutes_per_week'] / 60:.1f} hours of work a week."
+            f"defaults{lead}; {right}; {whole['minutes_per_week'] / 60:.1f} hours of work a week."
         )
     if len(seen.holds):
         row = seen.holds.iloc[0]
         stopped = (
             f"The policy's holds would have stopped {row['held_orders']:.0f} of "
-            f"{row['orders']:.0f} orders of the last "
-            "twelve months"
+            f"{row['orders']:.0f} orders of the last twelve months"
         )
         share = row["good_held_share"]
         found.append(

@@ -152,8 +152,7 @@ def _lines(
     if ledger.has("facts") and len(ledger.tables["facts"]):
         lines.append(
             f"{int(files['due'].sum()):,} of {len(files):,} files are due for work, "
-            f"{int(key['due'].sum())} of them of "
-            f"the {len(key)} key customers."
+            f"{int(key['due'].sum())} of them of the {len(key)} key customers."
         )
         largest = odd["customer_id"].nunique()
         money = odd.drop_duplicates("customer_id")["at_stake"].sum()
@@ -168,8 +167,7 @@ def _lines(
     else:
         lines.append(
             f"The ledger has no facts (table 'facts'): every file is empty, {len(key)} key "
-            "customers come first. A "
-            "register export can be added with --register."
+            "customers come first. A register export can be added with --register."
         )
     if not ledger.has("financials"):
         lines.append("No financial statements: nothing to check in them.")

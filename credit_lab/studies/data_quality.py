@@ -113,6 +113,6 @@ def control_line(control: pd.DataFrame) -> str:
         return f"The control account agrees to the cent at all {len(control)} dates."
     apart = money.text(abs(worst["difference"]), worst["currency"])
     return (
-        f"The control account differs by up to {apart} {worst['currency']}: "
-        "reconcile before you go on."
+        f"The control account differs by up to {apart} {worst['currency']}: reconcile before you "
+        "go on."
     )

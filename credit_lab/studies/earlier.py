@@ -202,10 +202,9 @@ def _lines(due: pd.DataFrame, currency: str) -> list[str]:
         error, naive = ((part[key] - part["observed"]).abs().mean() for key in ("point", "naive"))
         lines.append(
             f"Earlier forecasts of {name}: {hits} of {len(part)} lay inside their {level:.0%} "
-            "intervals "
-            f"({low:.0%} to {high:.0%} by chance), {fits}; mean error "
-            f"{money_text(error, currency)} against "
-            f"{money_text(naive, currency)} for the receipts of the week before."
+            f"intervals ({low:.0%} to {high:.0%} by chance), {fits}; mean error "
+            f"{money_text(error, currency)} against {money_text(naive, currency)} for the receipts "
+            "of the week before."
         )
     for row in due[due["low"].isna()].itertuples():
         lines.append(

@@ -228,14 +228,12 @@ def _lines(
     none = grades["grade"] == ""
     lines = [
         f"{int((~none).sum()):,} of {len(grades):,} customers have a grade by {now.combine} "
-        "evidence; "
-        f"template: {rules.name}."
+        f"evidence; template: {rules.name}."
     ]
     if none.any():
         lines.append(
             f"{int(none.sum()):,} have none: less than {policy.evaluation.min_evidence:.0%} of the "
-            "evidence is known "
-            "about them."
+            "evidence is known about them."
         )
     for table, what in (
         ("financials", "capability has no figures"),
@@ -261,7 +259,6 @@ def _lines(
         adds = "adds to the figures" if p < 0.05 else "does not show to add to the figures"
         lines.append(
             f"Among {nested.rows} customers a year ago with both, {nested.events} of whom "
-            "defaulted since, judgement "
-            f"{adds} (likelihood-ratio test, p = {p:.3f})."
+            f"defaulted since, judgement {adds} (likelihood-ratio test, p = {p:.3f})."
         )
     return lines

@@ -325,10 +325,9 @@ def _lines(
     proposed = float(decision["proposed"])
     says = (
         f"From what was known at {decision['review_date'].date()} the policy proposes "
-        f"{proposed:,.0f} {currency} at "
-        f"{decision['term_days']} days: grade {decision['grade']} from a payment index of "
-        f"{_index(decision['score'])}, "
-        f"by the method {decision['method']}, bound by {decision['binding_constraint']}."
+        f"{proposed:,.0f} {currency} at {decision['term_days']} days: grade {decision['grade']} "
+        f"from a payment index of {_index(decision['score'])}, by the method {decision['method']}, "
+        f"bound by {decision['binding_constraint']}."
     )
     rows = tables["granted"]
     if not pd.notna(amount):
@@ -342,15 +341,14 @@ def _lines(
     )
     given = (
         f"On {as_of.date()} the limit of {customer} was {amount:,.0f} {currency}, since "
-        f"{last['valid_from'].date()}"
-        f"{who}{reason}."
+        f"{last['valid_from'].date()}{who}{reason}."
     )
     apart = (
         "Granted and proposed are the same amount."
         if amount == proposed
         else f"Granted is {abs(amount - proposed):,.0f} "
-        f"{'above' if amount > proposed else 'below'} what the policy "
-        "proposes from these facts: the difference was decided by people, or under another policy."
+        f"{'above' if amount > proposed else 'below'} what the policy proposes from these "
+        "facts: the difference was decided by people, or under another policy."
     )
     return given, says, apart
 

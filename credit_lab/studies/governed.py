@@ -66,6 +66,5 @@ def lines(models: str, policy: Policy) -> dict[str, str]:
         return {}
     return {
         "models": f"No register of models is kept: that policy {policy.meta.id} may be used rests "
-        "on its own file, "
-        f"which names {policy.meta.approved_by}."
+        f"on its own file, which names {policy.meta.approved_by}."
     }

@@ -1,5 +1,6 @@
 """Limits chosen together, and passing risk on: the portfolio of a day as a record."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +21,7 @@ from credit_lab.policy import Policy
 from credit_lab.studies.granting import Granting, _over, granted_by, granting, headline
 from credit_lab.studies.text import money_text
 from credit_lab.transfer import Factoring, Insurance, factor, insure, late_reports
+from credit_lab.transfer.insurance import Insured
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ def together(
 ) -> Together:
     """Choose limits together for the customers of the last month end up to `as_of`.
 
+    Parameters
+    ----------
+    as_of : last day known
+    seed, scenarios : of the simulated losses
+
     Raises
     ------
     CreditLabError
@@ -71,46 +78,82 @@ def together(
     """
     policy = granted_by(policy, ledger)
     past = history.build(ledger, as_of)
-    month = past["month"].max()
-    known = comparison.evidence(ledger, past[past["month"] == month], policy)
-    customers = known.join(portfolio.profit_rates(known, policy)).assign(
-        need=METHODS["sales forecast"].limits(known, policy)["limit"]
-        / known["limit_multiple"].where(lambda m: m > 0)
-    )
-    customers["need"] = customers["need"].fillna(0.0)
-    for column in ("group_id", "industry", "region"):
-        facts = ledger.customers.set_index("customer_id")
-        customers[column] = (
-            customers["customer_id"].map(facts[column]) if column in facts else np.nan
-        )
+    rows = past[past["month"] == past["month"].max()]
+    known = comparison.evidence(ledger, rows, policy)
+    customers = _candidates(ledger, policy, known)
     needed = float(customers["need"].sum())
     budgets = portfolio.Budgets.of(policy, float(known["annual_sales"].sum()), needed)
     groups = {name: cap for name, cap in budgets.groups.items() if customers[name].notna().any()}
-    budgets = portfolio.Budgets(
-        budgets.expected_loss, budgets.working_capital, budgets.single_name, groups
-    )
+    budgets = dataclasses.replace(budgets, groups=groups)
     chosen = portfolio.optimise(customers, budgets)
-    proposed = quarterly.propose(past[past["month"] == month], policy).set_index("customer_id")[
-        "credit_limit"
-    ]
+    proposed = quarterly.propose(rows, policy).set_index("customer_id")["credit_limit"]
+    limits = {
+        "by the policy": customers["customer_id"].map(proposed).clip(upper=customers["need"]),
+        "chosen together": chosen.limits["credit_limit"],
+    }
+    covered, insurance = _insured(customers, known, policy, seed)
+    notes = (
+        "Need is what the sales forecast asks for at full multiple; profit counts margin on sales "
+        "a limit carries, less expected loss and funding, and supposes that a limit is used in "
+        "full.",
+        f"Caps are shares of the total need, {money_text(needed, ledger.currency)}; default "
+        "probabilities are the upper ends of the grades' bands, so losses are on the safe side.",
+        "Correlations of 12 % with the market and 6 % within an industry are assumptions.",
+    )
+    return Together(
+        chosen,
+        portfolio.frontier(customers, budgets),
+        _losses(customers, limits, policy, seed, scenarios),
+        covered.customers,
+        covered.totals,
+        late_reports(aging.open_items(ledger, as_of), insurance),
+        _sold(known, policy),
+        notes,
+    )
+
+
+def _candidates(ledger: Ledger, policy: Policy, known: pd.DataFrame) -> pd.DataFrame:
+    """Customers with what a unit of limit earns, what they need, and the groups they count in."""
+    wanted = METHODS["sales forecast"].limits(known, policy)["limit"]
+    need = wanted / known["limit_multiple"].where(lambda multiple: multiple > 0)
+    customers = known.join(portfolio.profit_rates(known, policy)).assign(need=need.fillna(0.0))
+    facts = ledger.customers.set_index("customer_id")
+    for column in ("group_id", "industry", "region"):
+        customers[column] = (
+            customers["customer_id"].map(facts[column]) if column in facts else np.nan
+        )
+    return customers
+
+
+def _losses(
+    customers: pd.DataFrame,
+    limits: dict[str, pd.Series],
+    policy: Policy,
+    seed: int,
+    scenarios: int,
+) -> pd.DataFrame:
+    """Profit, expected and unexpected loss of each set of limits."""
     sector = pd.factorize(customers["industry"].fillna("?"))[0]
     rows = []
-    for name, limits in (
-        ("by the policy", customers["customer_id"].map(proposed).clip(upper=customers["need"])),
-        ("chosen together", chosen.limits["credit_limit"]),
-    ):
+    for name, amounts in limits.items():
         loss = tail_risk.unexpected_loss(
-            limits.to_numpy(),
+            amounts.to_numpy(),
             customers["pd_12m"].to_numpy(),
             sector,
             loss_given_default=policy.economics.loss_given_default,
             scenarios=scenarios,
             seed=seed,
         )
-        profit = float((limits.to_numpy() * customers["profit_rate"]).sum())
-        rows.append(
-            {"limits": name, "total": float(limits.sum()), "profit": profit, **loss.to_dict()}
-        )
+        profit = float((amounts.to_numpy() * customers["profit_rate"]).sum())
+        total = {"limits": name, "total": float(amounts.sum()), "profit": profit}
+        rows.append(total | loss.to_dict())
+    return pd.DataFrame(rows)
+
+
+def _insured(
+    customers: pd.DataFrame, known: pd.DataFrame, policy: Policy, seed: int
+) -> tuple[Insured, Insurance]:
+    """What credit insurance on the policy's terms would cost and cover."""
     insurance = Insurance(
         policy.transfer.insurance_premium,
         policy.transfer.cover_share,
@@ -124,15 +167,16 @@ def together(
         capital_cost=policy.economics.capital_cost,
         seed=seed,
     )
-    sold = factor(
-        pd.DataFrame(
-            {
-                "customer_id": known["customer_id"],
-                "amount": known["exposure"].clip(lower=0),
-                "days": known["term_days"],
-                "pd_12m": known["pd_12m"],
-            }
-        ),
+    return covered, insurance
+
+
+def _sold(known: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """Today's receivables sold to a factor on the policy's terms."""
+    receivables = known[["customer_id"]].assign(
+        amount=known["exposure"].clip(lower=0), days=known["term_days"], pd_12m=known["pd_12m"]
+    )
+    return factor(
+        receivables,
         Factoring(
             policy.transfer.factoring_advance,
             policy.transfer.factoring_fee,
@@ -140,25 +184,6 @@ def together(
         ),
         loss_given_default=policy.economics.loss_given_default,
         capital_cost=policy.economics.capital_cost,
-    )
-    notes = (
-        "Need is what the sales forecast asks for at full multiple; profit counts margin on sales "
-        "a limit carries, "
-        "less expected loss and funding, and supposes that a limit is used in full.",
-        f"Caps are shares of the total need, {money_text(needed, ledger.currency)}; default "
-        "probabilities are the "
-        "upper ends of the grades' bands, so losses are on the safe side.",
-        "Correlations of 12 % with the market and 6 % within an industry are assumptions.",
-    )
-    return Together(
-        chosen,
-        portfolio.frontier(customers, budgets),
-        pd.DataFrame(rows),
-        covered.customers,
-        covered.totals,
-        late_reports(aging.open_items(ledger, as_of), insurance),
-        sold,
-        notes,
     )
 
 

@@ -113,8 +113,8 @@ def _made(
     if kind == "woe" and len(path) == 0:
         raise CreditLabError(
             f"no feature improves on the plain default rate (rows worth {_worth(weights, y):.0f} "
-            "events): nothing to "
-            "make a WOE card of; take a joint card (kind joint), another outcome, or more data"
+            "events): nothing to make a WOE card of; take a joint card (kind joint), another "
+            "outcome, or more data"
         )
     if kind == "woe":
         card = fit(
@@ -263,10 +263,8 @@ def _notes(
     if rows.who is not None and rows.who.nunique() < len(rows.who):
         found.append(
             f"{len(rows.who):,} rows of {rows.who.nunique():,} customers: each customer counts as "
-            "one row in bins and "
-            "coefficients, and the intervals of the test draw whole customers. Tests by grade "
-            "count every row, so they "
-            "ring too easily."
+            "one row in bins and coefficients, and the intervals of the test draw whole "
+            "customers. Tests by grade count every row, so they ring too easily."
         )
     if card.kind == "joint":
         found.append(
@@ -291,8 +289,8 @@ def _notes(
     red = judged.grades[judged.grades["light"].str.startswith("red")]
     for _, grade in red.iterrows():
         found.append(
-            f"Grade {grade['grade']}: {grade['light'].split(': ')[1]} (PD {grade['pd']:.1%}, "
-            f"seen {grade['event_rate']:.1%})."
+            f"Grade {grade['grade']}: {grade['light'].split(': ')[1]} (PD {grade['pd']:.1%}, seen "
+            f"{grade['event_rate']:.1%})."
         )
     found.append(
         "Only customers that were granted credit are here; of those refused nothing is known."
@@ -307,9 +305,8 @@ def headline(made: Design) -> list[str]:
     area, apparent = seen.loc["auc"], made.apparent.set_index("metric").loc["auc", "value"]
     found = [
         f"Fitted on {train['rows']:,} rows of {train['customers']:,} customers "
-        f"({train['events']:,} defaults), "
-        f"judged by {test['rows']:,} rows of {test['customers']:,} others ({test['events']:,} "
-        "defaults).",
+        f"({train['events']:,} defaults), judged by {test['rows']:,} rows of {test['customers']:,} "
+        f"others ({test['events']:,} defaults).",
         f"{len(made.card.names)} features: {'; '.join(made.card.names[:6])}"
         + (" and more." if len(made.card.names) > 6 else "."),
         f"AUC {area['value']:.3f} on rows it has not seen ({interval(area)}); {apparent:.3f} on "

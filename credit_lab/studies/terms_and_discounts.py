@@ -57,8 +57,7 @@ def terms_study(
     if sales <= 0:
         raise PeriodError(
             f"{ledger.source}: net sales of the twelve months to {as_of.date()} are not above "
-            "zero; "
-            "terms cannot be priced without sales"
+            "zero; terms cannot be priced without sales"
         )
     weight = last["sales_12m"].clip(lower=0)
     invoices = ledger.invoices[

@@ -57,12 +57,10 @@ def headline(review: Review) -> dict[str, str]:
         countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
     sentences = {
         "owed": f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
-        f"notes; {late:.1%} of "
-        "open invoices were overdue."
+        f"notes; {late:.1%} of open invoices were overdue."
         if np.isfinite(late)
         else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
-        "notes; no invoice was "
-        "open.",
+        "notes; no invoice was open.",
         "dso": countback,
         "delay": moved(
             "Average days delinquent",
@@ -95,8 +93,7 @@ def _concentrated(review: Review) -> str:
     limit = f"; {over} above" if over else "; nobody above"
     return (
         f"The largest customer holds {top['largest 1']:.1%} and the ten largest "
-        f"{top['largest 10']:.1%} of receivables"
-        f"{limit} the policy's cap of {cap:.0%}."
+        f"{top['largest 10']:.1%} of receivables{limit} the policy's cap of {cap:.0%}."
     )
 
 
@@ -121,8 +118,8 @@ def moved(
         return f"{name} is not measured: {why}." if why else f"{name} is not measured."
     if not np.isfinite(row["previous"]):
         return (
-            f"{name} is {row['value']:.1f} {unit}; there is no figure of the period before "
-            "to compare with."
+            f"{name} is {row['value']:.1f} {unit}; there is no figure of the period before to "
+            "compare with."
         )
     if abs(row["change"]) <= noise:
         return f"{name} is {row['value']:.1f} {unit}, unchanged within {noise} {unit}."
@@ -137,8 +134,8 @@ def quality(review: Review) -> str:
     """What became of the rows read, and whether the balance ties to the control account."""
     difference = money.text(_apart(review), review.currency)
     tied = (
-        "Buckets, unapplied cash and credit notes differ from the documents by "
-        f"{difference} {review.currency}."
+        f"Buckets, unapplied cash and credit notes differ from the documents by {difference} "
+        f"{review.currency}."
     )
     return " ".join(
         [data_quality.rows_line(review.accounting), tied, data_quality.control_line(review.control)]
@@ -198,8 +195,8 @@ def replay_headline(run: ChampionChallenger) -> list[str]:
         return ["Nothing was sold in the months compared, so the policies cannot be told apart."]
     differ = float(ratio(sales["difference"], sales["a"]))
     refused = (
-        f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, "
-        f"{run.b.policy} {more['b']:.1%}"
+        f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} "
+        f"{more['b']:.1%}"
     )
     text = [
         f"{refused}; sales allowed differ by {differ:+.1%}."
@@ -233,8 +230,8 @@ def replay_headline(run: ChampionChallenger) -> list[str]:
         return [
             *text,
             f"{run.b.policy} would have kept {lost['difference']:,.0f} more of later written-off "
-            "invoices off the "
-            f"books, at {abs(cost):,.0f} of sales given up for each unit of loss avoided.",
+            f"invoices off the books, at {abs(cost):,.0f} of sales given up for each unit of loss "
+            "avoided.",
         ]
     if lost["difference"] < 0:
         return [
@@ -279,8 +276,7 @@ def losses_headline(found: Losses, currency: str) -> list[str]:
         total, open_ = found.allowance["allowance"].sum(), found.allowance["open"].sum()
         text.append(
             "Loss rates of the past applied to today's ages give an allowance of "
-            f"{money_text(total, currency)}, "
-            f"{total / open_:.1%} of open invoices."
+            f"{money_text(total, currency)}, {total / open_:.1%} of open invoices."
         )
     if len(found.backtest):
         expected, lost = found.backtest["allowance"].sum(), found.backtest["lost"].sum()

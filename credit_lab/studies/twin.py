@@ -323,10 +323,9 @@ def _forecast(made: Outcome, currency: str) -> list[str]:
         ]
     return [
         f"If things go on as they were: {money_text(cash['low'], currency)} to "
-        f"{money_text(cash['high'], currency)} of "
-        f"cash within a year, DSO at its end {dso['low']:.0f} to {dso['high']:.0f} days, expected "
-        "bad debt "
-        f"{lost['low']:.2%} to {lost['high']:.2%} of sales (80 % of simulated worlds)."
+        f"{money_text(cash['high'], currency)} of cash within a year, DSO at its end "
+        f"{dso['low']:.0f} to {dso['high']:.0f} days, expected bad debt {lost['low']:.2%} to "
+        f"{lost['high']:.2%} of sales (80 % of simulated worlds)."
     ]
 
 
