@@ -1,8 +1,8 @@
 """credit_lab: a research workbench for business-to-business trade credit (企业信用管理).
 
 Point it at a receivables ledger and a credit policy; it tells what the policy does to turnover, cash and bad debt.
-Rows of the house, imports pointing down only: cockpit > report > backtest > scoring, limits, evaluation > aging,
-kpi, history, investigation > ledger, policy, synthetic > schema, periods, money, errors, as docs/architecture.md draws.
+Rows of the house, imports pointing down only: cockpit > publish > figures > studies > backtest > scoring, limits,
+evaluation > aging, kpi, history > inputs > ledger, policy > schema, periods, money, as docs/architecture.md draws.
 
 >>> import credit_lab as cl
 >>> rules = cl.policy.load("data/policies/2025-baseline.toml")  # a package is loaded when it is first used
@@ -24,6 +24,7 @@ __all__ = [
     "financials",
     "governance",
     "history",
+    "inputs",
     "investigation",
     "kpi",
     "language",
@@ -43,6 +44,7 @@ __all__ = [
     "studies",
     "synthetic",
     "transfer",
+    "when",
     "workbench",
 ]
 
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
         financials,
         governance,
         history,
+        inputs,
         investigation,
         kpi,
         language,
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
         studies,
         synthetic,
         transfer,
+        when,
         workbench,
     )
 

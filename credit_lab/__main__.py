@@ -11,13 +11,12 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from credit_lab import inputs, periods, spreadsheet, summary, when, workbench
 from credit_lab import ledger as ledgers
-from credit_lab import periods, spreadsheet, summary, workbench
 from credit_lab.commands import collect, evaluate, grant, lab, models, options, reports, runs, score, twin
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
-from credit_lab.studies import inputs, when
 
 app = typer.Typer(
     help="Research workbench for business-to-business trade credit.",

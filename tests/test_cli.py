@@ -100,7 +100,7 @@ def test_it_runs_as_a_module():
 
 @pytest.mark.parametrize("command", [["worklist"], ["alerts"], ["limits"], ["files"], ["evaluate"]])
 def test_a_table_that_cannot_be_saved_is_refused_before_the_work_begins(command, capsys, monkeypatch, tmp_path):
-    from credit_lab.studies import inputs
+    from credit_lab import inputs
 
     monkeypatch.setattr(inputs, "open_ledger", lambda *_, **__: pytest.fail("the ledger was read"))
     for name, message in (("none/list.csv", "no folder"), ("list.txt", "must end in"), (".", "must end in")):

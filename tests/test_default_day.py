@@ -8,12 +8,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from credit_lab import ledger, synthetic
+from credit_lab import ledger, synthetic, when
 from credit_lab.__main__ import app
 from credit_lab.backtest import last_whole_month
 from credit_lab.errors import LedgerError
 from credit_lab.ledger.extent import documents_by_day
-from credit_lab.studies import when
 from tests.ledgers import allocation, invoice, payment
 
 run = CliRunner().invoke

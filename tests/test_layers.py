@@ -15,6 +15,7 @@ PLAN = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("``
 BESIDE = {
     "file_names": {"errors"},
     "history": {"aging", "payment_behaviour"},
+    "inputs": {"ledger", "policy"},
     "kpi": {"aging"},
     "labels": {"errors", "toml_file", "workbench"},
     "language": {"errors", "labels"},
@@ -24,6 +25,7 @@ BESIDE = {
     "periods": {"errors"},
     "schema": {"errors"},
     "toml_file": {"errors"},
+    "when": {"ledger"},
     "workbench": {"errors"},
 }
 # Rooms of a report: what was found, how it is drawn, what becomes of it.

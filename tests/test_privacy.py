@@ -14,13 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from credit_lab import ledger, publish
+from credit_lab import inputs, ledger, publish
 from credit_lab.__main__ import app
 from credit_lab.commands import pack as packs
 from credit_lab.errors import LedgerError, ReportError
 from credit_lab.ledger import pseudonyms, sharing
 from credit_lab.publish import privacy, registry, show
-from credit_lab.studies import inputs
 from tests.conftest import ROOT
 
 KEY = bytes(range(32))

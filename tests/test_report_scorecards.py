@@ -12,7 +12,8 @@ from credit_lab.commands import tables
 from credit_lab.errors import CreditLabError
 from credit_lab.figures import scoring as figures_scoring
 from credit_lab.scoring import Scorecard
-from credit_lab.studies import card_monitoring, modelling, scorecards
+from credit_lab.scoring import rows as modelling
+from credit_lab.studies import card_monitoring, scorecards
 from tests.scoring_tables import customers
 
 

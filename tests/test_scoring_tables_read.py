@@ -15,8 +15,8 @@ from credit_lab.__main__ import app
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import table_file
 from credit_lab.scoring import Binner, Scorecard, export, fit
+from credit_lab.scoring import rows as modelling
 from credit_lab.scoring.table import columns_of, kinds_of_text
-from credit_lab.studies import modelling
 
 
 def _training(rows=3000):

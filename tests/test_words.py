@@ -13,11 +13,10 @@ import pytest
 from bs4 import BeautifulSoup
 from pptx import Presentation
 
-from credit_lab import labels, language, periods, policy
+from credit_lab import inputs, labels, language, periods, policy
 from credit_lab.commands import pack as review_pack
 from credit_lab.publish import pack
 from credit_lab.publish.artefacts import Table, artefacts
-from credit_lab.studies import inputs
 
 ROOT = Path(__file__).parents[1]
 BASELINE, TIGHTER = "data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"

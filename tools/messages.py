@@ -24,6 +24,9 @@ ROOT = Path(__file__).parents[1]
 PO = ROOT / "credit_lab" / "locale" / "zh.po"
 # Modules whose sentences reach a reader of a report.
 MODULES = (
+    "credit_lab/inputs.py",
+    "credit_lab/scoring/rows.py",
+    "credit_lab/when.py",
     "credit_lab/studies/*.py",
     "credit_lab/figures/*.py",
     "credit_lab/publish/*.py",

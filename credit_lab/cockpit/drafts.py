@@ -15,9 +15,9 @@ import pandas as pd
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.scoring import Binner, Scorecard, edits, fit, selection, stability, validate
 from credit_lab.scoring.bins import FeatureBins, kinds_of, tally
+from credit_lab.scoring.rows import Modelling, divide
 from credit_lab.scoring.table import columns_of
 from credit_lab.studies import scorecards
-from credit_lab.studies.modelling import Modelling, divide
 
 
 @dataclass(frozen=True)

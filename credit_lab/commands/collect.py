@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from credit_lab import inputs, when
 from credit_lab import policy as policies
 from credit_lab.commands import options, reports, tables
-from credit_lab.studies import inputs, when
 
 app = typer.Typer()
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from credit_lab import inputs, when
 from credit_lab.commands import options, tables
-from credit_lab.studies import inputs, when
 
 app = typer.Typer()
 

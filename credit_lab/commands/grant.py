@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from credit_lab import inputs, when
 from credit_lab import policy as policies
 from credit_lab.commands import options, tables
-from credit_lab.studies import inputs, when
 
 app = typer.Typer()
 _SHOWN = 40  # changes on the screen

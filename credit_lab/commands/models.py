@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import pandas as pd
 import typer
 
-from credit_lab import periods
+from credit_lab import inputs, periods, when
 from credit_lab.commands import options, reports
-from credit_lab.studies import inputs, when
 
 if TYPE_CHECKING:
     from credit_lab.governance import Model

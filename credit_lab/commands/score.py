@@ -88,7 +88,7 @@ def apply(
     Example: credit-lab score apply --card reports/scorecard/card.json --table customers.csv --out scores.csv
     """
     from credit_lab.scoring import Scorecard
-    from credit_lab.studies import modelling
+    from credit_lab.scoring import rows as modelling
 
     model = Scorecard.load(card)
     rows = modelling.read(table, model.missing)
@@ -156,7 +156,7 @@ def validate(
 
 def _refuse_early(parameters: dict[str, object]) -> pd.DataFrame:
     """What can be seen before a notebook starts is said in one line; gives what columns of a table were taken for."""
-    from credit_lab.studies import modelling
+    from credit_lab.scoring import rows as modelling
 
     if parameters.get("kind", "woe") not in ("woe", "joint"):
         raise CreditLabError(f"kind {parameters['kind']!r}: need woe or joint")

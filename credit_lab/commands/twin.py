@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from credit_lab import inputs, when
 from credit_lab import policy as policies
 from credit_lab.commands import options, reports
 from credit_lab.ledger.model import Ledger as Book
-from credit_lab.studies import inputs, when
 
 app = typer.Typer()
 

@@ -1,7 +1,8 @@
 """What all figures share: canvas, colours, notes, axes.
 
-Every figure has its finding as title, units on the axis, and source, date and number of observations below. Colours
-are told apart by colour-blind readers (Okabe and Ito's set, and a sequence from blue to red for age).
+Every figure has its finding as title, units on the axis, and source, date and number of
+observations below. Colours are told apart by colour-blind readers (Okabe and Ito's set, and a
+sequence from blue to red for age).
 """
 
 import contextlib
@@ -25,19 +26,29 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#6B7280"
 AGES = ("#B8CCE0", "#F2D7A6", "#EDB458", "#E08E45", "#CC5A3C", "#A4303F", "#6B1D33", "#3E1022")
 
 
-# Fonts with Chinese signs, by what Debian, Windows and macOS have; used where DejaVu Sans has no glyph.
+# Fonts with Chinese signs, by what Debian, Windows and macOS have; used where DejaVu Sans has no
+# glyph.
 _CHINESE = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
-    "Microsoft YaHei", "PingFang SC", "SimHei", "Noto Sans CJK JP",
-)  # fmt: skip
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "SimHei",
+    "Noto Sans CJK JP",
+)
 
 
 @cache
 def fonts() -> tuple[str, ...]:
-    """Font families of all figures: DejaVu Sans, then one with Chinese signs if the machine has any.
+    """Font families of all figures: DejaVu Sans, then one with Chinese signs if the machine has
+    any.
 
-    Fonts installed after matplotlib made its list are found by their files. Without any, Chinese signs in figures
-    become boxes (the tables are not concerned): install fonts-noto-cjk, or Noto Sans CJK from its publisher.
+    Fonts installed after matplotlib made its list are found by their files. Without any, Chinese
+    signs in figures become boxes (the tables are not concerned): install fonts-noto-cjk, or Noto
+    Sans CJK from its publisher.
     """
     from matplotlib import font_manager
 
@@ -45,7 +56,12 @@ def fonts() -> tuple[str, ...]:
     if not known.intersection(_CHINESE):
         wanted = tuple(name.replace(" ", "").lower() for name in _CHINESE)
         for file in font_manager.findSystemFonts():
-            if Path(file).stem.split("-")[0].lower().startswith(("notosanscjk", "wqy", "msyh", *wanted)):
+            if (
+                Path(file)
+                .stem.split("-")[0]
+                .lower()
+                .startswith(("notosanscjk", "wqy", "msyh", *wanted))
+            ):
                 font_manager.fontManager.addfont(file)
         known = {font.name for font in font_manager.fontManager.ttflist}
     return ("DejaVu Sans", *[name for name in _CHINESE if name in known][:1])
@@ -64,7 +80,8 @@ _STYLE: dict[Any, Any] = {
     "ytick.color": "#3A444F",
     "text.parse_math": False,  # a name with two dollar signs is a name
     "figure.dpi": 110,
-    "svg.fonttype": "none",  # text stays text: small files, and words that can be searched in the PDF
+    # text stays text: small files, and words that can be searched in the PDF
+    "svg.fonttype": "none",
     "svg.hashsalt": "credit_lab",
 }
 # Settings of the session, not of a figure.
@@ -73,10 +90,11 @@ _SESSION = ("backend", "backend_fallback", "interactive")
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """The house style over matplotlib's own defaults, so that no matplotlibrc of the user shows in a report.
+    """The house style over matplotlib's own defaults, so that no matplotlibrc of the user shows in
+    a report.
 
-    Artists take their settings when they are made, some only when they are drawn: every function that draws is
-    decorated with it. Afterwards the user's settings hold again.
+    Artists take their settings when they are made, some only when they are drawn: every function
+    that draws is decorated with it. Afterwards the user's settings hold again.
     """
     import matplotlib as mpl
 
@@ -86,7 +104,9 @@ def style() -> Iterator[None]:
 
 
 @style()
-def blank(width: float = 8.2, height: float = 4.0, panels: int = 1, rows: int = 1) -> tuple["Figure", Any]:
+def blank(
+    width: float = 8.2, height: float = 4.0, panels: int = 1, rows: int = 1
+) -> tuple["Figure", Any]:
     """A figure and its axes in the house style."""
     from matplotlib.figure import Figure  # takes 0.5 s: only when something is drawn
 
@@ -110,7 +130,9 @@ def saved(figure: "Figure", form: str) -> bytes:
 
 
 def translate(figure: "Figure", told: Callable[[str], str] = say) -> None:
-    """All texts of a figure as `told`, those at fixed ticks, too: in the language of the report, words for codes."""
+    """All texts of a figure as `told`, those at fixed ticks, too: in the language of the report,
+    words for codes.
+    """
     from matplotlib import text, ticker
 
     for axes in figure.axes:
@@ -152,7 +174,9 @@ def dates(axes: "Axes") -> None:
     """Few dates on the axis, the year said once."""
     from matplotlib import dates as ticks
 
-    locator = ticks.AutoDateLocator(minticks=3, maxticks=8)  # with fewer, some spans have no interval
+    locator = ticks.AutoDateLocator(
+        minticks=3, maxticks=8
+    )  # with fewer, some spans have no interval
     axes.xaxis.set_major_locator(locator)
     formatter = ticks.ConciseDateFormatter(locator, show_offset=True)
     if language.current() == "zh":
@@ -165,7 +189,9 @@ def dates(axes: "Axes") -> None:
 
 
 def label(text: str, most: int = 28) -> str:
-    """A name from the data as it may stand on an axis: one line, not too long, without control characters."""
+    """A name from the data as it may stand on an axis: one line, not too long, without control
+    characters.
+    """
     line = "".join(sign if sign.isprintable() else " " for sign in str(text)).strip()
     return line if len(line) <= most else line[: most - 1] + "…"
 

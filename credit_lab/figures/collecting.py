@@ -21,15 +21,43 @@ def cash_chart(weekly: pd.DataFrame, past: pd.DataFrame, *, currency: str, sourc
     scale, unit = canvas.scale(weekly["p90"], currency)
     if "observed" in past:
         whole = (past["period_end"] - past["period_start"]).dt.days == 6
-        seen = past[whole & (past["kind"] == "shocks")].drop_duplicates("period_end").sort_values("period_end").tail(16)
-        axes.plot(seen["period_end"], seen["observed"] / scale, "o-", color=GREY, ms=3.5, lw=1, label="received")
-    axes.fill_between(weekly["period_end"], weekly["p10"] / scale, weekly["p90"] / scale, color="#CFE0EE", label="80 %")
+        seen = (
+            past[whole & (past["kind"] == "shocks")]
+            .drop_duplicates("period_end")
+            .sort_values("period_end")
+            .tail(16)
+        )
+        axes.plot(
+            seen["period_end"],
+            seen["observed"] / scale,
+            "o-",
+            color=GREY,
+            ms=3.5,
+            lw=1,
+            label="received",
+        )
+    axes.fill_between(
+        weekly["period_end"],
+        weekly["p10"] / scale,
+        weekly["p90"] / scale,
+        color="#CFE0EE",
+        label="80 %",
+    )
     axes.plot(weekly["period_end"], weekly["p50"] / scale, color=BLUE, label="expected (median)")
-    axes.plot(weekly["period_end"], weekly["open_items"] / scale, color=ORANGE, lw=1, ls="--", label="from open items")
+    axes.plot(
+        weekly["period_end"],
+        weekly["open_items"] / scale,
+        color=ORANGE,
+        lw=1,
+        ls="--",
+        label="from open items",
+    )
     axes.set_ylabel(unit)
     axes.set_ylim(bottom=0)
     canvas.dates(axes)
-    canvas.title(axes, f"{weekly['mean'].sum() / scale:,.1f} {unit} expected within {len(weekly)} weeks")
+    canvas.title(
+        axes, f"{weekly['mean'].sum() / scale:,.1f} {unit} expected within {len(weekly)} weeks"
+    )
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(figure, source)
 
@@ -41,7 +69,13 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     figure, (left, right) = canvas.blank(width=9.0, height=1.8 + 0.26 * len(shown), panels=2)
     at = np.arange(len(shown))
     left.barh(at + 0.18, 100 * shown["recall"], height=0.34, color=BLUE, label="defaults warned of")
-    left.barh(at - 0.18, 100 * shown["precision"], height=0.34, color=ORANGE, label="alerts that came true")
+    left.barh(
+        at - 0.18,
+        100 * shown["precision"],
+        height=0.34,
+        color=ORANGE,
+        label="alerts that came true",
+    )
     left.axvline(100 * shown["base_rate"].iloc[0], color="black", lw=0.8, ls="--")
     left.set_yticks(at, shown["rule"].map(lambda rule: canvas.label(rule, 40)), fontsize=8.5)
     left.set_xlabel("% (dashed: by lot)")
@@ -50,9 +84,12 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     right.set_yticks(at, [""] * len(shown))
     right.set_xlabel("median days before the default")
     right.grid(axis="y", visible=False)
-    many = rules[(rules["rule"] != "any of them") & (rules["alerts"] >= 20)].sort_values("precision")
+    many = rules[(rules["rule"] != "any of them") & (rules["alerts"] >= 20)].sort_values(
+        "precision"
+    )
     best = (
-        f"Most precise rule with 20 alerts: {many['rule'].iloc[-1]} ({many['precision'].iloc[-1]:.0%} came true)"
+        f"Most precise rule with 20 alerts: {many['rule'].iloc[-1]} "
+        f"({many['precision'].iloc[-1]:.0%} came true)"
         if len(many)
         else "Few alerts yet"
     )
@@ -72,5 +109,7 @@ def orderings_chart(orderings: pd.DataFrame, *, currency: str, source: str) -> "
     axes.set_xlabel(f"cash gained less cost, {unit}")
     axes.grid(axis="y", visible=False)
     worst = orderings["against_index"].min()
-    canvas.title(axes, f"The same minutes bring {1 - worst:.0%} less in the worst of the usual orders")
+    canvas.title(
+        axes, f"The same minutes bring {1 - worst:.0%} less in the worst of the usual orders"
+    )
     return canvas.note(figure, source)

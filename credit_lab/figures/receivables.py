@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @canvas.style()
-def aging_chart(series: pd.DataFrame, labels: Sequence[str], *, currency: str, source: str) -> "Figure":
+def aging_chart(
+    series: pd.DataFrame, labels: Sequence[str], *, currency: str, source: str
+) -> "Figure":
     """Open invoices at month ends, stacked by age."""
     figure, axes = canvas.blank()
     scale, unit = canvas.scale(series["open"], currency)
@@ -28,13 +30,23 @@ def aging_chart(series: pd.DataFrame, labels: Sequence[str], *, currency: str, s
         bottom += heights
     late = 1 - series[labels[0]] / series["open"].where(series["open"] > 0)
     before, now = late.iloc[0], late.iloc[-1]
-    against = f", against {before:.0%} a year before" if len(series) == 13 and np.isfinite(before) else ""
-    canvas.title(axes, f"{now:.0%} of receivables were overdue{against}" if np.isfinite(now) else "Nothing was open")
+    against = (
+        f", against {before:.0%} a year before" if len(series) == 13 and np.isfinite(before) else ""
+    )
+    canvas.title(
+        axes,
+        f"{now:.0%} of receivables were overdue{against}"
+        if np.isfinite(now)
+        else "Nothing was open",
+    )
     axes.set_ylabel(unit)
     canvas.months(axes, series["as_of"])
     handles, names = axes.get_legend_handles_labels()
     canvas.legend(axes, handles[::-1], names[::-1], bbox_to_anchor=(1.0, 1.0), loc="upper left")
-    return canvas.note(figure, f"Open invoices at month ends by days past due; {source}; n = {len(series)} month ends")
+    return canvas.note(
+        figure,
+        f"Open invoices at month ends by days past due; {source}; n = {len(series)} month ends",
+    )
 
 
 @canvas.style()
@@ -42,13 +54,28 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     """DSO split into the part that terms explain and the part that is delay, by month end."""
     figure, axes = canvas.blank()
     x = range(len(kpis))
-    axes.fill_between(x, 0, kpis["dso.best_possible"], color=AGES[0], label="terms (best possible DSO)")
-    axes.fill_between(x, kpis["dso.best_possible"], kpis["dso.period_end"], color=AGES[2], label="delay (ADD)")
+    axes.fill_between(
+        x, 0, kpis["dso.best_possible"], color=AGES[0], label="terms (best possible DSO)"
+    )
+    axes.fill_between(
+        x, kpis["dso.best_possible"], kpis["dso.period_end"], color=AGES[2], label="delay (ADD)"
+    )
     axes.plot(x, kpis["dso.period_end"], color=BLUE, linewidth=2, label="DSO, period end")
-    axes.plot(x, kpis["dso.countback"], color=ORANGE, linewidth=1.6, linestyle="--", label="DSO, countback")
+    axes.plot(
+        x,
+        kpis["dso.countback"],
+        color=ORANGE,
+        linewidth=1.6,
+        linestyle="--",
+        label="DSO, countback",
+    )
     first, last = kpis["dso.period_end"].iloc[[0, -1]]
     if len(kpis) == 13 and np.isfinite(last - first):
-        canvas.title(axes, f"DSO {'rose' if last > first else 'fell'} by {abs(last - first):.1f} days within a year")
+        canvas.title(
+            axes,
+            f"DSO {'rose' if last > first else 'fell'} by {abs(last - first):.1f} days within a "
+            "year",
+        )
     elif not np.isfinite(last):
         canvas.title(axes, "DSO at the end is not measured: no net sales in these months")
     else:  # other months of a year have another season
@@ -58,7 +85,8 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     canvas.months(axes, kpis["month"])
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(
-        figure, f"Sales of the trailing twelve months, tax included; {source}; n = {len(kpis)} month ends"
+        figure,
+        f"Sales of the trailing twelve months, tax included; {source}; n = {len(kpis)} month ends",
     )
 
 
@@ -78,11 +106,19 @@ def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure
         top = amount if whole else max(level, level + amount)
         highest = max(highest, top)
         axes.annotate(
-            f"{amount:,.2f}" if whole else f"{amount:+,.2f}", (number, top), ha="center", va="bottom", fontsize=9
+            f"{amount:,.2f}" if whole else f"{amount:+,.2f}",
+            (number, top),
+            ha="center",
+            va="bottom",
+            fontsize=9,
         )
         level = amount if whole else level + amount
     change = amounts[-1] - amounts[0]
-    canvas.title(axes, f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved them")
+    canvas.title(
+        axes,
+        f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved "
+        "them",
+    )
     names = ["opening", "terms", "delinquency", "sales\nvolume", "joint\neffect", "ending"]
     axes.set_xticks(range(len(amounts)), names)
     axes.set_ylabel(unit)
@@ -114,35 +150,59 @@ def exposure_chart(balances: pd.DataFrame, *, cap: float, source: str, rows: int
     )
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(
-        figure, f"Exposure: invoices less credit notes and unapplied cash; {source}; n = {len(balances):,} customers"
+        figure,
+        f"Exposure: invoices less credit notes and unapplied cash; {source}; n = {len(balances):,} "
+        "customers",
     )
 
 
 @canvas.style()
-def replay_chart(a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, currency: str, source: str) -> "Figure":
-    """Two replays month by month: sales allowed, share refused, overdue; marked months are shaded."""
+def replay_chart(
+    a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str], *, currency: str, source: str
+) -> "Figure":
+    """Two replays month by month: sales allowed, share refused, overdue; marked months shaded."""
     figure, panels = canvas.blank(width=9.2, height=3.8, panels=3)
     scale, unit = canvas.scale(a["sales"], currency)
     shown: list[tuple[str, Any]] = [
         (f"Sales allowed\n({unit} a month)", lambda t: t["sales"] / scale),
-        ("Sales refused\n(% of what was asked)", lambda t: 100 * t["refused"] / (t["sales"] + t["refused"])),
+        (
+            "Sales refused\n(% of what was asked)",
+            lambda t: 100 * t["refused"] / (t["sales"] + t["refused"]),
+        ),
         (f"Overdue at month end\n({unit})", lambda t: t["overdue"] / scale),
     ]
     for axes, (title, value) in zip(panels, shown, strict=True):
         for table, colour, name, line in ((a, BLUE, names[0], "-"), (b, ORANGE, names[1], "--")):
-            axes.plot(range(len(table)), value(table), color=colour, label=name, linewidth=1.8, linestyle=line)
+            axes.plot(
+                range(len(table)),
+                value(table),
+                color=colour,
+                label=name,
+                linewidth=1.8,
+                linestyle=line,
+            )
         for number in np.flatnonzero(a["marked"]):
             axes.axvspan(number - 0.5, number + 0.5, color="#EEEEEE", zorder=0)
         canvas.title(axes, title, size=10)
         axes.set_ylim(0)
         step = -(-len(a) // 4)
-        axes.set_xticks(range(0, len(a), step), [language.month(month, year=True) for month in a["month"].iloc[::step]])
+        axes.set_xticks(
+            range(0, len(a), step),
+            [language.month(month, year=True) for month in a["month"].iloc[::step]],
+        )
     canvas.legend(panels[0], loc="lower left")
     asked = [table["sales"].sum() + table["refused"].sum() for table in (a, b)]
-    shares = [table["refused"].sum() / whole if whole else 0.0 for table, whole in zip((a, b), asked, strict=True)]
-    canvas.finding(figure, f"{names[1]} would refuse {shares[1]:.0%} of sales, {names[0]} {shares[0]:.0%}")
+    shares = [
+        table["refused"].sum() / whole if whole else 0.0
+        for table, whole in zip((a, b), asked, strict=True)
+    ]
+    canvas.finding(
+        figure, f"{names[1]} would refuse {shares[1]:.0%} of sales, {names[0]} {shares[0]:.0%}"
+    )
     shaded = "; shaded months mislead (see notes)" if a["marked"].any() else ""
-    return canvas.note(figure, f"Replay on history, behaviour held fixed; {source}; n = {len(a)} months{shaded}")
+    return canvas.note(
+        figure, f"Replay on history, behaviour held fixed; {source}; n = {len(a)} months{shaded}"
+    )
 
 
 @canvas.style()
@@ -156,24 +216,37 @@ def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
     for row, column in np.ndindex(values.shape):
         value = values[row, column]
         if np.isfinite(value) and value >= 0.05:
-            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color="white" if value > 60 else "#222")
+            axes.text(
+                column,
+                row,
+                f"{value:.1f}",
+                ha="center",
+                va="center",
+                color="white" if value > 60 else "#222",
+            )
     names = [language.value(str(name), "bucket", ()) for name in shares.columns]
     axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(shares)), [language.value(str(name), "bucket", ()) for name in shares.index])
+    axes.set_yticks(
+        range(len(shares)), [language.value(str(name), "bucket", ()) for name in shares.index]
+    )
     axes.grid(visible=False)
     axes.set_xlabel("a month later (% of the amount)")
     axes.set_ylabel("at a month end")
     stuck = shares.iloc[1].drop(labels=["paid", "written_off"], errors="ignore").sum()
     canvas.title(
         axes,
-        f"{stuck:.0%} of what is 1-30 days late is still unpaid a month later" if np.isfinite(stuck) else "Roll rates",
+        f"{stuck:.0%} of what is 1-30 days late is still unpaid a month later"
+        if np.isfinite(stuck)
+        else "Roll rates",
     )
     return canvas.note(figure, f"Same invoices followed from month end to month end; {source}")
 
 
 @canvas.style()
 def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str) -> "Figure":
-    """Invoice months by age: share still open, and share written off; recent years in stronger colour."""
+    """Invoice months by age: share still open, and share written off; recent years in stronger
+    colour.
+    """
     if uncollected.empty:
         return canvas.nothing("Invoice months")
     figure, panels = canvas.blank(width=9.2, height=4.0, panels=2)
@@ -199,21 +272,31 @@ def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str)
         axes.set_ylim(0)
         axes.xaxis.get_major_locator().set_params(integer=True)
     canvas.legend(panels[0], loc="upper right")
-    open_, gone = (100 * table.mean().get(age, np.nan) for table, age in ((uncollected, 6), (lost, 12)))
+    open_, gone = (
+        100 * table.mean().get(age, np.nan) for table, age in ((uncollected, 6), (lost, 12))
+    )
     known = np.isfinite(open_) and np.isfinite(gone)
     canvas.finding(
         figure,
-        f"{open_:.1f} % of a month's sales is still open after six months, {gone:.1f} % is written off within twelve"
+        f"{open_:.1f} % of a month's sales is still open after six months, {gone:.1f} % is written "
+        "off within twelve"
         if known
         else "Too young to say what becomes of a month's sales",
     )
-    return canvas.note(figure, f"Each line is one invoice month, the last twelve in blue; {source}; n = {count} months")
+    return canvas.note(
+        figure,
+        f"Each line is one invoice month, the last twelve in blue; {source}; n = {count} months",
+    )
 
 
 @canvas.style()
 def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
-    """Per claim the metric by month, and the changes the firm shows without any policy against the claimed band."""
-    figure, grid = canvas.blank(width=9.2, height=2.7 * len(tested) + 0.6, panels=2, rows=len(tested))
+    """Per claim the metric by month, and the changes the firm shows without any policy against the
+    claimed band.
+    """
+    figure, grid = canvas.blank(
+        width=9.2, height=2.7 * len(tested) + 0.6, panels=2, rows=len(tested)
+    )
     for (left, right), one in zip(np.atleast_2d(grid), tested.values(), strict=True):
         left.plot(one.series.index, one.series, color=BLUE, linewidth=1.8)
         left.axvline(policy_date, color=GREY, linestyle="--", linewidth=1.2)
@@ -230,7 +313,12 @@ def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
         low, high = one.claim.band
         right.axvspan(100 * low, 100 * high, color=AGES[1], label="claimed band")
         # a rate may rise tenfold by chance: such histories share the last bar
-        right.hist(100 * drawn.draws.dropna().clip(upper=3.0), bins=40, color=AGES[0], label="no policy at all")
+        right.hist(
+            100 * drawn.draws.dropna().clip(upper=3.0),
+            bins=40,
+            color=AGES[0],
+            label="no policy at all",
+        )
         if np.isfinite(one.naive):
             right.axvline(100 * one.naive, color=ORANGE, linewidth=1.8, label="plain before/after")
         canvas.title(right, f"{drawn.share_reached:.0%} of policy-free histories reach it", size=10)
@@ -239,4 +327,6 @@ def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
     words = [one.word for one in tested.values()]
     counts = [f"{word} ({words.count(word)})" for word in dict.fromkeys(words)]
     canvas.finding(figure, f"Claims tested: {len(words)}; {', '.join(counts)}")
-    return canvas.note(figure, f"Policy date {policy_date.date()}; simulated twins of the firm without the policy")
+    return canvas.note(
+        figure, f"Policy date {policy_date.date()}; simulated twins of the firm without the policy"
+    )

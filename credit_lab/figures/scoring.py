@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @canvas.style()
 def bins_chart(features: list[FeatureBins], *, source: str) -> "Figure":
-    """Event rate (dots with 95 % intervals) and share of rows (bars) by bin, for up to six features."""
+    """Event rate (dots with 95 % intervals) and share of rows (bars) by bin, for up to six
+    features.
+    """
     from scipy import stats
 
     shown = features[:6]
@@ -28,8 +30,12 @@ def bins_chart(features: list[FeatureBins], *, source: str) -> "Figure":
         panel.bar(table.index, 100 * table["share"], color="#DCE6EF", width=0.8)
         posterior = stats.beta(table["events"] + 0.5, table["rows"] - table["events"] + 0.5)
         rate = 100 * table["event_rate"]
-        errors = np.abs(np.array([100 * posterior.ppf(0.025), 100 * posterior.ppf(0.975)]) - rate.to_numpy())
-        panel.errorbar(table.index, rate, yerr=errors, fmt="o-", color=ORANGE, ms=4, lw=1.2, elinewidth=1)
+        errors = np.abs(
+            np.array([100 * posterior.ppf(0.025), 100 * posterior.ppf(0.975)]) - rate.to_numpy()
+        )
+        panel.errorbar(
+            table.index, rate, yerr=errors, fmt="o-", color=ORANGE, ms=4, lw=1.2, elinewidth=1
+        )
         names = [canvas.label(language.value(label, "bin", ()), 22) for label in table["bin"]]
         panel.set_xticks(table.index, names, rotation=25, ha="right", fontsize=7.5)
         canvas.title(panel, f"{bins.name}: IV {bins.iv:.2f}", 10)
@@ -37,12 +43,19 @@ def bins_chart(features: list[FeatureBins], *, source: str) -> "Figure":
     for panel in np.ravel(axes)[len(shown) :]:
         panel.set_visible(False)
     best = max(shown, key=lambda bins: bins.iv, default=None)
-    canvas.finding(figure, f"{best.name} tells most about defaults (IV {best.iv:.2f})" if best else "No feature")
-    return canvas.note(figure, f"Bars: share of rows; dots: default rate with 95 % interval; {source}")
+    canvas.finding(
+        figure,
+        f"{best.name} tells most about defaults (IV {best.iv:.2f})" if best else "No feature",
+    )
+    return canvas.note(
+        figure, f"Bars: share of rows; dots: default rate with 95 % interval; {source}"
+    )
 
 
 @canvas.style()
-def ranking_chart(roc: pd.DataFrame, cap: pd.DataFrame, curve: pd.DataFrame, auc: float, *, source: str) -> "Figure":
+def ranking_chart(
+    roc: pd.DataFrame, cap: pd.DataFrame, curve: pd.DataFrame, auc: float, *, source: str
+) -> "Figure":
     """ROC, cumulative accuracy profile and calibration beside one another."""
     figure, (left, middle, right) = canvas.blank(width=9.2, height=3.6, panels=3)
     left.plot(100 * roc["false_positive"], 100 * roc["true_positive"], color=BLUE)
@@ -61,13 +74,16 @@ def ranking_chart(roc: pd.DataFrame, cap: pd.DataFrame, curve: pd.DataFrame, auc
     right.errorbar(p, rate, yerr=errors, fmt="o", color=ORANGE, ms=4, elinewidth=1)
     top = 1.05 * max(p.max(), (100 * curve["high"]).max())
     right.plot([0, top], [0, top], color=GREY, lw=0.8, ls="--")
-    outside = int(((curve["probability"] < curve["low"]) | (curve["probability"] > curve["high"])).sum())
+    outside = int(
+        ((curve["probability"] < curve["low"]) | (curve["probability"] > curve["high"])).sum()
+    )
     canvas.title(right, "Calibration", 10)
     right.set_xlabel("PD said, %")
     right.set_ylabel("defaults seen, %")
     canvas.finding(
         figure,
-        f"AUC {auc:.3f}: the riskiest 20 % hold {fifth:.0f} % of defaults; PD off in {outside} of {len(curve)} groups",
+        f"AUC {auc:.3f}: the riskiest 20 % hold {fifth:.0f} % of defaults; PD off in {outside} of "
+        f"{len(curve)} groups",
     )
     return canvas.note(figure, f"Rows the card was not fitted on; intervals 95 %; {source}")
 
@@ -79,7 +95,9 @@ def shift_chart(features: pd.DataFrame, *, source: str) -> "Figure":
     figure, axes = canvas.blank(height=1.2 + 0.28 * len(shown))
     beyond = shown["psi"] > shown["limit"]
     axes.barh(shown.index, shown["psi"], color=np.where(beyond, ORANGE, BLUE), height=0.6)
-    axes.plot(shown["limit"], shown.index, "|", color="black", ms=12, label="95 % limit without any shift")
+    axes.plot(
+        shown["limit"], shown.index, "|", color="black", ms=12, label="95 % limit without any shift"
+    )
     axes.set_yticks(shown.index, shown["feature"].map(canvas.label))
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("population stability index")

@@ -25,14 +25,23 @@ def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figu
         scale, unit = canvas.scale(monthly[f"{name}_high"], currency)
         for policy, colour in zip(names, (BLUE, ORANGE), strict=False):
             part = monthly[monthly["policy"] == policy]
-            panel.fill_between(part["month"], part[f"{name}_low"] / scale, part[f"{name}_high"] / scale, color=colour,
-                               alpha=0.18)  # fmt: skip
+            panel.fill_between(
+                part["month"],
+                part[f"{name}_low"] / scale,
+                part[f"{name}_high"] / scale,
+                color=colour,
+                alpha=0.18,
+            )
             panel.plot(part["month"], part[f"{name}_median"] / scale, color=colour, label=policy)
         panel.set_ylabel(unit)
         panel.set_ylim(bottom=0)
         canvas.dates(panel)
         last = monthly.groupby("policy", sort=False)[f"{name}_median"].mean()
-        words, before, after = "Receivables" if name == "open" else "Sales", last.iloc[0], last.iloc[-1]
+        words, before, after = (
+            "Receivables" if name == "open" else "Sales",
+            last.iloc[0],
+            last.iloc[-1],
+        )
         change = f"{after / before - 1:+.0%}" if before > 0 else "–"
         said.append(f"{words.lower()} {change}")
         canvas.title(panel, words, 10)
@@ -43,15 +52,22 @@ def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figu
 
 @canvas.style()
 def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) -> "Figure":
-    """Turnover and bad debt of each simulated world under both policies, and what changes in the same world."""
+    """Turnover and bad debt of each simulated world under both policies, and what changes in the
+    same world.
+    """
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = canvas.blank(width=9.2, height=3.6, panels=3)
     scale, unit = canvas.scale(second["profit"] - first["profit"], "")
     for panel, (name, words, factor) in zip(
-        axes, (("turnover", "turnover, times a year", 1), ("bad_debt_expected", "bad debt, % of sales", 100),
-               ("profit", f"profit, {unit.strip() or 'money'}", 1 / scale)), strict=True,
-    ):  # fmt: skip
+        axes,
+        (
+            ("turnover", "turnover, times a year", 1),
+            ("bad_debt_expected", "bad debt, % of sales", 100),
+            ("profit", f"profit, {unit.strip() or 'money'}", 1 / scale),
+        ),
+        strict=True,
+    ):
         gap = ((second[name] - first[name]) * factor).dropna()
         if gap.empty:
             canvas.title(panel, "Nothing sold on credit", 10)
@@ -69,10 +85,12 @@ def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) 
     size = f"{abs(gain):,.2f} {unit}".strip()
     canvas.finding(
         figure,
-        f"The second policy earns {size} more on average" if gain > 0
-        else f"The second policy earns {size} less on average" if gain < 0
+        f"The second policy earns {size} more on average"
+        if gain > 0
+        else f"The second policy earns {size} less on average"
+        if gain < 0
         else "Both policies earn the same",
-    )  # fmt: skip
+    )
     return canvas.note(figure, f"Each world meets both policies; orange: mean; {source}")
 
 
@@ -87,9 +105,15 @@ def sensitivity_chart(table: pd.DataFrame, *, currency: str, source: str) -> "Fi
         for _, row in part.iterrows():
             colour = ORANGE if row["value"] == part["value"].max() else BLUE
             axes.barh(at, row["difference"] / scale, color=colour, height=0.5, alpha=0.85)
-            axes.annotate(f"{row['value']:g}", (row["difference"] / scale, at), fontsize=8, va="center",
-                          xytext=(3 if row["difference"] > 0 else -3, 0), textcoords="offset points",
-                          ha="left" if row["difference"] > 0 else "right")  # fmt: skip
+            axes.annotate(
+                f"{row['value']:g}",
+                (row["difference"] / scale, at),
+                fontsize=8,
+                va="center",
+                xytext=(3 if row["difference"] > 0 else -3, 0),
+                textcoords="offset points",
+                ha="left" if row["difference"] > 0 else "right",
+            )
     axes.axvline(0, color="black", lw=0.8)
     axes.set_yticks(range(len(order)), [language.value(name, "knob", ()) for name in order.index])
     axes.set_xlabel(f"change of yearly profit, {unit} (blue: low end, orange: high end)")
@@ -104,10 +128,21 @@ def search_chart(found: pd.DataFrame, front: pd.DataFrame, *, source: str) -> "F
     if found.empty:
         return canvas.nothing("Search for better policies (parameter candidates)")
     figure, axes = canvas.blank(height=3.6)
-    axes.scatter(100 * found["bad_debt_expected"], found["turnover"], s=14, color=GREY, label="tried")
-    axes.plot(100 * front["bad_debt_expected"], front["turnover"], "o-", color=BLUE, ms=4, label="frontier")
+    axes.scatter(
+        100 * found["bad_debt_expected"], found["turnover"], s=14, color=GREY, label="tried"
+    )
+    axes.plot(
+        100 * front["bad_debt_expected"],
+        front["turnover"],
+        "o-",
+        color=BLUE,
+        ms=4,
+        label="frontier",
+    )
     now = found[found["limit_multiple"].isna()]
-    axes.plot(100 * now["bad_debt_expected"], now["turnover"], "s", color=ORANGE, label="policy as it is")
+    axes.plot(
+        100 * now["bad_debt_expected"], now["turnover"], "s", color=ORANGE, label="policy as it is"
+    )
     axes.set_xlabel("expected bad debt, % of sales")
     axes.set_ylabel("turnover, times a year")
     gain = float(found.iloc[0]["difference"])

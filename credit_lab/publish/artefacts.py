@@ -1,7 +1,8 @@
-"""What an executed notebook showed, read back: every format of a report is built from this and from nothing else.
+"""What an executed notebook showed, read back: every format of a report is built from this and from
+nothing else.
 
-Headings are those of the notebook's prose (`## Aging`); a table holds raw values with their columns' units, a figure
-its vectors, its picture and its words.
+Headings are those of the notebook's prose (`## Aging`); a table holds raw values with their
+columns' units, a figure its vectors, its picture and its words.
 """
 
 import base64
@@ -20,7 +21,9 @@ from credit_lab.publish.show import NOTE, RECORD
 
 @dataclass(frozen=True)
 class About:
-    """What a notebook is made of: its ledger, the last day known (ISO, "" for none), the currency of its amounts."""
+    """What a notebook is made of: its ledger, the last day known (ISO, "" for none), the currency
+    of its amounts.
+    """
 
     source: str = ""
     as_of: str = ""
@@ -100,8 +103,8 @@ class Verdicts(Artefact):
 
 @dataclass(frozen=True)
 class Column:
-    """Name in the data, title for readers, unit (a currency, share, days, count, fine, chance, number; "by row": the
-    column `unit` says it), type.
+    """Name in the data, title for readers, unit (a currency, share, days, count, fine, chance,
+    number; "by row": the column `unit` says it), type.
 
     Types: text, integer, number, date (ISO text in the rows), boolean.
     """
@@ -134,7 +137,9 @@ class Table(Artefact):
 
 @dataclass(frozen=True)
 class Figure(Artefact):
-    """Finding (title), titles of all panels, note (source, date, n), words instead of the picture, size in inches."""
+    """Finding (title), titles of all panels, note (source, date, n), words instead of the picture,
+    size in inches.
+    """
 
     finding: str
     panels: tuple[str, ...]
@@ -169,7 +174,9 @@ def artefacts(notebook: str | Path) -> list[Artefact]:
             record = output.get("data", {}).get(RECORD)
             if record is not None:
                 about = About(**record["about"]) if "about" in record else about
-                found.append(replace(_artefact(section, record), id=record.get("id", ""), about=about))
+                found.append(
+                    replace(_artefact(section, record), id=record.get("id", ""), about=about)
+                )
     return found
 
 
@@ -180,10 +187,12 @@ def headline(shown: Sequence[Artefact]) -> Artefact | None:
 
 
 def finding(shown: Sequence[Artefact]) -> str:
-    """The first sentence of the headline that is no note on day or period; "" without a headline."""
+    """First sentence of the headline that is no note on day or period; "" without a headline."""
     match headline(shown):
         case Sentences() as said:
-            return next((line for key, line in zip(said.keys, said.lines, strict=True) if key != NOTE), "")
+            return next(
+                (line for key, line in zip(said.keys, said.lines, strict=True) if key != NOTE), ""
+            )
         case Note() as said:
             return said.text
         case Figure() as drawn:
@@ -192,7 +201,9 @@ def finding(shown: Sequence[Artefact]) -> str:
 
 
 def texts(shown: list[Artefact]) -> list[str]:
-    """All words of the package among what was shown: no cells of tables, which hold the user's words, too."""
+    """All words of the package among what was shown: no cells of tables, which hold the user's
+    words, too.
+    """
     found: list[str] = []
     for one in shown:
         match one:
@@ -233,7 +244,14 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
         case {"kind": "table"}:
             columns = tuple(Column(**column) for column in record["columns"])
             rows = tuple(tuple(row) for row in record["rows"])
-            return Table(section, record["caption"], columns, rows, record["total_rows"], record.get("names", {}))
+            return Table(
+                section,
+                record["caption"],
+                columns,
+                rows,
+                record["total_rows"],
+                record.get("names", {}),
+            )
         case {"kind": "figure"}:
             return Figure(
                 section,
@@ -246,4 +264,6 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
                 svg=gzip.decompress(base64.b64decode(record["svg"])),
                 png=base64.b64decode(record["png"]),
             )
-    raise ReportError(f"unknown record {record.get('kind')!r}: made by another version of credit_lab")
+    raise ReportError(
+        f"unknown record {record.get('kind')!r}: made by another version of credit_lab"
+    )

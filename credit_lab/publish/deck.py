@@ -1,8 +1,9 @@
-"""The deck: what a review says in 8 to 12 slides, one message each, from its findings and its saved tables.
+"""The deck: what a review says in 8 to 12 slides, one message each, from its findings and its saved
+tables.
 
-Titles are sentences the report itself says, asked for by the ids of their records; charts are drawn from the tables
-saved beside it. A slide whose table the ledger cannot give is left out; a record or a table that is not there at all
-is named (`Story.missing`).
+Titles are sentences the report itself says, asked for by the ids of their records; charts are drawn
+from the tables saved beside it. A slide whose table the ledger cannot give is left out; a record or
+a table that is not there at all is named (`Story.missing`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +21,8 @@ from credit_lab.publish.slides import Chart, Grid, Series, Slide
 class Story:
     """What a report showed and saved, asked for by the ids of records and the names of tables.
 
-    What is asked for and not there is remembered in `missing`: a slide is left out, never told by a neighbour.
+    What is asked for and not there is remembered in `missing`: a slide is left out, never told by a
+    neighbour.
 
     Parameters
     ----------
@@ -30,7 +32,9 @@ class Story:
     facts : of the cover, name → text
     """
 
-    def __init__(self, name: str, folder: Path, shown: Sequence[Artefact], facts: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, folder: Path, shown: Sequence[Artefact], facts: dict[str, str]
+    ) -> None:
         self.name, self.folder, self.facts = name, folder, facts
         self.heading = next((one for one in shown if isinstance(one, Heading)), None)
         self.currency = self.heading.about.currency if self.heading else ""
@@ -53,7 +57,9 @@ class Story:
         found = self._find(id)
         if not isinstance(found, Sentences):
             return ()
-        return tuple(line for key, line in zip(found.keys, found.lines, strict=True) if key != show.NOTE)
+        return tuple(
+            line for key, line in zip(found.keys, found.lines, strict=True) if key != show.NOTE
+        )
 
     def line(self, id: str, key: str) -> str:
         """One sentence of a record by its key."""
@@ -90,7 +96,13 @@ class Story:
 
 
 def write(
-    path: Path, story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, str], *, title: str, day: str
+    path: Path,
+    story: Story,
+    others: Sequence[tuple[str, str]],
+    verdicts: dict[str, str],
+    *,
+    title: str,
+    day: str,
 ) -> Path:
     """Write the deck of a review; `others` are findings of other notebooks: title, sentence."""
     return slides.write(path, list(tell(story, others, verdicts, title)), title=title, day=day)
@@ -102,7 +114,9 @@ def lacking(story: Story, others: Sequence[tuple[str, str]], title: str) -> list
     return story.missing
 
 
-def tell(story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, str], title: str) -> Iterator[Slide]:
+def tell(
+    story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, str], title: str
+) -> Iterator[Slide]:
     """The slides in their order."""
     lines = [story.heading.line] if story.heading else []
     lines += [f"{name}: {text}" for name, text in story.facts.items()]
@@ -112,12 +126,27 @@ def tell(story: Story, others: Sequence[tuple[str, str]], verdicts: dict[str, st
     if found:
         yield Slide(found[0], found[1:], _facts(story), story.sources("kpis"))
     builders: tuple[Callable[[Story], Slide | None], ...] = (
-        _kpis, _aging, _dso, _bridge, _losses, _exposure, _cash, _limits, _earlier,
-    )  # fmt: skip
-    yield from [slide for build in builders if (slide := build(story)) is not None][: 9 if not others else 8]
+        _kpis,
+        _aging,
+        _dso,
+        _bridge,
+        _losses,
+        _exposure,
+        _cash,
+        _limits,
+        _earlier,
+    )
+    yield from [slide for build in builders if (slide := build(story)) is not None][
+        : 9 if not others else 8
+    ]
     if others:
         rows = tuple((name, finding) for name, finding in others if finding)
-        yield Slide(rows[0][1], Grid(("step", "finding"), rows, widths=(0.22, 0.78)), _facts(story), story.sources(""))
+        yield Slide(
+            rows[0][1],
+            Grid(("step", "finding"), rows, widths=(0.22, 0.78)),
+            _facts(story),
+            story.sources(""),
+        )
 
 
 def _facts(story: Story) -> str:
@@ -137,9 +166,13 @@ def _verdicts(story: Story, verdicts: dict[str, str]) -> Slide:
         else f"All {len(parts)} checks are ok"
     )
     grid = Grid(
-        ("light", "check", "why"), tuple((light, name, reason) for name, light, reason in parts), widths=(0.1, 0.4, 0.5)
+        ("light", "check", "why"),
+        tuple((light, name, reason) for name, light, reason in parts),
+        widths=(0.1, 0.4, 0.5),
     )
-    return Slide(said, grid, _facts(story), story.sources(""), tuple(light for _, light, _ in parts))
+    return Slide(
+        said, grid, _facts(story), story.sources(""), tuple(light for _, light, _ in parts)
+    )
 
 
 def _kpis(story: Story) -> Slide | None:
@@ -147,14 +180,24 @@ def _kpis(story: Story) -> Slide | None:
     if table.empty:
         return None
     rows = tuple(
-        (row.name_, *(show.cell(_number(value), row.unit) for value in (row.value, row.previous, row.change)),
-         labels.unit(row.unit, language.current()))
+        (
+            row.name_,
+            *(
+                show.cell(_number(value), row.unit)
+                for value in (row.value, row.previous, row.change)
+            ),
+            labels.unit(row.unit, language.current()),
+        )
         for row in table.rename(columns={"name": "name_"}).itertuples()
-    )  # fmt: skip
+    )
     head = ("key figure", "now", "before", "change", "unit")
     grid = Grid(head, rows, right=(1, 2, 3), widths=(0.4, 0.15, 0.15, 0.15, 0.15))
     title = story.line("review.headline", "dso")
-    return Slide(title, grid, _facts(story), story.sources("kpis", table["formula_id"])) if title else None
+    return (
+        Slide(title, grid, _facts(story), story.sources("kpis", table["formula_id"]))
+        if title
+        else None
+    )
 
 
 def _number(value: object) -> float:
@@ -176,7 +219,9 @@ def _aging(story: Story) -> Slide | None:
     names = list(table.columns[1 : list(table.columns).index("unapplied_cash")])
     scale, unit = canvas.scale(table["open"].astype(float), story.currency)
     series = tuple(
-        Series("not due" if name == "not_due" else f"{name} days", _values(table[name], scale), colour)
+        Series(
+            "not due" if name == "not_due" else f"{name} days", _values(table[name], scale), colour
+        )
         for name, colour in zip(names, canvas.AGES, strict=False)
     )
     chart = Chart("columns", tuple(table["as_of"].str[:7]), series, unit, "#,##0.0", figure.alt)
@@ -202,11 +247,18 @@ def _bridge(story: Story) -> Slide | None:
         return None
     amount = table["amount"].astype(float)
     rows = tuple(
-        (language.value(str(part), "part", ()), show.cell(_number(days), "days"), show.cell(_number(value)))
+        (
+            language.value(str(part), "part", ()),
+            show.cell(_number(days), "days"),
+            show.cell(_number(value)),
+        )
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
     grid = Grid(
-        ("part", "days", language.unit_of(story.currency) or "amount"), rows, right=(1, 2), widths=(0.5, 0.2, 0.3)
+        ("part", "days", language.unit_of(story.currency) or "amount"),
+        rows,
+        right=(1, 2),
+        widths=(0.5, 0.2, 0.3),
     )
     return Slide(figure.finding, grid, figure.note, story.sources("bridge", ("kpi.bridge",)))
 
@@ -246,8 +298,12 @@ def _cash(story: Story) -> Slide | None:
         ("p50", "median", canvas.BLUE),
         ("p10", "10 % quantile", canvas.GREY),
     )
-    series = tuple(Series(said, _values(table[name], scale), colour) for name, said, colour in kinds)
-    chart = Chart("lines", tuple(table["period_end"].str[5:10]), series, unit, "#,##0.0", figure.alt)
+    series = tuple(
+        Series(said, _values(table[name], scale), colour) for name, said, colour in kinds
+    )
+    chart = Chart(
+        "lines", tuple(table["period_end"].str[5:10]), series, unit, "#,##0.0", figure.alt
+    )
     return _slide(figure, chart, story.sources("collections_weekly"))
 
 
@@ -257,7 +313,12 @@ def _limits(story: Story) -> Slide | None:
         return None
     rows = tuple(tuple(map(_cell, row, table)) for row in table.itertuples(index=False))
     head = tuple(language.title(str(name)) for name in table)
-    return Slide(said[0], Grid(head, rows, tuple(range(1, len(head)))), _facts(story), story.sources("limits_summary"))
+    return Slide(
+        said[0],
+        Grid(head, rows, tuple(range(1, len(head)))),
+        _facts(story),
+        story.sources("limits_summary"),
+    )
 
 
 def _cell(value: object, column: str) -> str:
@@ -271,11 +332,17 @@ def _earlier(story: Story) -> Slide | None:
     table = table[table["low"].notna()].tail(26)
     scale, unit = canvas.scale(table["high"].astype(float), story.currency)
     kinds = (
-        ("high", "upper end", canvas.GREY), ("low", "lower end", canvas.GREY), ("point", "forecast", canvas.BLUE),
+        ("high", "upper end", canvas.GREY),
+        ("low", "lower end", canvas.GREY),
+        ("point", "forecast", canvas.BLUE),
         ("observed", "came", canvas.ORANGE),
-    )  # fmt: skip
-    series = tuple(Series(said, _values(table[name], scale), colour) for name, said, colour in kinds)
+    )
+    series = tuple(
+        Series(said, _values(table[name], scale), colour) for name, said, colour in kinds
+    )
     alt = "Lines: forecasts of earlier reviews with their intervals against what came"
     chart = Chart("lines", tuple(table["target"].str[5:10]), series, unit, "#,##0.0", alt)
     said = story.lines("forecasts.headline")
-    return Slide(said[0], chart, _facts(story), story.sources("earlier_forecasts")) if said else None
+    return (
+        Slide(said[0], chart, _facts(story), story.sources("earlier_forecasts")) if said else None
+    )

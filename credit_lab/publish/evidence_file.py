@@ -13,7 +13,12 @@ from credit_lab.publish.page import Chapter, Section, render
 _FINE = ("points", "score", "weight", "nominal_weight", "value")
 
 
-def page(title: str, currency: str, lines: Sequence[str], parts: Iterable[tuple[str, str, str, pd.DataFrame]]) -> str:
+def page(
+    title: str,
+    currency: str,
+    lines: Sequence[str],
+    parts: Iterable[tuple[str, str, str, pd.DataFrame]],
+) -> str:
     """A self-contained page.
 
     Parameters
@@ -28,8 +33,14 @@ def page(title: str, currency: str, lines: Sequence[str], parts: Iterable[tuple[
     for name, heading, remark, table in parts:
         sections.append(Section(f"e-{name}", heading))
         blocks.append(f"<h2 id='e-{name}'>{heading}</h2>")
-        lacking = "No scorecard was given." if name == "points" else "The ledger holds nothing of the kind."
-        blocks.append((show.table(table, remark, fine=_FINE) if len(table) else show.note(lacking)).data)
+        lacking = (
+            "No scorecard was given."
+            if name == "points"
+            else "The ledger holds nothing of the kind."
+        )
+        blocks.append(
+            (show.table(table, remark, fine=_FINE) if len(table) else show.note(lacking)).data
+        )
     return render(title, [Chapter("evidence", title, "", lines[0], tuple(sections), tuple(blocks))])
 
 

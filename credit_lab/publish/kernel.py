@@ -1,18 +1,27 @@
-"""The process in which a notebook runs: this Python under settings of its own, whatever the user's own files say.
+"""The process in which a notebook runs: this Python under settings of its own, whatever the user's
+own files say.
 
-The user's start-up scripts, kernels, figure settings and warning filters belong to notebooks opened by hand: in a
-report, the same inputs give the same bytes for everyone. Nothing is written outside the folder of the report.
+The user's start-up scripts, kernels, figure settings and warning filters belong to notebooks opened
+by hand: in a report, the same inputs give the same bytes for everyone. Nothing is written outside
+the folder of the report.
 """
 
 import sys
 from pathlib import Path
 from typing import Any
 
-# A kernel or a worker ends with the process that started it, even if that is killed: Linux sends SIGKILL (9) when
-# asked to by prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent once a second.
-END_WITH_PARENT = "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
-# A matplotlibrc beside the data does not concern the report, nor whether code had to be compiled for it.
-_QUIET = "[__import__('logging').getLogger(name).setLevel('ERROR') for name in ('matplotlib', 'credit_lab')] and None"
+# A kernel or a worker ends with the process that started it, even if that is killed: Linux sends
+# SIGKILL (9) when asked to by prctl(PR_SET_PDEATHSIG = 1); elsewhere ipykernel looks for its parent
+# once a second.
+END_WITH_PARENT = (
+    "__import__('sys').platform == 'linux' and __import__('ctypes').CDLL(None).prctl(1, 9) and None"
+)
+# A matplotlibrc beside the data does not concern the report, nor whether code had to be compiled
+# for it.
+_QUIET = (
+    "[__import__('logging').getLogger(name).setLevel('ERROR') "
+    "for name in ('matplotlib', 'credit_lab')] and None"
+)
 ARGUMENTS = (
     "--IPKernelApp.log_level=ERROR",  # its note on unencrypted TCP is for shared machines
     "--IPKernelApp.exec_PYTHONSTARTUP=False",
@@ -43,7 +52,9 @@ def manager(folder: Path) -> type[Any]:
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 
     class Manager(AsyncKernelManager):
-        kernel_spec = KernelSpec(argv=command, display_name="Python 3", language="python", env=settings)
+        kernel_spec = KernelSpec(
+            argv=command, display_name="Python 3", language="python", env=settings
+        )
 
         def __init__(self, **options: Any) -> None:
             super().__init__(connection_file=str(folder / "connection.json"), **options)

@@ -1,4 +1,6 @@
-"""What deck and workbook share: texts that every office program opens, whole tables, the same bytes every time."""
+"""What deck and workbook share: texts that every office program opens, whole tables, the same bytes
+every time.
+"""
 
 import io
 import re
@@ -12,7 +14,9 @@ import pandas as pd
 from credit_lab import spreadsheet
 from credit_lab.publish.artefacts import Table
 
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_ILLEGAL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
 _EXACT = 10**15  # a spreadsheet keeps 15 digits of a number
 _TIMES = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment a zip file can name
@@ -34,7 +38,9 @@ def exact(value: float | str) -> bool:
 
 
 def whole(table: Table, folder: Path) -> list[tuple[Any, ...]]:
-    """All rows of a table: those shown, or those of the saved table with the same columns and number of rows."""
+    """All rows of a table: those shown, or those of the saved table with the same columns and
+    number of rows.
+    """
     if table.total_rows > len(table.rows):
         names = [column.name for column in table.columns]
         for path in sorted((folder / "tables").glob("*.csv")):
@@ -51,7 +57,9 @@ def whole(table: Table, folder: Path) -> list[tuple[Any, ...]]:
 def _typed(column: pd.Series, kind: str) -> list[Any]:
     """Values as a record holds them."""
     makers: dict[str, Callable[[Any], Any]] = {
-        "integer": lambda value: int(value) if str(value).lstrip("-").isdigit() else int(float(value)),
+        "integer": lambda value: (
+            int(value) if str(value).lstrip("-").isdigit() else int(float(value))
+        ),
         "number": float,
         "boolean": lambda value: str(value) == "True",
     }
@@ -60,9 +68,14 @@ def _typed(column: pd.Series, kind: str) -> list[Any]:
 
 
 def settled(content: bytes, day: str) -> bytes:
-    """An office file with times that do not depend on the clock: made at `day` (ISO), packed in the year 1980."""
+    """An office file with times that do not depend on the clock: made at `day` (ISO), packed in the
+    year 1980.
+    """
     out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
         for name in old.namelist():
             part = old.read(name)
             if name == "docProps/core.xml":

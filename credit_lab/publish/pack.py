@@ -1,8 +1,9 @@
-"""The review pack: all notebooks that make a review, executed side by side, as one document in several formats.
+"""The review pack: all notebooks that make a review, executed side by side, as one document in
+several formats.
 
-Everything is made in a hidden folder beside the target and renamed into place when it is whole. What was finished
-there when a run was killed is used again by the next one if it asks for that (`resume`) and nothing that went in has
-changed since: notebook, parameters, ledger, policies, code.
+Everything is made in a hidden folder beside the target and renamed into place when it is whole.
+What was finished there when a run was killed is used again by the next one if it asks for that
+(`resume`) and nothing that went in has changed since: notebook, parameters, ledger, policies, code.
 """
 
 import hashlib
@@ -22,7 +23,15 @@ from credit_lab.ledger import sharing
 from credit_lab.publish import pdf, privacy, sections, time_left
 from credit_lab.publish.artefacts import Artefact, Heading, Table, artefacts, finding, headline
 from credit_lab.publish.page import Front, page
-from credit_lab.publish.run import alone, parameters_of, same, states, swap, unfinished, without_passwords
+from credit_lab.publish.run import (
+    alone,
+    parameters_of,
+    same,
+    states,
+    swap,
+    unfinished,
+    without_passwords,
+)
 from credit_lab.publish.workers import Job, execute
 from credit_lab.summary import LIGHTS
 
@@ -42,7 +51,8 @@ class Part:
 
     Attributes
     ----------
-    state : made, if need be with gaps; refused (the data do not allow it, `reason` says why); failed (a defect)
+    state : made, if need be with gaps; refused (the data do not allow it, `reason` says why);
+        failed (a defect)
     folder : executed notebook, tables, run.json
     run : what run.json says; empty unless made
     """
@@ -112,9 +122,18 @@ class Pack:
             return lights
         lights.pop(sections.VERDICT, None)  # of one part; the pack has its own
         whole = sum(part.state == "made" and not part.gaps for part in self.parts)
-        light = "stop" if self.failed else "ok" if whole == len(self.parts) and not self.unfound else "act"
+        light = (
+            "stop"
+            if self.failed
+            else "ok"
+            if whole == len(self.parts) and not self.unfound
+            else "act"
+        )
         unfound = f"; not found: {', '.join(self.unfound)}" if self.unfound else ""
-        return {**lights, "review complete": f"{light}: {whole} of {len(self.parts)} parts{unfound}"}
+        return {
+            **lights,
+            "review complete": f"{light}: {whole} of {len(self.parts)} parts{unfound}",
+        }
 
     @property
     def failed(self) -> bool:
@@ -127,13 +146,15 @@ class Pack:
         words = {"refused": "could not be made from these data", "failed": "failed"}
         lines = []
         for part in self.parts:
-            lines += [f"{part.name} {words[part.state]}: {part.reason}"] if part.state in words else []
+            lines += (
+                [f"{part.name} {words[part.state]}: {part.reason}"] if part.state in words else []
+            )
             lines += [f"{part.name}, {line}" for line in sections.lines(part.gaps)]
         return (*lines, *(f"Not found, so not told: {what}." for what in self.unfound))
 
     @cached_property
     def main(self) -> Part:
-        """The quarterly review, known by its heading `review.title`; of other packs the first part."""
+        """The quarterly review, known by its id `review.title`; of other packs the first part."""
         return next((part for part in self.made if "review.title" in part.ids), self.made[0])
 
     @property
@@ -144,7 +165,9 @@ class Pack:
     @cached_property
     def story(self) -> "Story":
         """What the deck asks for."""
-        from credit_lab.publish import deck  # python-pptx takes 0.4 s: only when a deck is asked for
+        from credit_lab.publish import (
+            deck,
+        )  # python-pptx takes 0.4 s: only when a deck is asked for
 
         return deck.Story(self.main.name, self.main.folder, self.main.artefacts, self.facts)
 
@@ -156,11 +179,15 @@ class Pack:
 
     @cached_property
     def unfound(self) -> tuple[str, ...]:
-        """What a format asks for and no notebook shows: the headline of a part, records and tables of the deck."""
+        """What a format asks for and no notebook shows: the headline of a part, records and tables
+        of the deck.
+        """
         lacking = []
         if len(self.parts) > 1:  # a report of its own has no index
             named = [part for part in self.made if any(id.endswith(".title") for id in part.ids)]
-            lacking += [f"headline of {part.name}" for part in named if headline(part.artefacts) is None]
+            lacking += [
+                f"headline of {part.name}" for part in named if headline(part.artefacts) is None
+            ]
         if "pptx" in self.formats:
             from credit_lab.publish import deck
 
@@ -191,7 +218,14 @@ def _write_pdf(pack: Pack, folder: Path) -> Path:
 def _write_deck(pack: Pack, folder: Path) -> Path:
     from credit_lab.publish import deck
 
-    return deck.write(folder / "review.pptx", pack.story, pack.others, pack.verdicts, title=pack.title, day=pack.day)
+    return deck.write(
+        folder / "review.pptx",
+        pack.story,
+        pack.others,
+        pack.verdicts,
+        title=pack.title,
+        day=pack.day,
+    )
 
 
 def _write_workbook(pack: Pack, folder: Path) -> Path:
@@ -202,18 +236,26 @@ def _write_workbook(pack: Pack, folder: Path) -> Path:
         for part in pack.made
         if (tables := tuple(one for one in part.artefacts if isinstance(one, Table)))
     ]
-    return workbook.write(folder / "review.xlsx", sources, title=pack.title, facts=pack.facts, day=pack.day)
+    return workbook.write(
+        folder / "review.xlsx", sources, title=pack.title, facts=pack.facts, day=pack.day
+    )
 
 
 def of_report(
-    title: str, facts: Mapping[str, str], notebook: str, folder: Path, run: dict[str, Any], formats: Sequence[str]
+    title: str,
+    facts: Mapping[str, str],
+    notebook: str,
+    folder: Path,
+    run: dict[str, Any],
+    formats: Sequence[str],
 ) -> Pack:
-    """A finished report of one notebook as a pack, for the formats a report alone does not write."""
+    """A finished report of one notebook as a pack, for formats a report alone does not write."""
     return Pack(title, dict(facts), (Part(notebook, "made", "", folder, run),), tuple(formats))
 
 
 Writer = Callable[[Pack, Path], Path]
-# Format → what writes it into the folder of the pack; read only: a format of one's own is passed to `make`.
+# Format → what writes it into the folder of the pack; read only: a format of one's own is passed to
+# `make`.
 WRITERS: Mapping[str, Writer] = MappingProxyType(
     {"html": _write_html, "pdf": _write_pdf, "pptx": _write_deck, "xlsx": _write_workbook}
 )
@@ -246,13 +288,15 @@ def make(
     workers: int = 2,
     say: Callable[[str], None] = lambda _: None,
 ) -> Pack:
-    """Execute notebooks and write the pack to the folder `target`; an earlier one there is replaced when it is whole.
+    """Execute notebooks and write the pack to the folder `target`; an earlier one there is replaced
+    when it is whole.
 
     Parameters
     ----------
     parameters : by name; each notebook gets those it knows
     facts : shown on the cover
-    inputs : digest of everything that goes in besides notebooks, parameters and code (ledger, policies)
+    inputs : digest of everything that goes in besides notebooks, parameters and code (ledger,
+        policies)
     formats : of `writers`, which write into the folder of the pack
     resume : use notebooks that an interrupted run with the same inputs has finished
     say : told one line per notebook
@@ -260,7 +304,8 @@ def make(
     Raises
     ------
     ReportError
-        An unknown format; another run is working on the same target; not one notebook could be made.
+        An unknown format; another run is working on the same target; not one notebook could be
+        made.
     """
     known_formats(formats, writers)
     started, clock = time.time(), time.monotonic()
@@ -271,33 +316,52 @@ def make(
         if not resume:
             shutil.rmtree(aside, ignore_errors=True)
         jobs = [_job(notebook, parameters, aside, target, inputs) for notebook in notebooks]
-        parts = {part.name: part for part in _parts(jobs, workers, say, time_left.last_parts(target))}
+        parts = {
+            part.name: part for part in _parts(jobs, workers, say, time_left.last_parts(target))
+        }
         executed = time.monotonic()
         try:
             same(before, states(parameters))
         except ReportError:
-            shutil.rmtree(aside, ignore_errors=True)  # nobody knows which parts are of which version
+            shutil.rmtree(
+                aside, ignore_errors=True
+            )  # nobody knows which parts are of which version
             raise
-        pack = Pack(title, dict(facts), tuple(parts[notebook.stem] for notebook in notebooks), tuple(formats))
+        pack = Pack(
+            title,
+            dict(facts),
+            tuple(parts[notebook.stem] for notebook in notebooks),
+            tuple(formats),
+        )
         if not pack.made:
             raise ReportError("no part of the pack could be made:\n" + "\n".join(pack.missing))
         files = [writers[name](pack, aside).name for name in formats]
         record = _record(pack, parameters, files, started, time.monotonic() - clock)
         record["after"] = round(time.monotonic() - executed, 1)
-        (aside / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (aside / "run.json").write_text(
+            json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
         swap(aside, target)
     return pack
 
 
-def _job(notebook: Path, parameters: Mapping[str, Any], aside: Path, target: Path, inputs: str) -> Job:
+def _job(
+    notebook: Path, parameters: Mapping[str, Any], aside: Path, target: Path, inputs: str
+) -> Job:
     own = {name: parameters[name] for name in parameters_of(notebook) if name in parameters}
     key = hashlib.sha256(notebook.read_bytes())
-    key.update(json.dumps([own, inputs, language.current(), labels.own(), origin.code_digest()]).encode())
+    key.update(
+        json.dumps([own, inputs, language.current(), labels.own(), origin.code_digest()]).encode()
+    )
     folder = Path("parts", notebook.stem)
-    return Job(str(notebook), own, {"inputs": key.hexdigest()}, str(aside / folder), str(target / folder))
+    return Job(
+        str(notebook), own, {"inputs": key.hexdigest()}, str(aside / folder), str(target / folder)
+    )
 
 
-def _parts(jobs: list[Job], workers: int, say: Callable[[str], None], usual: Mapping[str, float]) -> Iterator[Part]:
+def _parts(
+    jobs: list[Job], workers: int, say: Callable[[str], None], usual: Mapping[str, float]
+) -> Iterator[Part]:
     due = []
     for job in jobs:
         run = _finished(job)
@@ -308,7 +372,11 @@ def _parts(jobs: list[Job], workers: int, say: Callable[[str], None], usual: Map
             shutil.rmtree(job.folder, ignore_errors=True)
             Path(job.folder).mkdir(parents=True)
             due.append(job)
-    due.sort(key=lambda job: next((at for at, two in enumerate(LONGEST) if Path(job.notebook).name.startswith(two)), 9))
+    due.sort(
+        key=lambda job: next(
+            (at for at, two in enumerate(LONGEST) if Path(job.notebook).name.startswith(two)), 9
+        )
+    )
     watch = time_left.Watch([Path(job.notebook).stem for job in due], workers, usual)
     if watch.known:
         say(watch.said().strip(", "))
@@ -350,7 +418,10 @@ def _record(
         **sharing.current().facts(),
         "parameters": privacy.plain(dict(parameters), private),
         "verdicts": pack.verdicts,
-        "parts": {part.name: {"state": part.state, "reason": part.reason, **part.run} for part in pack.parts},
+        "parts": {
+            part.name: {"state": part.state, "reason": part.reason, **part.run}
+            for part in pack.parts
+        },
         "files": files,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "seconds": round(seconds, 1),

@@ -1,14 +1,17 @@
-"""Widths of a table's columns on paper, in letters: words and numbers stay whole, long texts get what room is left."""
+"""Widths of a table's columns on paper, in letters: words and numbers stay whole, long texts get
+what room is left.
+"""
 
 from typing import Any
 
-# Letters that a line of paper holds in each size of print without breaking a word, and up to which width asked for it
-# is used; the last lies across the sheet.
+# Letters that a line of paper holds in each size of print without breaking a word, and up to which
+# width asked for it is used; the last lies across the sheet.
 _SIZES = (("", 110.0, 125.0), ("wide", 127.0, 170.0), ("huge", 156.0, 1e9), ("across", 232.0, 1e9))
 
 
 def widths(least: list[float], wanted: list[float]) -> tuple[str, list[float]]:
-    """Size of print and widths of the columns: first every word whole, then room for long texts as far as there is.
+    """Size of print and widths of the columns: first every word whole, then room for long texts as
+    far as there is.
 
     Parameters
     ----------
@@ -22,8 +25,10 @@ def widths(least: list[float], wanted: list[float]) -> tuple[str, list[float]]:
 
 
 def longest(text: str) -> float:
-    """Letters of the longest word; Chinese may be broken between any two signs, and is after six."""
-    return max((min(_letters(word), 40 if word.isascii() else 12) for word in text.split()), default=0)
+    """Letters of the longest word; Chinese may be broken between any two, and is after six."""
+    return max(
+        (min(_letters(word), 40 if word.isascii() else 12) for word in text.split()), default=0
+    )
 
 
 def _letters(text: str) -> int:
@@ -31,8 +36,12 @@ def _letters(text: str) -> int:
 
 
 def least(text: str, column: dict[str, Any]) -> float:
-    """Width below which a cell would have to break a word or a number, in letters, with the space around it."""
-    return 3.0 + (_letters(text) if column["type"] != "text" or whole(text, column) else longest(text))
+    """Width below which a cell would have to break a word or a number, in letters, with the space
+    around it.
+    """
+    return 3.0 + (
+        _letters(text) if column["type"] != "text" or whole(text, column) else longest(text)
+    )
 
 
 def wanted(text: str, column: dict[str, Any]) -> float:
@@ -42,5 +51,9 @@ def wanted(text: str, column: dict[str, Any]) -> float:
 
 
 def whole(text: str, column: dict[str, Any]) -> bool:
-    """Whether a text of one word has places to break at where no reader would: 31-60, C-0001, a Chinese name."""
-    return ("-" in text[1:] or column["name"] == "name") and " " not in text and _letters(text) <= 26
+    """Whether a text of one word has places to break at where no reader would: 31-60, C-0001, a
+    Chinese name.
+    """
+    return (
+        ("-" in text[1:] or column["name"] == "name") and " " not in text and _letters(text) <= 26
+    )

@@ -1,6 +1,8 @@
-"""The page of a report as PDF: A4, cover, contents with page numbers, running heads, figures as vectors.
+"""The page of a report as PDF: A4, cover, contents with page numbers, running heads, figures as
+vectors.
 
-The only module that knows WeasyPrint. Nothing is fetched while printing: everything is inside the page.
+The only module that knows WeasyPrint. Nothing is fetched while printing: everything is inside the
+page.
 """
 
 import gc
@@ -25,7 +27,8 @@ def write(html: str, path: Path) -> Path:
             "install credit_lab[pdf] and libpango, or ask for --format html"
         ) from error
     inside_only = weasyprint.urls.URLFetcher(allowed_protocols=["data"])
-    # Millions of boxes live until the last page is drawn: looking for dead ones among them takes a quarter of the time.
+    # Millions of boxes live until the last page is drawn: looking for dead ones among them takes a
+    # quarter of the time.
     collecting = gc.isenabled()
     gc.disable()
     try:

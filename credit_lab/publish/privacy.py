@@ -1,12 +1,14 @@
-"""What leaves the house: small groups of shared reports masked, and no paths or connections in any report.
+"""What leaves the house: small groups of shared reports masked, and no paths or connections in any
+report.
 
-How a run is shared is said in `ledger.sharing`; here it is obeyed. `hidden` and `withheld` are asked by `show` for
-everything shown and saved.
+How a run is shared is said in `ledger.sharing`; here it is obeyed. `hidden` and `withheld` are
+asked by `show` for everything shown and saved.
 
-Small cells: a table of groups with a column `customers` loses the figures of groups with fewer than `min_cell`
-customers. If all that are masked together still have fewer, the next smallest group is masked as well, since it could
-be found as the rest of a total (complementary suppression; Hundepool et al. 2012, Statistical disclosure control,
-ch. 4). Rows of single customers or documents are groups of one and are left out.
+Small cells: a table of groups with a column `customers` loses the figures of groups with fewer than
+`min_cell` customers. If all that are masked together still have fewer, the next smallest group is
+masked as well, since it could be found as the rest of a total (complementary suppression; Hundepool
+et al. 2012, Statistical disclosure control, ch. 4). Rows of single customers or documents are
+groups of one and are left out.
 """
 
 import json
@@ -22,16 +24,29 @@ import pandas as pd
 
 from credit_lab.ledger.sharing import current, mentioned
 
-_SINGLE = ("customer_id", "holder", "invoice_id", "document_id", "payment_id", "order_id", "contract_id", "group_id")
+_SINGLE = (
+    "customer_id",
+    "holder",
+    "invoice_id",
+    "document_id",
+    "payment_id",
+    "order_id",
+    "contract_id",
+    "group_id",
+)
 _COUNTS = ("customers", "customers_before")
 
 
 def hidden(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """A table without its small groups, and what to say about that ("" where nothing is missing)."""
+    """A table without its small groups, and what to say about it ("" where none is missing)."""
     least = current().min_cell
     if least < 2 or frame.empty:
         return frame, ""
-    texts = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name].dtype) and name not in _SINGLE]
+    texts = [
+        name
+        for name in frame
+        if not pd.api.types.is_numeric_dtype(frame[name].dtype) and name not in _SINGLE
+    ]
     frame = frame.assign(**{name: frame[name].map(_unsaid) for name in texts})
     counts = [name for name in _COUNTS if name in frame]
     if not counts and any(name in frame for name in _SINGLE):
@@ -41,10 +56,14 @@ def hidden(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         small = (cells > 0) & (cells < least)
         if not small.any(axis=None):
             return frame, ""
-        return frame[["before"]].join(cells.astype("float64").mask(small)), f"cells below {least} customers are masked"
+        return frame[["before"]].join(
+            cells.astype("float64").mask(small)
+        ), f"cells below {least} customers are masked"
     if not counts:
         return frame, ""
-    masked = _small(frame[counts].apply(pd.to_numeric, errors="coerce").fillna(0.0).to_numpy(dtype=float), least)
+    masked = _small(
+        frame[counts].apply(pd.to_numeric, errors="coerce").fillna(0.0).to_numpy(dtype=float), least
+    )
     if not masked.any():
         return frame, ""
     numbers = [name for name in frame if pd.api.types.is_numeric_dtype(frame[name].dtype)]
@@ -66,20 +85,28 @@ def _unsaid(value: Any) -> Any:
 
 
 def withheld(texts: list[str]) -> bool:
-    """Whether a figure with these texts shows single customers, or counts of customers that no table masks."""
+    """Whether a figure with these texts shows single customers, or counts of customers that no
+    table masks.
+    """
     if current().min_cell < 2:
         return False
     return any("customer" in text.lower() or mentioned(text) != text for text in texts)
 
 
 def labels(values: Mapping[str, Any]) -> dict[str, str]:
-    """What must not stand in a report, and what stands for it: connections by their kind, paths by their last part.
+    """What must not stand in a report, and what stands for it: connections by their kind, paths by
+    their last part.
 
     Parameters
     ----------
-    values : of a run: parameters, folders; those that are neither URL nor absolute path are left alone
+    values : of a run: parameters, folders; those that are neither URL nor absolute path are left
+        alone
     """
-    found = {sys.prefix: "<python>", str(Path(__file__).parents[1]): "credit_lab", str(Path.home()): "~"}
+    found = {
+        sys.prefix: "<python>",
+        str(Path(__file__).parents[1]): "credit_lab",
+        str(Path.home()): "~",
+    }
     found |= {f"{Path.cwd()}{os.sep}": "", str(Path.cwd()): "."}
     for value in map(str, values.values()):
         if "://" in value:

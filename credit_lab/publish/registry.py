@@ -1,13 +1,15 @@
-"""The registry of runs: one SQLite file beside the reports that remembers what was asked, found and forecast.
+"""The registry of runs: one SQLite file beside the reports that remembers what was asked, found and
+forecast.
 
-A run is written in one transaction after its report is in place: a process killed at any moment leaves the registry
-as it was, or with the whole run. Runs at the same time wait for each other.
+A run is written in one transaction after its report is in place: a process killed at any moment
+leaves the registry as it was, or with the whole run. Runs at the same time wait for each other.
 
-Whose ledger a run was about is decided by its documents, since a digest changes with every quarter and names of
-sources change as well: a run keeps a sample of the documents issued by its day (the 64 with the smallest hashes of
-id, customer, day, amount and currency, so adding documents never changes what older ones hash to). A later ledger is
-the same one if at least half of the sample is in it: corrected rows, late rows and an export that starts later pass,
-another firm or another currency does not.
+Whose ledger a run was about is decided by its documents, since a digest changes with every quarter
+and names of sources change as well: a run keeps a sample of the documents issued by its day (the 64
+with the smallest hashes of id, customer, day, amount and currency, so adding documents never
+changes what older ones hash to). A later ledger is the same one if at least half of the sample is
+in it: corrected rows, late rows and an export that starts later pass, another firm or another
+currency does not.
 """
 
 import json
@@ -31,13 +33,16 @@ _SAMPLE, _SAME = 64, 0.5
 _WAIT = 120.0  # seconds for another run to finish its transaction of milliseconds
 _SCHEMA = """
 CREATE TABLE runs (
-    run INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT NOT NULL, report TEXT NOT NULL, started TEXT NOT NULL,
-    seconds REAL NOT NULL, as_of TEXT NOT NULL, ledger TEXT NOT NULL, facts TEXT NOT NULL, parameters TEXT NOT NULL,
+    run INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT NOT NULL, report TEXT NOT NULL,
+    started TEXT NOT NULL, seconds REAL NOT NULL, as_of TEXT NOT NULL, ledger TEXT NOT NULL,
+    facts TEXT NOT NULL, parameters TEXT NOT NULL,
     versions TEXT NOT NULL, verdicts TEXT NOT NULL);
 CREATE TABLE figures (
-    run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, value REAL, unit TEXT NOT NULL, PRIMARY KEY (run, name));
+    run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, value REAL, unit TEXT NOT NULL,
+    PRIMARY KEY (run, name));
 CREATE TABLE forecasts (
-    run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, start TEXT NOT NULL, target TEXT NOT NULL,
+    run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, start TEXT NOT NULL,
+    target TEXT NOT NULL,
     point REAL NOT NULL, low REAL, high REAL, level REAL, naive REAL, unit TEXT NOT NULL,
     PRIMARY KEY (run, name, target));
 CREATE TABLE documents (run INTEGER NOT NULL REFERENCES runs, hash TEXT NOT NULL);
@@ -54,11 +59,12 @@ class Run:
     command : review, pack, backtest, claim, simulate, score fit, score validate
     report : folder of the report, beside the registry
     as_of : day of the run's balances, ISO; "" where there is none
-    ledger : name of the ledger given by the registry, the same for all runs on it; "" without a ledger
+    ledger : name of the ledger given by the registry, the same for all runs on it; "" without a
+        ledger
     facts : digests of ledger and policies
     figures : figure → (value, unit)
-    forecasts : columns of `FORECASTS`; start and target are ISO days, `level` the probability of [low, high], `naive`
-        a point forecast made on the same day without a model
+    forecasts : columns of `FORECASTS`; start and target are ISO days, `level` the probability of
+        [low, high], `naive` a point forecast made on the same day without a model
     """
 
     command: str
@@ -77,12 +83,14 @@ class Run:
 
 
 def record(path: str | Path, run: Run, book: Ledger | None = None) -> int:
-    """Write a run and give back its number; the file and its folder are made where they do not exist.
+    """Write a run and give back its number; the file and its folder are made where they do not
+    exist.
 
     Raises
     ------
     ReportError
-        The file is damaged, no registry, of a later version, locked for two minutes, or cannot be written.
+        The file is damaged, no registry, of a later version, locked for two minutes, or cannot be
+        written.
     """
     sample = documents(book, run.as_of) if book is not None else np.array([], dtype=np.uint64)
     with _opened(Path(path), write=True) as base:
@@ -92,32 +100,50 @@ def record(path: str | Path, run: Run, book: Ledger | None = None) -> int:
             for one in (run.facts, run.parameters, run.versions, run.verdicts)
         ]
         number = base.execute(
-            "INSERT INTO runs (command, report, started, seconds, as_of, ledger, facts, parameters, versions, verdicts)"
+            "INSERT INTO runs (command, report, started, seconds, as_of, ledger, facts, "
+            "parameters, versions, verdicts)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (run.command, run.report, run.started, run.seconds, run.as_of, name, *texts),
         ).lastrowid
-        figures = [(number, key, _number(value), unit) for key, (value, unit) in run.figures.items()]
+        figures = [
+            (number, key, _number(value), unit) for key, (value, unit) in run.figures.items()
+        ]
         base.executemany("INSERT INTO figures VALUES (?, ?, ?, ?)", figures)
         rows = run.forecasts[list(FORECASTS)].astype(object).itertuples(index=False, name=None)
         base.executemany(
             "INSERT INTO forecasts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(number, *(_plain(value) for value in row)) for row in rows],
         )
-        base.executemany("INSERT INTO documents VALUES (?, ?)", [(number, f"{one:016x}") for one in sample])
+        base.executemany(
+            "INSERT INTO documents VALUES (?, ?)", [(number, f"{one:016x}") for one in sample]
+        )
     return int(number or 0)
 
 
 def enter(
-    path: str | Path, command: str, folder: Path, run_json: Mapping[str, Any], book: Ledger | None, as_of: str
+    path: str | Path,
+    command: str,
+    folder: Path,
+    run_json: Mapping[str, Any],
+    book: Ledger | None,
+    as_of: str,
 ) -> int:
     """Record the run behind a report from what its run.json says; see `record`."""
     facts = {key: value for key, value in run_json.items() if key.endswith(("digest", "digests"))}
     rows = pd.DataFrame(run_json.get("forecasts") or [], columns=list(FORECASTS))
     made = Run(
-        command, folder.name, run_json["started"], run_json["seconds"], as_of, facts, run_json["parameters"],
-        run_json.get("versions", {}), run_json["verdicts"],
-        {name: (value, unit) for name, (value, unit) in run_json.get("figures", {}).items()}, rows,
-    )  # fmt: skip
+        command,
+        folder.name,
+        run_json["started"],
+        run_json["seconds"],
+        as_of,
+        facts,
+        run_json["parameters"],
+        run_json.get("versions", {}),
+        run_json["verdicts"],
+        {name: (value, unit) for name, (value, unit) in run_json.get("figures", {}).items()},
+        rows,
+    )
     return record(path, made, book)
 
 
@@ -144,12 +170,15 @@ def run(path: str | Path, number: int) -> Run:
     known = {one.number: one for one in runs(path)}
     if number not in known:
         last = f"the last one is {max(known)}" if known else "it holds no run"
-        raise ReportError(f"registry {path} has no run {number}; {last}; `credit-lab runs` lists them")
+        raise ReportError(
+            f"registry {path} has no run {number}; {last}; `credit-lab runs` lists them"
+        )
     return known[number]
 
 
 def forecasts(path: str | Path, book: Ledger, before: pd.Timestamp) -> pd.DataFrame | None:
-    """Forecasts about this ledger made before a day: run, made_on and the columns of `FORECASTS`, typed.
+    """Forecasts about this ledger made before a day: run, made_on and the columns of `FORECASTS`,
+    typed.
 
     None where no registry is given (`path` is empty).
 
@@ -163,8 +192,10 @@ def forecasts(path: str | Path, book: Ledger, before: pd.Timestamp) -> pd.DataFr
     with _opened(Path(path)) as base:
         own = _own(base, documents(book))
         rows = base.execute(
-            f"SELECT {', '.join('f.' + name for name in FORECASTS)}, r.run AS run, r.as_of AS made_on FROM forecasts f "
-            "JOIN runs r ON r.run = f.run WHERE r.as_of < ? ORDER BY r.as_of, f.name, f.target, r.run",
+            f"SELECT {', '.join('f.' + name for name in FORECASTS)}, r.run AS run, r.as_of AS "
+            "made_on FROM forecasts f "
+            "JOIN runs r ON r.run = f.run WHERE r.as_of < ? ORDER BY r.as_of, f.name, f.target, "
+            "r.run",
             (str(before.date()),),
         ).fetchall()
     table = pd.DataFrame([dict(row) for row in rows if row["run"] in own], columns=columns)
@@ -175,12 +206,16 @@ def forecasts(path: str | Path, book: Ledger, before: pd.Timestamp) -> pd.DataFr
 
 
 def documents(book: Ledger, as_of: str = "") -> np.ndarray:
-    """Hashes of the invoices and credit notes; with a day, the sample of those issued by then that a run keeps."""
+    """Hashes of the invoices and credit notes; with a day, the sample of those issued by then that
+    a run keeps.
+    """
     rows = book.invoices[["invoice_id", "customer_id", "issue_date", "amount", "currency"]]
     if as_of:
         rows = rows[rows["issue_date"] <= pd.Timestamp(as_of)]
     plain = rows.assign(issue_date=(rows["issue_date"] - pd.Timestamp(0)).dt.days.astype("int64"))
-    plain = plain.astype({"invoice_id": object, "customer_id": object, "currency": object, "amount": "float64"})
+    plain = plain.astype(
+        {"invoice_id": object, "customer_id": object, "currency": object, "amount": "float64"}
+    )
     hashes = np.unique(pd.util.hash_pandas_object(plain, index=False).to_numpy(dtype=np.uint64))
     return hashes[:_SAMPLE] if as_of else hashes
 
@@ -198,7 +233,10 @@ def _own(base: sqlite3.Connection, known: np.ndarray) -> set[int]:
     samples: dict[int, list[int]] = {}
     for number, text in base.execute("SELECT run, hash FROM documents"):
         samples.setdefault(number, []).append(int(text, 16))
-    shares = {number: np.isin(np.array(hashes, dtype=np.uint64), known).mean() for number, hashes in samples.items()}
+    shares = {
+        number: np.isin(np.array(hashes, dtype=np.uint64), known).mean()
+        for number, hashes in samples.items()
+    }
     return {number for number, share in shares.items() if share >= _SAME}
 
 
@@ -222,14 +260,18 @@ def _opened(path: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
     except sqlite3.IntegrityError:  # a defect of ours, not of the file
         raise
     except sqlite3.OperationalError as error:
-        raise ReportError(f"registry {path} cannot be used: {error}; is another program holding it open?") from error
+        raise ReportError(
+            f"registry {path} cannot be used: {error}; is another program holding it open?"
+        ) from error
     except (sqlite3.DatabaseError, OSError) as error:
         raise ReportError(_away(path, f"is damaged or no registry ({error})")) from error
 
 
 def _sound(base: sqlite3.Connection, path: Path) -> None:
     """Refuse a damaged or foreign file; lay out a new one."""
-    owner, version = (base.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    owner, version = (
+        base.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+    )
     if not owner and not base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         for statement in _SCHEMA.split(";"):
             base.execute(statement)
@@ -239,7 +281,9 @@ def _sound(base: sqlite3.Connection, path: Path) -> None:
     if owner != _APPLICATION:
         raise ReportError(_away(path, "belongs to another program"))
     if version != _VERSION:
-        raise ReportError(_away(path, f"has version {version}, this credit_lab knows version {_VERSION}"))
+        raise ReportError(
+            _away(path, f"has version {version}, this credit_lab knows version {_VERSION}")
+        )
     said = base.execute("PRAGMA quick_check(1)").fetchone()[0]
     if said != "ok":
         raise ReportError(_away(path, f"is damaged ({said})"))
@@ -247,15 +291,23 @@ def _sound(base: sqlite3.Connection, path: Path) -> None:
 
 def _away(path: Path, what: str) -> str:
     return (
-        f"registry {path} {what}; move it away and a new one is begun: reports stay as they are, only the list of "
+        f"registry {path} {what}; move it away and a new one is begun: reports stay as they are, "
+        "only the list of "
         "earlier runs and their forecasts begins anew"
     )
 
 
 def _run(row: sqlite3.Row, figures: Mapping[str, tuple[float | None, str]]) -> Run:
     names = ("facts", "parameters", "versions", "verdicts")
-    plain = {name: row[name] for name in ("command", "report", "started", "seconds", "as_of", "ledger")}
-    return Run(**plain, **{name: json.loads(row[name]) for name in names}, figures=figures, number=row["run"])
+    plain = {
+        name: row[name] for name in ("command", "report", "started", "seconds", "as_of", "ledger")
+    }
+    return Run(
+        **plain,
+        **{name: json.loads(row[name]) for name in names},
+        figures=figures,
+        number=row["run"],
+    )
 
 
 def _number(value: Any) -> float | None:
@@ -269,17 +321,23 @@ def _plain(value: Any) -> Any:
 
 
 def compare(a: Run, b: Run) -> pd.DataFrame:
-    """What differs between two runs: part (parameter, fact, version, verdict, figure), name, a, b, change."""
+    """What differs between two runs: part (parameter, fact, version, verdict, figure), name, a, b,
+    change.
+    """
     rows: list[tuple[str, str, Any, Any, float]] = []
     for part, one, two in (
-        ("parameter", a.parameters, b.parameters), ("fact", a.facts, b.facts), ("version", a.versions, b.versions),
+        ("parameter", a.parameters, b.parameters),
+        ("fact", a.facts, b.facts),
+        ("version", a.versions, b.versions),
         ("verdict", a.verdicts, b.verdicts),
-    ):  # fmt: skip
+    ):
         rows += [(part, key, one.get(key), two.get(key), np.nan) for key in _keys(one, two)]
     olds, news = ({key: value for key, (value, _) in one.figures.items()} for one in (a, b))
     for key in _keys(olds, news):
         old, new = olds.get(key), news.get(key)
-        rows.append(("figure", key, old, new, new - old if old is not None and new is not None else np.nan))
+        rows.append(
+            ("figure", key, old, new, new - old if old is not None and new is not None else np.nan)
+        )
     table = pd.DataFrame(rows, columns=["part", "name", "a", "b", "change"], dtype=object)
     return table.assign(change=table["change"].astype("float64"))
 

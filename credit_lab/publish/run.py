@@ -1,7 +1,8 @@
-"""Run a notebook unattended and leave a report: executed notebook, self-contained HTML, tables, run.json.
+"""Run a notebook unattended and leave a report: executed notebook, self-contained HTML, tables,
+run.json.
 
-Everything is written aside and renamed into place when it is whole, so a reader never sees half a report. The only
-module that knows papermill.
+Everything is written aside and renamed into place when it is whole, so a reader never sees half a
+report. The only module that knows papermill.
 """
 
 import contextlib
@@ -26,9 +27,13 @@ from credit_lab.publish.artefacts import artefacts
 from credit_lab.publish.page import page
 from credit_lab.publish.sections import Sections
 
-# What a notebook may leave beside its tables for run.json: verdicts, key figures (name → value, unit), forecasts made.
+# What a notebook may leave beside its tables for run.json: verdicts, key figures (name → value,
+# unit), forecasts made.
 _LEFT = ("verdicts", "figures", "forecasts")
-KILLED = "the kernel ended: it was killed, or memory was short; free memory or take a shorter ledger, then run again"
+KILLED = (
+    "the kernel ended: it was killed, or memory was short; free memory or take a shorter ledger, "
+    "then run again"
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,9 @@ class Stopped(ReportError):
 
 @contextlib.contextmanager
 def _light_imports() -> Iterator[None]:
-    """Import without a checker of URIs that papermill's imports can do without: it costs 1.1 s in every process."""
+    """Import without a checker of URIs that papermill's imports can do without: it costs 1.1 s in
+    every process.
+    """
     name = "rfc3987_syntax"
     known = name in sys.modules
     if not known:
@@ -68,17 +75,22 @@ def parameters_of(notebook: str | Path) -> dict[str, dict[str, str]]:
     Raises
     ------
     ReportError
-        The notebook does not exist or has no cell tagged `parameters`: it would run on its own defaults.
+        The notebook does not exist or has no cell tagged `parameters`: it would run on its own
+        defaults.
     """
     with _light_imports():
         import papermill
 
     path = Path(notebook)
     if not path.is_file():
-        raise ReportError(f"notebook {path} does not exist; `credit-lab notebooks` lists those there are")
+        raise ReportError(
+            f"notebook {path} does not exist; `credit-lab notebooks` lists those there are"
+        )
     found = papermill.inspect_notebook(str(path))
     if not found:
-        raise ReportError(f"notebook {path} has no cell tagged 'parameters'; tag its first code cell")
+        raise ReportError(
+            f"notebook {path} has no cell tagged 'parameters'; tag its first code cell"
+        )
     return {
         name: {"type": item["inferred_type_name"], "default": item["default"], "help": item["help"]}
         for name, item in found.items()
@@ -96,7 +108,9 @@ def known_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     known = parameters_of(notebook)
     for name in parameters:
         if name not in known:
-            raise ReportError(f"notebook {notebook.name} has no parameter {name!r}; {nearest(name, known)}")
+            raise ReportError(
+                f"notebook {notebook.name} has no parameter {name!r}; {nearest(name, known)}"
+            )
 
 
 def report(
@@ -111,12 +125,13 @@ def report(
 ) -> Report:
     """Execute `notebook` with `parameters` and leave the report in the folder `out`.
 
-    The notebook gets one parameter more, `out`: the folder to save its tables in. It may leave the files
-    `verdicts.json`, `figures.json` and `forecasts.json` there, which go into run.json.
+    The notebook gets one parameter more, `out`: the folder to save its tables in. It may leave the
+    files `verdicts.json`, `figures.json` and `forecasts.json` there, which go into run.json.
 
     Parameters
     ----------
-    parameters : texts, numbers, booleans, or lists of them; names the notebook does not know are refused
+    parameters : texts, numbers, booleans, or lists of them; names the notebook does not know are
+        refused
     out : folder of the report; an earlier report there is replaced when the new one is whole
     facts : further entries of run.json (hashes of ledger and policy)
     also : writes further formats; gets the folder before it is put in place, and what run.json says
@@ -124,8 +139,8 @@ def report(
     Raises
     ------
     ReportError
-        An unknown parameter (with the nearest known one), or a cell failed: the partial notebook is then in
-        `<out>-failed/`, an earlier report stays as it is.
+        An unknown parameter (with the nearest known one), or a cell failed: the partial notebook is
+        then in `<out>-failed/`, an earlier report stays as it is.
     """
     source, target = Path(notebook), Path(out)
     known_parameters(source, parameters)
@@ -143,7 +158,9 @@ def report(
             also(aside, record)
             same(before, states(parameters))
             swap(aside, target)
-            shutil.rmtree(_failed(target), ignore_errors=True)  # what an earlier failure left is answered now
+            shutil.rmtree(
+                _failed(target), ignore_errors=True
+            )  # what an earlier failure left is answered now
         except Stopped as error:
             kept = _keep_partial(aside / source.name, _failed(target))
             raise ReportError(f"{error}\n{kept}; an earlier report is untouched") from error
@@ -153,7 +170,8 @@ def report(
 
 
 def without_passwords(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as they may be written down: *** for passwords, which the kernel has from its environment.
+    """Parameters as they may be written down: *** for passwords, which the kernel has from its
+    environment.
 
     Raises
     ------
@@ -164,12 +182,19 @@ def without_passwords(parameters: Mapping[str, Any]) -> dict[str, Any]:
         try:
             str(value).encode()
         except UnicodeEncodeError:
-            raise ReportError(f"{name} {value!r}: a report cannot hold a name that is not UTF-8; rename it") from None
-    return {name: concealed(value) if isinstance(value, str) else value for name, value in parameters.items()}
+            raise ReportError(
+                f"{name} {value!r}: a report cannot hold a name that is not UTF-8; rename it"
+            ) from None
+    return {
+        name: concealed(value) if isinstance(value, str) else value
+        for name, value in parameters.items()
+    }
 
 
 def unfinished(target: Path) -> Path:
-    """The folder beside `target` in which it is made; one name, so that what a killed run left is found again."""
+    """The folder beside `target` in which it is made; one name, so that what a killed run left is
+    found again.
+    """
     return target.with_name(f".{target.name}-unfinished")
 
 
@@ -185,14 +210,18 @@ def alone(target: Path) -> Iterator[None]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f".{target.name}-lock").open("a") as lock:
         try:
-            with contextlib.suppress(ImportError):  # Windows has no fcntl: two runs at once are the user's care there
+            with contextlib.suppress(
+                ImportError
+            ):  # Windows has no fcntl: two runs at once are the user's care there
                 import fcntl
 
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if Path(lock.name).stat().st_ino != os.fstat(lock.fileno()).st_ino:
                 raise OSError("the other one has just ended and taken its lock away")
         except OSError as error:
-            raise ReportError(f"another run is working on {target}; wait for it, or choose another --out") from error
+            raise ReportError(
+                f"another run is working on {target}; wait for it, or choose another --out"
+            ) from error
         try:
             yield
         finally:
@@ -200,9 +229,15 @@ def alone(target: Path) -> Iterator[None]:
 
 
 def states(parameters: Mapping[str, Any]) -> dict[str, list[tuple[str, int, int]]]:
-    """The files behind each parameter that names a file or a folder of files, as `sources.state` gives them."""
+    """The files behind each parameter that names a file or a folder of files, as `sources.state`
+    gives them.
+    """
     texts = {name: value for name, value in parameters.items() if isinstance(value, str) and value}
-    return {f"{name} {value}": state(value) for name, value in texts.items() if name not in ("out", "registry")}
+    return {
+        f"{name} {value}": state(value)
+        for name, value in texts.items()
+        if name not in ("out", "registry")
+    }
 
 
 def same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -216,7 +251,8 @@ def same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     changed = [name for name in before if before[name] != after[name]]
     if changed:
         raise ReportError(
-            f"{changed[0]} was changed while the report was made, so the report would be of neither version; run again "
+            f"{changed[0]} was changed while the report was made, so the report would be of "
+            "neither version; run again "
             "when it is complete"
         )
 
@@ -232,7 +268,10 @@ def _keep_partial(executed: Path, folder: Path) -> str:
         shutil.copy(executed, folder / executed.name)
         html = folder / f"{executed.stem}.html"
         html.write_text(page("failed run", [executed]), encoding="utf-8")
-    except (OSError, ValueError) as error:  # a full disk, or a kernel that died before it wrote anything
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # a full disk, or a kernel that died before it wrote anything
         return f"nothing of it could be kept ({error})"
     return f"what there is of it: {html}"
 
@@ -246,7 +285,8 @@ def step(
     facts: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Execute a notebook in `folder`, which will stand at `final` in the end: executed notebook, tables, run.json.
+    """Execute a notebook in `folder`, which will stand at `final` in the end: executed notebook,
+    tables, run.json.
 
     Returns what run.json says.
 
@@ -257,7 +297,9 @@ def step(
     """
     started, clock = time.time(), time.monotonic()
     executed = folder / source.name
-    private = privacy.labels({**parameters, "source": source.absolute(), "out": folder, "final": final.absolute()})
+    private = privacy.labels(
+        {**parameters, "source": source.absolute(), "out": folder, "final": final.absolute()}
+    )
     try:
         usual = time_left.last_cells(final, source.name) if progress else None
         made = _execute(source, executed, {**parameters, "out": str(folder)}, usual)
@@ -265,16 +307,29 @@ def step(
         if executed.exists():
             _settle(executed, {**private, str(folder): final.name})
     told = {**(facts or {}), **sharing.current().facts()}
-    record = _record(source, privacy.plain(dict(parameters), private), told, folder, started, time.monotonic() - clock)
+    record = _record(
+        source,
+        privacy.plain(dict(parameters), private),
+        told,
+        folder,
+        started,
+        time.monotonic() - clock,
+    )
     record["verdicts"] |= made.verdict()
     record["missing"] = made.record(private)
     record["records"] = [one.id for one in artefacts(executed) if one.id]
-    (folder / "run.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "run.json").write_text(
+        json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     return record
 
 
-def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: list[float] | None) -> Sections:
-    """Run the cells; a bar says how long it will take where `usual` holds the seconds of an earlier run."""
+def _execute(
+    source: Path, executed: Path, parameters: dict[str, Any], usual: list[float] | None
+) -> Sections:
+    """Run the cells; a bar says how long it will take where `usual` holds the seconds of an earlier
+    run.
+    """
     with _light_imports():
         import papermill
 
@@ -310,14 +365,18 @@ def _execute(source: Path, executed: Path, parameters: dict[str, Any], usual: li
 
 
 def _register_engine(usual: list[float] | None, name: str, made: Sections) -> None:
-    """Make papermill show our bar over cells (none if `usual` is None) and give each cell to its section."""
+    """Make papermill show our bar over cells (none if `usual` is None) and give each cell to its
+    section.
+    """
     from nbclient.exceptions import CellExecutionError
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
 
     class Client(PapermillNotebookClient):
         def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
-            made.execute(self.nb.cells, cell_index, lambda: self._error(cell, cell_index, **options))
+            made.execute(
+                self.nb.cells, cell_index, lambda: self._error(cell, cell_index, **options)
+            )
 
         def _error(self, *cell: Any, **options: Any) -> CellExecutionError | None:
             try:
@@ -335,7 +394,10 @@ def _register_engine(usual: list[float] | None, name: str, made: Sections) -> No
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
             if usual is not None:
                 nb_man.pbar = time_left.Bar(usual, len(nb_man.nb.cells), name)
-            wanted = {key: options[key] for key in ("extra_arguments", "kernel_manager_class", "shutdown_kernel")}
+            wanted = {
+                key: options[key]
+                for key in ("extra_arguments", "kernel_manager_class", "shutdown_kernel")
+            }
             return Client(nb_man, kernel_name=kernel_name, startup_timeout=60, **wanted).execute()
 
     papermill_engines.register("credit_lab", Engine)
@@ -347,14 +409,15 @@ def _literal(path: Path) -> str:
 
 
 def _cells_done(executed: Path) -> int:
-    """Code cells that a partly executed notebook has finished, its injected parameters not counted."""
+    """Code cells that a partly executed notebook has finished, injected parameters not counted."""
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"] if executed.exists() else []
     return max(0, sum(bool(cell.get("execution_count")) for cell in cells) - 1)
 
 
 def _settle(notebook: Path, private: Mapping[str, str]) -> None:
-    """The notebook must not remember the folder it was made in, nor any other path, nor a connection; its prose is put
-    into the language of the report."""
+    """The notebook must not remember the folder it was made in, nor any other path, nor a
+    connection; its prose is put into the language of the report.
+    """
     text = privacy.cleaned(notebook.read_text(encoding="utf-8"), private, as_json=True)
     if language.current() != "en":
         whole = json.loads(text)
@@ -366,7 +429,12 @@ def _settle(notebook: Path, private: Mapping[str, str]) -> None:
 
 
 def _record(
-    source: Path, parameters: Mapping[str, Any], facts: Mapping[str, Any], aside: Path, started: float, seconds: float
+    source: Path,
+    parameters: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    aside: Path,
+    started: float,
+    seconds: float,
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"verdicts": {}, "figures": {}, "forecasts": []}
     for name in _LEFT:
@@ -390,8 +458,9 @@ def _record(
 def swap(aside: Path, target: Path) -> None:
     """Put the finished folder in place of an earlier one, which is deleted last.
 
-    Linux exchanges both names in one step, so that a process killed at any moment leaves one whole report under the
-    name of the target. Elsewhere the earlier one is moved away first, and for an instant there is none.
+    Linux exchanges both names in one step, so that a process killed at any moment leaves one whole
+    report under the name of the target. Elsewhere the earlier one is moved away first, and for an
+    instant there is none.
     """
     if not target.exists():
         aside.rename(target)
@@ -409,7 +478,9 @@ def swap(aside: Path, target: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names at once, renameat2(..., RENAME_EXCHANGE = 2) from AT_FDCWD = -100; False where it cannot."""
+    """Exchange two names at once, renameat2(..., RENAME_EXCHANGE = 2) from AT_FDCWD = -100; False
+    where it cannot.
+    """
     if not sys.platform.startswith("linux"):
         return False
     call = getattr(ctypes.CDLL(None), "renameat2", None)  # glibc since 2.28

@@ -1,9 +1,10 @@
 """A section that fails says so in its place, and the rest of the report stands.
 
-Cells up to the one that shows the report's heading read what every section rests on, and a cell that names `out` saves
-what was made: an error in one of these stops the run. Any other cell belongs to the section it stands in. When it
-raises, a note takes the place of its output, and cells that use a name it was to give are not run, since the name may
-still hold something older. A report with such a gap says so under its heading, among its verdicts and in run.json.
+Cells up to the one that shows the report's heading read what every section rests on, and a cell
+that names `out` saves what was made: an error in one of these stops the run. Any other cell belongs
+to the section it stands in. When it raises, a note takes the place of its output, and cells that
+use a name it was to give are not run, since the name may still hold something older. A report with
+such a gap says so under its heading, among its verdicts and in run.json.
 """
 
 import dis
@@ -21,9 +22,20 @@ if TYPE_CHECKING:
 
 # Errors by which a notebook refuses input; anything else is a failure.
 REFUSALS = (
-    "CollectionError", "CreditLabError", "DesignError", "GovernanceError", "LedgerError", "LimitsError",
-    "MoneyNotKnown", "MonitoringError", "PeriodError", "PolicyError", "ReportError", "SimulationError", "TransferError",
-)  # fmt: skip
+    "CollectionError",
+    "CreditLabError",
+    "DesignError",
+    "GovernanceError",
+    "LedgerError",
+    "LimitsError",
+    "MoneyNotKnown",
+    "MonitoringError",
+    "PeriodError",
+    "PolicyError",
+    "ReportError",
+    "SimulationError",
+    "TransferError",
+)
 # What ends a run wherever it happens: the cells after it would meet it again.
 _STOPS = ("MemoryError", "KeyboardInterrupt")
 VERDICT = "report complete"
@@ -67,7 +79,8 @@ class Sections:
         self._said: set[tuple[str, str]] = set()
 
     def execute(self, cells: list["NotebookNode"], at: int, run: Callable[[], Any]) -> None:
-        """Run the cell at a position, unless what it rests on is lost; a section's error becomes a note in its place.
+        """Run the cell at a position, unless what it rests on is lost; a section's error becomes a
+        note in its place.
 
         Parameters
         ----------
@@ -100,7 +113,10 @@ class Sections:
             return
         for name in gives:
             self._lost.pop(name, None)
-        if any(one.get("data", {}).get(show.RECORD, {}).get("kind") == "heading" for one in cell.outputs):
+        if any(
+            one.get("data", {}).get(show.RECORD, {}).get("kind") == "heading"
+            for one in cell.outputs
+        ):
             self._heading = self._heading or cell
 
     def _note(self, cell: "NotebookNode", section: str, reason: str) -> None:
@@ -115,8 +131,9 @@ class Sections:
             self._heading.outputs.append(_output(show.lights(self.verdict())))
 
     def verdict(self) -> dict[str, str]:
-        """The light of a report with gaps: stop after a defect, act where data did not allow a section; none without
-        gaps."""
+        """The light of a report with gaps: stop after a defect, act where data did not allow a
+        section; none without gaps.
+        """
         if not self.gaps:
             return {}
         names = "; ".join(dict.fromkeys(gap.section for gap in self.gaps))
@@ -139,9 +156,13 @@ def lines(gaps: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _gap(cell: "NotebookNode", error: str, message: str, section: str, number: int) -> Gap:
-    quiet = bool(sharing.current().min_cell)  # only the kernel knows which customers a message names
+    quiet = bool(
+        sharing.current().min_cell
+    )  # only the kernel knows which customers a message names
     if error in REFUSALS:
-        return Gap(section, number, "refused", error, "the data do not allow it" if quiet else message, "")
+        return Gap(
+            section, number, "refused", error, "the data do not allow it" if quiet else message, ""
+        )
     reason = f"of a fault in the program ({error}: {'message not shared' if quiet else message})"
     raw: list[str] = next((one.traceback for one in cell.outputs if one.output_type == "error"), [])
     where = "" if sharing.current().facts() else _COLOURS.sub("", "\n".join(raw))
@@ -156,13 +177,18 @@ def _output(shown: show.Shown) -> "NotebookNode":
 
 def _number(cells: list["NotebookNode"], at: int) -> int:
     """Number of a cell of code; that of the injected parameters is none of the notebook's."""
-    own = [one for one in cells[: at + 1] if "injected-parameters" not in one.metadata.get("tags", ())]
+    own = [
+        one for one in cells[: at + 1] if "injected-parameters" not in one.metadata.get("tags", ())
+    ]
     return sum(one.cell_type == "code" for one in own)
 
 
 def _section(cells: list["NotebookNode"], at: int) -> str:
     heads = [cell.source.partition("\n")[0] for cell in cells[:at] if cell.cell_type == "markdown"]
-    return next((head.removeprefix("## ").strip() for head in reversed(heads) if head.startswith("## ")), BEGINNING)
+    return next(
+        (head.removeprefix("## ").strip() for head in reversed(heads) if head.startswith("## ")),
+        BEGINNING,
+    )
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:

@@ -1,15 +1,19 @@
-"""What a notebook shows: escaped tables, figures with a text for those who cannot see them, sentences, files.
+"""What a notebook shows: escaped tables, figures with a text for those who cannot see them,
+sentences, files.
 
-Everything shown has two faces: HTML for the reader, and a record (`RECORD`, plain JSON) from which every other format
-is built, so that a page, a deck and a workbook show the same numbers. All HTML is built here, from the records, and
-everything that comes from data is escaped. A record is known by its id (`kpi.bridge`): a subject and a name, unique in
-its notebook, by which deck, index page and registry ask for it. The records:
+Everything shown has two faces: HTML for the reader, and a record (`RECORD`, plain JSON) from which
+every other format is built, so that a page, a deck and a workbook show the same numbers. All HTML
+is built here, from the records, and everything that comes from data is escaped. A record is known
+by its id (`kpi.bridge`): a subject and a name, unique in its notebook, by which deck, index page
+and registry ask for it. The records:
 
-- table: caption, columns (name, title, unit, type), rows (raw values), total_rows, names (of customers by id)
-- figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and height in inches,
-  svg (gzip, base64), png (base64)
+- table: caption, columns (name, title, unit, type), rows (raw values), total_rows, names (of
+  customers by id)
+- figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and
+  height in inches, svg (gzip, base64), png (base64)
 - heading: title, line, about (source, as_of, currency of all that follows)
-- sentences: lines, keys (by which one of them is asked for) · note: text · verdicts: lights (name, light, reason)
+- sentences: lines, keys (by which one of them is asked for) · note: text · verdicts: lights (name,
+  light, reason)
 """
 
 import base64
@@ -39,8 +43,15 @@ RECORD = "application/vnd.credit_lab+json"
 _CONTROL = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10, 13)}
 # Columns whose unit stands in the column `unit` of the same row.
 _BY_ROW = ("value", "previous", "change", "a", "b", "difference")
-# Columns whose name says their unit in every table; `value` without a column `unit` mixes days, shares and money.
-_BY_NAME = {"p_value": "chance", "jeffreys": "chance", "pd_12m": "share", "max_dpd": "count", "value": "mixed"}
+# Columns whose name says their unit in every table; `value` without a column `unit` mixes days,
+# shares and money.
+_BY_NAME = {
+    "p_value": "chance",
+    "jeffreys": "chance",
+    "pd_12m": "share",
+    "max_dpd": "count",
+    "value": "mixed",
+}
 # Columns that are no money in a table of amounts.
 _NUMBERS = {
     "ages",
@@ -72,16 +83,23 @@ class Shown:
         return self.data
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {"text/html": self.data, "text/plain": f"<{self.record['kind']}>", RECORD: self.record}
+        return {
+            "text/html": self.data,
+            "text/plain": f"<{self.record['kind']}>",
+            RECORD: self.record,
+        }
 
 
 def _escaped(text: str, quote: bool = False) -> str:
-    """Text for HTML; control characters, which no page may hold, are shown by their pictures (␀, ␛)."""
+    """Text for HTML; control characters, which no page may hold, are shown by their pictures (␀,
+    ␛).
+    """
     return html.escape(text.translate(_CONTROL), quote=quote)
 
 
 def cell(value: Any, unit: str = "") -> str:
-    """One value as text: money with thousands, shares as per cent, dates as days, missing as a dash.
+    """One value as text: money with thousands, shares as per cent, dates as days, missing as a
+    dash.
 
     >>> cell(0.1234, "share"), cell(1234567.891), cell(float("nan")), cell("<b>")
     ('12.3 %', '1,234,567.89', '–', '<b>')
@@ -107,7 +125,9 @@ def cell(value: Any, unit: str = "") -> str:
             return f"{value:,.0f}"
         if unit in ("days", "%", "times a year", "index"):
             return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
-        return f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"  # a float holds no more digits
+        return (
+            f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"
+        )  # a float holds no more digits
     return str(value)
 
 
@@ -148,25 +168,47 @@ def table(
     ----------
     caption : said above the table, followed by the currency where it does not hold it
     id : by which the record is known, such as kpi.bridge; unique in its notebook
-    currency : of the amounts, which are all numbers of no other unit; empty: the table holds no amounts
-    shares, days, fine : columns shown as per cent, with one decimal, or with about three digits that count; p_value
-        and jeffreys are shown as chances, pd_12m as per cent, max_dpd as whole days; a column `unit` does the same row
-        by row for the columns value, previous, change, a, b and difference
+    currency : of the amounts, which are all numbers of no other unit; empty: the table holds no
+        amounts
+    shares, days, fine : columns shown as per cent, with one decimal, or with about three digits
+        that count; p_value and jeffreys are shown as chances, pd_12m as per cent, max_dpd as whole
+        days; a column `unit` does the same row by row for the columns value, previous, change, a, b
+        and difference
     rows : show only so many and say how many there are
     """
     frame, left_out = privacy.hidden(frame)
     shown = frame.head(rows) if rows is not None else frame
-    units = {**_BY_NAME, **dict.fromkeys(shares, "share"), **dict.fromkeys(days, "days"), **dict.fromkeys(fine, "fine")}
+    units = {
+        **_BY_NAME,
+        **dict.fromkeys(shares, "share"),
+        **dict.fromkeys(days, "days"),
+        **dict.fromkeys(fine, "fine"),
+    }
     if "unit" in frame:
         units |= dict.fromkeys(_BY_ROW, "by row")
     columns = [
-        {"name": str(name), "title": _title(name), "type": (kind := _type(frame[name])),
-         "unit": units.get(str(name)) or _unit(str(name), kind, currency)}
+        {
+            "name": str(name),
+            "title": _title(name),
+            "type": (kind := _type(frame[name])),
+            "unit": units.get(str(name)) or _unit(str(name), kind, currency),
+        }
         for name in shown
-    ]  # fmt: skip
-    raw = [[summary.plain(value) for value in record] for record in shown.itertuples(index=False, name=None)]
-    caption = sharing.named(language.captioned(caption, "" if currency in caption else currency, left_out))
-    record = {"kind": "table", "caption": caption, "columns": columns, "rows": raw, "total_rows": len(frame)}
+    ]
+    raw = [
+        [summary.plain(value) for value in record]
+        for record in shown.itertuples(index=False, name=None)
+    ]
+    caption = sharing.named(
+        language.captioned(caption, "" if currency in caption else currency, left_out)
+    )
+    record = {
+        "kind": "table",
+        "caption": caption,
+        "columns": columns,
+        "rows": raw,
+        "total_rows": len(frame),
+    }
     record = _named(record, id) | {"names": sharing.names_of(frame)}
     if frame.empty:
         return Shown(nothing([caption]), record)
@@ -174,7 +216,9 @@ def table(
 
 
 def _unit(name: str, kind: str, currency: str) -> str:
-    """Unit of a column that nobody declared: whole numbers count, days or cases; other numbers of amounts are money."""
+    """Unit of a column that nobody declared: whole numbers count, days or cases; other numbers of
+    amounts are money.
+    """
     if kind == "integer":
         return "days" if name.endswith(("days", "dpd")) else "count"
     if kind != "number":
@@ -197,7 +241,10 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     shown, columns = shown.iloc[:, at], [record["columns"][one] for one in at]
     unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
     names = [one["name"] for one in columns]
-    head = "".join(f"<th{_align(one, one['title'])} scope='col'>{_escaped(one['title'])}</th>" for one in columns)
+    head = "".join(
+        f"<th{_align(one, one['title'])} scope='col'>{_escaped(one['title'])}</th>"
+        for one in columns
+    )
     body, least = [], [3.0 + 1.1 * paper.longest(one["title"]) for one in columns]
     wanted = list(least)
     for values in shown.itertuples(index=False, name=None):
@@ -208,8 +255,14 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
             else cell(value, own if one["unit"] == "by row" else one["unit"])
             for one, value in zip(columns, values, strict=True)
         ]
-        least = [max(width, paper.least(text, one)) for width, text, one in zip(least, texts, columns, strict=True)]
-        wanted = [max(width, paper.wanted(text, one)) for width, text, one in zip(wanted, texts, columns, strict=True)]
+        least = [
+            max(width, paper.least(text, one))
+            for width, text, one in zip(least, texts, columns, strict=True)
+        ]
+        wanted = [
+            max(width, paper.wanted(text, one))
+            for width, text, one in zip(wanted, texts, columns, strict=True)
+        ]
         cells = [
             f"<td{_align(one, text)}>{_small(text, value)}</td>"
             for one, text, value in zip(columns, texts, values, strict=True)
@@ -219,9 +272,12 @@ def _table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     caption = record["caption"] + (say(f" (first {count:,} of {total:,})") if count < total else "")
     size, widths = paper.widths(least, wanted)
     size = ("short " if count <= 12 else "") + size
-    columns_html = "".join(f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths)
+    columns_html = "".join(
+        f"<col style='--w:{100 * width / sum(widths):.1f}%'>" for width in widths
+    )
     return (
-        f"<div class='table {size.strip()}' tabindex='0' role='group' aria-label='{_escaped(caption, quote=True)}'>"
+        f"<div class='table {size.strip()}' tabindex='0' role='group' "
+        f"aria-label='{_escaped(caption, quote=True)}'>"
         f"<table style='--full:{min(100, sum(widths)):.0f}%'><caption>{_escaped(caption)}</caption>"
         f"<colgroup>{columns_html}</colgroup><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
@@ -248,7 +304,11 @@ def _type(column: pd.Series) -> str:
 
 
 def _align(column: dict[str, Any], text: str) -> str:
-    kinds = [kind] if (kind := {"date": "date", "integer": "number", "number": "number"}.get(column["type"])) else []
+    kinds = (
+        [kind]
+        if (kind := {"date": "date", "integer": "number", "number": "number"}.get(column["type"]))
+        else []
+    )
     if kinds != ["date"] and paper.whole(text, column):
         kinds.append("word")
     return f" class='{' '.join(kinds)}'" if kinds else ""
@@ -274,7 +334,9 @@ def figure(drawing: "Figure", alt: str, *, id: str = "") -> Shown:
     canvas.translate(drawing, _shown)
     alt = _shown(alt)
     svg, png = canvas.saved(drawing, "svg"), canvas.saved(drawing, "png")
-    titles = [text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())]
+    titles = [
+        text for axes in drawing.axes if (text := axes.get_title(loc="left") or axes.get_title())
+    ]
     width, height = drawing.get_size_inches()
     record = {
         "kind": "figure",
@@ -288,7 +350,10 @@ def figure(drawing: "Figure", alt: str, *, id: str = "") -> Shown:
         "png": base64.b64encode(png).decode(),
     }
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-    return Shown(f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>", _named(record, id))
+    return Shown(
+        f"<figure><img alt='{_escaped(alt, quote=True)}' src='{source}'></figure>",
+        _named(record, id),
+    )
 
 
 def _told(text: str) -> str:
@@ -315,15 +380,22 @@ def heading(
     ----------
     title, line : as a reader sees them
     id : by which the record is known: the subject of the report and `title`
-    source, as_of, currency : what the report is made of, its last day and its money; of every record that follows
+    source, as_of, currency : what the report is made of, its last day and its money; of every
+        record that follows
     """
     title, line = _told(title), _told(line)
-    about = {"source": source, "as_of": f"{as_of:%Y-%m-%d}" if as_of is not None else "", "currency": currency}
+    about = {
+        "source": source,
+        "as_of": f"{as_of:%Y-%m-%d}" if as_of is not None else "",
+        "currency": currency,
+    }
     record = _named({"kind": "heading", "title": title, "line": line, "about": about}, id)
     return Shown(f"<h1>{_escaped(title)}</h1><p class='subtitle'>{_escaped(line)}</p>", record)
 
 
-def sentences(lines: Sequence[str] | Mapping[str, str], *, id: str = "", notes: Sequence[str] = ()) -> Shown:
+def sentences(
+    lines: Sequence[str] | Mapping[str, str], *, id: str = "", notes: Sequence[str] = ()
+) -> Shown:
     """Sentences as a list; nothing at all says so.
 
     Parameters
@@ -344,11 +416,13 @@ def sentences(lines: Sequence[str] | Mapping[str, str], *, id: str = "", notes: 
 def note(text: str, *, id: str = "") -> Shown:
     """A boxed note, known by its id."""
     text = _told(text)
-    return Shown(f"<p class='note'>{_escaped(text)}</p>", _named({"kind": "note", "text": text}, id))
+    return Shown(
+        f"<p class='note'>{_escaped(text)}</p>", _named({"kind": "note", "text": text}, id)
+    )
 
 
 def lights(verdicts: dict[str, str], *, id: str = "") -> Shown:
-    """Traffic lights: name, light and reason; the light is also said in words. Known by their id."""
+    """Traffic lights: name, light (also in words) and reason. Known by their id."""
     split = {name: verdict.partition(": ")[::2] for name, verdict in verdicts.items()}
     parts = [(say(name), light, _told(reason)) for name, (light, reason) in split.items()]
     shown = [{"name": name, "light": light, "reason": reason} for name, light, reason in parts]
@@ -386,5 +460,7 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
 
 
 def _rounded(column: pd.Series) -> pd.Series:
-    """Without the noise of binary fractions: cents in columns of money, eight decimals below a thousand."""
+    """Without the noise of binary fractions: cents in columns of money, eight decimals below a
+    thousand.
+    """
     return column.round(8).where(column.abs() < 1000, column.round(2))

@@ -1,4 +1,6 @@
-"""Drawing of slides: native, editable charts and tables, texts sized to fit their boxes, sources in the notes."""
+"""Drawing of slides: native, editable charts and tables, texts sized to fit their boxes, sources in
+the notes.
+"""
 
 import io
 from collections.abc import Sequence
@@ -27,7 +29,9 @@ _INK = "#222222"
 
 @dataclass(frozen=True)
 class Series:
-    """Values of a chart by category; colour "" leaves the column invisible (the base of a waterfall)."""
+    """Values of a chart by category; colour "" leaves the column invisible (the base of a
+    waterfall).
+    """
 
     name: str
     values: tuple[float | None, ...]
@@ -48,7 +52,9 @@ class Chart:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of texts; `right` are the numbers of right-aligned columns, `widths` shares of the width."""
+    """A table of texts; `right` are the numbers of right-aligned columns, `widths` shares of the
+    width.
+    """
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -68,10 +74,15 @@ class Slide:
 
 
 def write(path: Path, slides: Sequence[Slide], *, title: str, day: str) -> Path:
-    """Write the slides; `day` (ISO) is when the file says it was made, so that the same slides give the same bytes."""
+    """Write the slides; `day` (ISO) is when the file says it was made, so that the same slides give
+    the same bytes.
+    """
     show = Presentation()
     show.slide_width, show.slide_height = Inches(WIDTH), Inches(HEIGHT)
-    show.core_properties.title, show.core_properties.author = office.legal(say(title), 200), "credit_lab"
+    show.core_properties.title, show.core_properties.author = (
+        office.legal(say(title), 200),
+        "credit_lab",
+    )
     _typeface(show)
     for number, slide in enumerate(slides, start=1):
         _draw(show, slide, number)
@@ -84,7 +95,9 @@ def write(path: Path, slides: Sequence[Slide], *, title: str, day: str) -> Path:
 def _typeface(show: Any) -> None:
     """East Asian typeface of the theme: it holds for titles, tables and charts alike."""
     theme = show.slide_master.part.part_related_by(RELATIONSHIP_TYPE.THEME)
-    theme._blob = theme.blob.replace(b'<a:ea typeface=""/>', f'<a:ea typeface="{CHINESE}"/>'.encode())
+    theme._blob = theme.blob.replace(
+        b'<a:ea typeface=""/>', f'<a:ea typeface="{CHINESE}"/>'.encode()
+    )
 
 
 def _draw(show: Any, slide: Slide, number: int) -> None:
@@ -94,7 +107,14 @@ def _draw(show: Any, slide: Slide, number: int) -> None:
     box = page.shapes.title
     box.left, box.top = Inches(MARGIN), Inches(top)
     box.width, box.height = Inches(WIDTH - 2 * MARGIN), Inches(height)
-    _write(box.text_frame, [slide.title], WIDTH - 2 * MARGIN, height, sizes=(40, 20) if first else (26, 16), bold=True)
+    _write(
+        box.text_frame,
+        [slide.title],
+        WIDTH - 2 * MARGIN,
+        height,
+        sizes=(40, 20) if first else (26, 16),
+        bold=True,
+    )
     area = (MARGIN, 3.7 if first else 1.55, WIDTH - 2 * MARGIN, 2.4 if first else 5.2)
     if isinstance(slide.body, Chart):
         _chart(page, slide.body, area)
@@ -107,18 +127,38 @@ def _draw(show: Any, slide: Slide, number: int) -> None:
     foot = page.shapes.add_textbox(*map(Inches, (MARGIN, 6.9, wide, 0.42)))
     _write(foot.text_frame, [slide.note], wide, 0.42, sizes=(11, 8), colour=GREY)
     corner = page.shapes.add_textbox(*map(Inches, (WIDTH - MARGIN - 0.7, 6.9, 0.7, 0.42)))
-    _write(corner.text_frame, [str(number)], 0.7, 0.42, sizes=(11, 11), colour=GREY, align=PP_ALIGN.RIGHT)
-    page.notes_slide.notes_text_frame.text = office.legal("\n".join(say(line) for line in slide.sources if line))
+    _write(
+        corner.text_frame,
+        [str(number)],
+        0.7,
+        0.42,
+        sizes=(11, 11),
+        colour=GREY,
+        align=PP_ALIGN.RIGHT,
+    )
+    page.notes_slide.notes_text_frame.text = office.legal(
+        "\n".join(say(line) for line in slide.sources if line)
+    )
 
 
 def _write(
-    frame: Any, lines: Sequence[str], width: float, height: float, *,
-    sizes: tuple[int, int], bold: bool = False, colour: str = _INK, align: Any = PP_ALIGN.LEFT,
-) -> None:  # fmt: skip
-    """Paragraphs in the largest size between `sizes` in which they fit; cut with … where none does."""
+    frame: Any,
+    lines: Sequence[str],
+    width: float,
+    height: float,
+    *,
+    sizes: tuple[int, int],
+    bold: bool = False,
+    colour: str = _INK,
+    align: Any = PP_ALIGN.LEFT,
+) -> None:
+    """Paragraphs in the largest of `sizes` in which they fit; cut with … where none does."""
     frame.word_wrap, frame.vertical_anchor = True, MSO_ANCHOR.MIDDLE if bold else MSO_ANCHOR.TOP
     texts = [office.legal(say(line), 1500).replace("\n", " ") for line in lines]
-    size = next((one for one in range(sizes[0], sizes[1] - 1, -1) if fits(texts, width, height, one)), sizes[1])
+    size = next(
+        (one for one in range(sizes[0], sizes[1] - 1, -1) if fits(texts, width, height, one)),
+        sizes[1],
+    )
     while not fits(texts, width, height, size) and max(map(len, texts)) > 20:
         longest = max(range(len(texts)), key=lambda at: len(texts[at]))
         texts[longest] = office.legal(texts[longest], int(len(texts[longest]) * 0.9))
@@ -137,14 +177,19 @@ def _font(font: Any, size: int, colour: str = _INK, *, bold: bool = False) -> No
 
 
 def fits(texts: Sequence[str], width: float, height: float, size: int) -> bool:
-    """Whether paragraphs fit a box of inches at a size in points, margins and line spacing taken off."""
+    """Whether paragraphs fit a box of inches at a size in points, margins and line spacing taken
+    off.
+    """
     room, line = (width - 0.25) * 72, size * 1.25
-    used = sum(max(1, -(-extent(text) * size // (room * 0.93))) * line + size * 0.5 for text in texts)
+    used = sum(
+        max(1, -(-extent(text) * size // (room * 0.93))) * line + size * 0.5 for text in texts
+    )
     return used <= (height - 0.1) * 72 + size * 0.5
 
 
 def extent(text: str) -> float:
-    """Width of a text in units of its size: a Latin letter takes up to 0.6 of it, a Chinese character all of it.
+    """Width of a text in units of its size: a Latin letter takes up to 0.6 of it, a Chinese
+    character all of it.
 
     >>> extent("abcd"), extent("账龄")
     (2.4, 2.0)
@@ -161,11 +206,15 @@ def cut(text: str, inches: float, size: int) -> str:
     return shown
 
 
-def _grid(page: Any, grid: Grid, area: tuple[float, float, float, float], lights: tuple[str, ...]) -> None:
+def _grid(
+    page: Any, grid: Grid, area: tuple[float, float, float, float], lights: tuple[str, ...]
+) -> None:
     left, top, width, height = area
     row = min(height / (len(grid.rows) + 1), 0.5)
     size = int(max(9, min(16, row * 72 / 2.2)))
-    shape = page.shapes.add_table(len(grid.rows) + 1, len(grid.head), *map(Inches, (left, top, width, row)))
+    shape = page.shapes.add_table(
+        len(grid.rows) + 1, len(grid.head), *map(Inches, (left, top, width, row))
+    )
     table = shape.table
     shares = grid.widths or (1 / len(grid.head),) * len(grid.head)
     for at, share in enumerate(shares):
@@ -190,9 +239,13 @@ def _grid(page: Any, grid: Grid, area: tuple[float, float, float, float], lights
 
 
 def _behind(told: Chart) -> bytes:
-    """The cells behind a chart, which its editor opens; a name that begins with = stays a text there."""
+    """The cells behind a chart, which its editor opens; a name that begins with = stays a text
+    there.
+    """
     buffer = io.BytesIO()
-    book = xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    book = xlsxwriter.Workbook(
+        buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    )
     sheet, style = book.add_worksheet(), book.add_format({"num_format": told.number})
     sheet.write_column(1, 0, [office.legal(say(name), 60) for name in told.categories])
     for at, one in enumerate(told.series, start=1):
@@ -203,8 +256,10 @@ def _behind(told: Chart) -> bytes:
 
 
 _KINDS = {
-    "columns": XL_CHART_TYPE.COLUMN_STACKED, "bars": XL_CHART_TYPE.BAR_CLUSTERED, "lines": XL_CHART_TYPE.LINE,
-}  # fmt: skip
+    "columns": XL_CHART_TYPE.COLUMN_STACKED,
+    "bars": XL_CHART_TYPE.BAR_CLUSTERED,
+    "lines": XL_CHART_TYPE.LINE,
+}
 
 
 def _chart(page: Any, told: Chart, area: tuple[float, float, float, float]) -> None:

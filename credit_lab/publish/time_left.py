@@ -1,7 +1,8 @@
-"""How long a run will still take, judged by what the same steps took last time and by the pace of this run.
+"""How long a run will still take, judged by what the same steps took last time and by the pace of
+this run.
 
-Steps of a run differ a hundredfold in length, so their number says nothing about time. Without an earlier run nothing
-is said; a step that takes longer than last time is said to do so.
+Steps of a run differ a hundredfold in length, so their number says nothing about time. Without an
+earlier run nothing is said; a step that takes longer than last time is said to do so.
 """
 
 import heapq
@@ -13,11 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_TRUST = 0.2  # of a whole run: how much of it must have passed before its pace counts as much as the last run's
+# of a whole run: how much of it must have passed before its pace counts as much as the last run's
+_TRUST = 0.2
 
 
 def pace(taken: float, usual: float, whole: float) -> float:
-    """How much slower than last time a run is, when it took `taken` for steps that took `usual` of `whole` seconds.
+    """How much slower than last time a run is, when it took `taken` for steps that took `usual` of
+    `whole` seconds.
 
     Begins at 1 and follows the run as more of it has passed.
 
@@ -35,7 +38,8 @@ def of_steps(usual: Sequence[float], done: int, taken: float, since: float) -> f
     ----------
     usual : seconds of each step last time
     done, taken : steps done, and the seconds they took
-    since : seconds since the step that runs now began; beyond its time it is taken to need a tenth more
+    since : seconds since the step that runs now began; beyond its time it is taken to need a tenth
+        more
     """
     if done >= len(usual):
         return 0.0
@@ -44,7 +48,8 @@ def of_steps(usual: Sequence[float], done: int, taken: float, since: float) -> f
 
 
 def of_jobs(running: Sequence[float], waiting: Sequence[float]) -> float:
-    """Seconds left of jobs side by side: those that run need `running` more, the next one starts when one ends.
+    """Seconds left of jobs side by side: those that run need `running` more, the next one starts
+    when one ends.
 
     >>> of_jobs([10.0, 4.0], [5.0, 3.0])
     12.0
@@ -92,7 +97,7 @@ class Watch:
         self._next()
 
     def left(self) -> float:
-        """Seconds left until all is done; a job nobody knows counts as the mean of the known ones."""
+        """Seconds left until all is done; an unknown job counts as the mean of the known ones."""
         slower, now = pace(self._taken, self._expected, self._whole), self._clock()
         known = [seconds for name, seconds in self._usual.items() if name]
         mean = sum(known) / max(len(known), 1)
@@ -114,8 +119,9 @@ def text(seconds: float) -> str:
 
 
 def last_cells(target: Path, notebook: str) -> list[float]:
-    """Seconds of each cell in the report at `target`, else in the newest one beside it; empty if there is none.
-    The first has the start of the kernel in it."""
+    """Seconds of each cell in the report at `target`, else in the newest one beside it; empty if
+    there is none. The first has the start of the kernel in it.
+    """
     book = _read(target, notebook)
     found = [_seconds(cell) for cell in book.get("cells", [])]
     return [max(_seconds(book) - sum(found[1:]), found[0]), *found[1:]] if found else []
@@ -126,24 +132,36 @@ def _seconds(part: Mapping[str, Any]) -> float:
 
 
 def last_parts(target: Path) -> dict[str, float]:
-    """Seconds of each part in the pack at `target`, else in the newest one beside it, and "" for all else."""
+    """Seconds of each part in the pack at `target`, else in the newest one beside it, and "" for
+    all else.
+    """
     run = _read(target, "run.json", "*-pack/")
-    parts = {name: float(part["seconds"]) for name, part in run.get("parts", {}).items() if "seconds" in part}
+    parts = {
+        name: float(part["seconds"])
+        for name, part in run.get("parts", {}).items()
+        if "seconds" in part
+    }
     return parts | ({"": float(run.get("after", 0.0))} if parts else {})
 
 
 def _read(target: Path, name: str, beside: str = "*/") -> Mapping[str, Any]:
     try:
-        others = sorted(target.parent.glob(f"{beside}{name}"), key=lambda path: path.stat().st_mtime)
+        others = sorted(
+            target.parent.glob(f"{beside}{name}"), key=lambda path: path.stat().st_mtime
+        )
         own = [target / name] if (target / name).exists() else []
         found = json.loads((own or others)[-1].read_text(encoding="utf-8"))
-    except (OSError, ValueError, IndexError):  # none, or one that is being written or is damaged: nothing is known
+    except (
+        OSError,
+        ValueError,
+        IndexError,
+    ):  # none, or one that is being written or is damaged: nothing is known
         return {}
     return found if isinstance(found, dict) else {}
 
 
 class Bar:
-    """A progress bar over the cells of a notebook; in a terminal it moves by itself every second."""
+    """A progress bar over the cells of a notebook; in a terminal it moves every second."""
 
     def __init__(self, usual: Sequence[float], cells: int, desc: str) -> None:
         from tqdm.auto import tqdm
@@ -151,7 +169,11 @@ class Bar:
         self.usual: Sequence[float] = usual if len(usual) == cells and sum(usual) > 0 else ()
         self.n, self._cells, self._taken, self._began = 0, cells, 0.0, time.monotonic()
         self._since, self._ended = self._began, threading.Event()
-        form = "{desc}: {percentage:3.0f}%|{bar:20}| {elapsed}{postfix}" if self.usual else "{desc}: {elapsed}{postfix}"
+        form = (
+            "{desc}: {percentage:3.0f}%|{bar:20}| {elapsed}{postfix}"
+            if self.usual
+            else "{desc}: {elapsed}{postfix}"
+        )
         self._drawn = tqdm(total=100, desc=desc, bar_format=form)
         self.refresh()
         if sys.stderr.isatty():
@@ -169,7 +191,9 @@ class Bar:
         since = time.monotonic() - self._since
         seconds = of_steps(self.usual, self.n, self._taken, since)
         late = self.n < self._cells and since > 1.5 * self.usual[self.n] + 2
-        return f"{where}, about {text(seconds)} left" + (", this cell takes longer than last time" if late else "")
+        return f"{where}, about {text(seconds)} left" + (
+            ", this cell takes longer than last time" if late else ""
+        )
 
     def update(self, more: int = 1) -> None:
         """So many cells more are done."""
@@ -182,7 +206,9 @@ class Bar:
         if self.usual:
             passed = time.monotonic() - self._began
             seconds = of_steps(self.usual, self.n, self._taken, time.monotonic() - self._since)
-            self._drawn.n = 100 if self.n >= self._cells else round(100 * passed / max(passed + seconds, 1e-9))
+            self._drawn.n = (
+                100 if self.n >= self._cells else round(100 * passed / max(passed + seconds, 1e-9))
+            )
         self._drawn.set_postfix_str(self.said() if self.n < self._cells else "done", refresh=True)
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """Notebooks side by side in worker processes that never outlive the run.
 
-Each worker executes one notebook after another (papermill is not safe in threads) and listens to its standard input,
-which closes when the parent ends, however it ends: the worker then leaves at once and its kernel with it.
+Each worker executes one notebook after another (papermill is not safe in threads) and listens to
+its standard input, which closes when the parent ends, however it ends: the worker then leaves at
+once and its kernel with it.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ from credit_lab.publish.run import Stopped, step
 
 @dataclass(frozen=True)
 class Job:
-    """A notebook to execute in `folder`, which will stand at `final`; facts go into its run.json."""
+    """A notebook to execute in `folder`, which will stand at `final`; facts go into run.json."""
 
     notebook: str
     parameters: dict[str, Any]
@@ -65,7 +66,9 @@ def execute(jobs: Sequence[Job], workers: int = 2) -> Iterator[Done]:
                 worker, job = busy.pop(key.data.pid)
                 line = worker.stdout.readline()  # type: ignore[union-attr]
                 if not line:
-                    raise ReportError(f"the worker of notebook {job.notebook} died; run again with --resume")
+                    raise ReportError(
+                        f"the worker of notebook {job.notebook} died; run again with --resume"
+                    )
                 yield Done(job, **json.loads(line))
                 if waiting:
                     busy[worker.pid] = worker, _give(worker, waiting.pop())
@@ -73,9 +76,12 @@ def execute(jobs: Sequence[Job], workers: int = 2) -> Iterator[Done]:
 
 @contextlib.contextmanager
 def _worker() -> Iterator[subprocess.Popen[str]]:
-    start = f"{END_WITH_PARENT}; from credit_lab.publish.workers import main; main()"  # before the slow imports
+    # before the slow imports
+    start = f"{END_WITH_PARENT}; from credit_lab.publish.workers import main; main()"
     command = [sys.executable, "-c", start]
-    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    worker = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     try:
         yield worker
     finally:
@@ -92,8 +98,10 @@ def _give(worker: subprocess.Popen[str], job: Job) -> Job:
 
 
 def main() -> None:
-    """A worker: jobs from standard input, answers to standard output; leaves when the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    """A worker: jobs from standard input, answers to standard output; leaves when input ends."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the parent decides
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else prints must not disturb the answers
     jobs: queue.Queue[str] = queue.Queue()
@@ -102,7 +110,13 @@ def main() -> None:
         job = Job(**json.loads(jobs.get()))
         error, message = "", ""
         try:
-            step(Path(job.notebook), job.parameters, Path(job.folder), Path(job.final), facts=job.facts)
+            step(
+                Path(job.notebook),
+                job.parameters,
+                Path(job.folder),
+                Path(job.final),
+                facts=job.facts,
+            )
         except Stopped as stopped:
             error, message = stopped.name, stopped.value
         except Exception as failure:  # one failed notebook must not lose the others

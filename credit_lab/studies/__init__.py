@@ -15,14 +15,11 @@ __all__ = [
     "evidence",
     "governed",
     "granting",
-    "inputs",
     "losses",
-    "modelling",
     "review",
     "scorecards",
     "text",
     "twin",
-    "when",
 ]
 
 if TYPE_CHECKING:
@@ -37,14 +34,11 @@ if TYPE_CHECKING:
         evidence,
         governed,
         granting,
-        inputs,
         losses,
-        modelling,
         review,
         scorecards,
         text,
         twin,
-        when,
     )
 
 lazy.attach(__name__)

@@ -1,4 +1,6 @@
-"""What happens between delivery and cash, as records for notebooks: cash outlook, early warning, collectors' desk."""
+"""What happens between delivery and cash, as records for notebooks: cash outlook, early warning,
+collectors' desk.
+"""
 
 import contextlib
 from dataclasses import dataclass
@@ -7,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import aging, history
-from credit_lab.collection import cash_forecast, ladder, letters, payment_time, response, spells, tuning, worklist
+from credit_lab.collection import (
+    cash_forecast,
+    ladder,
+    letters,
+    payment_time,
+    response,
+    spells,
+    tuning,
+    worklist,
+)
 from credit_lab.collection.cells import CollectionError
 from credit_lab.collection.habits import Habit
 from credit_lab.errors import CreditLabError
@@ -27,9 +38,10 @@ class CashOutlook(Record, prefix="cash_"):
     Attributes
     ----------
     weekly, monthly : total per period, see `cash_forecast.CashForecast`
-    by_customer : customers with most cash expected: customer_id, mean, p10, p50, p90 over the weeks shown
-    tracked : accuracy of the same forecast made at earlier days, by day and in all; `alone` the same with independent
-        items instead of common shocks
+    by_customer : customers with most cash expected: customer_id, mean, p10, p50, p90 over the weeks
+        shown
+    tracked : accuracy of the same forecast made at earlier days, by day and in all; `alone` the
+        same with independent items instead of common shocks
     past : the earlier forecasts themselves
     model : levels of the payment hazard with standard errors clustered by customer
     shocks : size of the common and of the customers' shocks
@@ -62,7 +74,8 @@ def cash_outlook(
 
     Parameters
     ----------
-    origins : so many earlier days, two weeks apart, each judged by the six weeks after it that are known
+    origins : so many earlier days, two weeks apart, each judged by the six weeks after it that are
+        known
 
     Raises
     ------
@@ -89,15 +102,28 @@ def cash_outlook(
         **how,  # type: ignore[arg-type]
     )
     past = _past_forecasts(ledger, as_of, habit, origins, replicates, seed)
-    tracked = {kind: cash_forecast.track(part) for kind, part in past.groupby("kind")} if len(past) else {}
+    tracked = (
+        {kind: cash_forecast.track(part) for kind, part in past.groupby("kind")}
+        if len(past)
+        else {}
+    )
     customers = weekly.by_customer.groupby("customer_id", as_index=False)["mean"].sum()
-    customers = customers.sort_values("mean", ascending=False, ignore_index=True).rename(columns={"mean": "expected"})
+    customers = customers.sort_values("mean", ascending=False, ignore_index=True).rename(
+        columns={"mean": "expected"}
+    )
     errors = model.hazard.clustered_errors(known.table)
     return CashOutlook(
-        as_of, weekly.total, monthly.total, customers,
-        tracked.get("shocks", pd.DataFrame()), tracked.get("alone", pd.DataFrame()), past,
-        model.hazard.table(errors), shocks, tuple(_cash_notes(known, shocks, tuned, past)),
-    )  # fmt: skip
+        as_of,
+        weekly.total,
+        monthly.total,
+        customers,
+        tracked.get("shocks", pd.DataFrame()),
+        tracked.get("alone", pd.DataFrame()),
+        past,
+        model.hazard.table(errors),
+        shocks,
+        tuple(_cash_notes(known, shocks, tuned, past)),
+    )
 
 
 def _habit(known: spells.Spells) -> tuple[Habit, bool]:
@@ -127,33 +153,55 @@ def _past_forecasts(
             for a, b in zip(starts, ends, strict=True)
         ]
         for kind in ("shocks", "alone"):
-            shocks = cash_forecast.learn_shocks(model, known) if kind == "shocks" else cash_forecast.Shocks.none()
+            shocks = (
+                cash_forecast.learn_shocks(model, known)
+                if kind == "shocks"
+                else cash_forecast.Shocks.none()
+            )
             found = cash_forecast.forecast(
-                model, known, ends, rng=np.random.default_rng([seed, back]), shocks=shocks, sales=sales,
+                model,
+                known,
+                ends,
+                rng=np.random.default_rng([seed, back]),
+                shocks=shocks,
+                sales=sales,
                 replicates=replicates,
-            )  # fmt: skip
+            )
             rows.append(
                 found.total.assign(
-                    kind=kind, made_on=origin, observed=seen,
+                    kind=kind,
+                    made_on=origin,
+                    observed=seen,
                     naive=cash_forecast.naive_forecast(receipts, ends, as_of=origin),
-                    customer_median=cash_forecast.customer_median_forecast(known, ends, sales=sales),
+                    customer_median=cash_forecast.customer_median_forecast(
+                        known, ends, sales=sales
+                    ),
                 )
-            )  # fmt: skip
+            )
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 
-def _cash_notes(known: spells.Spells, shocks: cash_forecast.Shocks, tuned: bool, past: pd.DataFrame) -> list[str]:
+def _cash_notes(
+    known: spells.Spells, shocks: cash_forecast.Shocks, tuned: bool, past: pd.DataFrame
+) -> list[str]:
     notes = [
         f"Payment times were learned from {known.table['invoice_id'].nunique():,} invoices; "
         f"{known.left_out:,} paid before they were issued are left out.",
-        f"Weeks differ by more than chance: shocks common to all customers have a size of {shocks.period:.0%}, of one "
+        "Weeks differ by more than chance: shocks common to all customers have a size of "
+        f"{shocks.period:.0%}, of one "
         f"customer {shocks.customer_period:.0%}.",
-        "Sales to come repeat the last 13 weeks, drawn week by week; a plan of sales makes this better.",
+        "Sales to come repeat the last 13 weeks, drawn week by week; a plan of sales makes this "
+        "better.",
     ]
     if not tuned:
-        notes.append("The ledger is too short to tune how much a customer's own habit counts; the default is used.")
+        notes.append(
+            "The ledger is too short to tune how much a customer's own habit counts; the default "
+            "is used."
+        )
     if past.empty:
-        notes.append("The ledger is too short to judge earlier forecasts: the intervals are unproven here.")
+        notes.append(
+            "The ledger is too short to judge earlier forecasts: the intervals are unproven here."
+        )
     return notes
 
 
@@ -167,7 +215,8 @@ class EarlyWarning(Record, prefix="warning_"):
     rules, leads : backtest of each rule, see `alerts.Backtest`
     costs : cost of thresholds of the rule with the highest recall
     contracts : check, findings, amount; `findings` the rows
-    holds : the policy's hold rules on the orders of the last twelve months, beside a strict and a lenient variant
+    holds : the policy's hold rules on the orders of the last twelve months, beside a strict and a
+        lenient variant
     absent : signal, reason: what could not be watched
     """
 
@@ -182,12 +231,19 @@ class EarlyWarning(Record, prefix="warning_"):
     absent: pd.DataFrame
 
 
-def early_warning(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, horizon_days: int = 365) -> EarlyWarning:
-    """Watch every customer at `as_of` by the policy's rules and the ready-made ones that this ledger can feed."""
+def early_warning(
+    ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, horizon_days: int = 365
+) -> EarlyWarning:
+    """Watch every customer at `as_of` by the policy's rules and the ready-made ones that this
+    ledger can feed.
+    """
     policy = in_currency(policy, ledger.currency)
     watched = signals.build(ledger, history.build(ledger, as_of))
     absent = watched.absent | _not_known(policy)
-    rules = [*alerts.from_policy(policy), *(r for r in alerts.READY_MADE if r.indicator not in watched.absent)]
+    rules = [
+        *alerts.from_policy(policy),
+        *(r for r in alerts.READY_MADE if r.indicator not in watched.absent),
+    ]
     fired = alerts.fire(watched.table, tuple(rules))
     events = alerts.defaults(watched.table)
     tested = alerts.backtest(watched.table, tuple(rules), events, horizon_days=horizon_days)
@@ -198,31 +254,47 @@ def early_warning(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, horizo
         rule = next(rule for rule in rules if rule.name == name)
         values = watched.table[rule.indicator].dropna()
         tried = np.unique(values.quantile(np.linspace(0.02, 0.98, 13)).to_numpy())
-        costs = alerts.cost_curve(watched.table, rule, events, tried, horizon_days=horizon_days).assign(rule=name)
+        costs = alerts.cost_curve(
+            watched.table, rule, events, tried, horizon_days=horizon_days
+        ).assign(rule=name)
     start = as_of - pd.DateOffset(months=12) + pd.Timedelta(days=1)
     findings = contracts.check(ledger, start, as_of, rules=contracts.Rules.of(policy))
     made = findings[findings["check"] != "not_checked"]
-    counted = made.groupby("check", as_index=False).agg(findings=("check", "size"), amount=("amount", "sum"))
+    counted = made.groupby("check", as_index=False).agg(
+        findings=("check", "size"), amount=("amount", "sum")
+    )
     return EarlyWarning(
-        as_of, fired[fired["month"] == fired["month"].max()].reset_index(drop=True), tested.rules, tested.leads, costs,
-        counted, findings, _holds(ledger, policy, start, as_of, fired),
+        as_of,
+        fired[fired["month"] == fired["month"].max()].reset_index(drop=True),
+        tested.rules,
+        tested.leads,
+        costs,
+        counted,
+        findings,
+        _holds(ledger, policy, start, as_of, fired),
         pd.DataFrame(sorted(absent.items()), columns=["signal", "reason"]),
-    )  # fmt: skip
+    )
 
 
 def _not_known(policy: Policy) -> dict[str, str]:
-    """Alert rules and holds that read an amount nobody knows in the ledger's currency: what, why."""
+    """Alert rules and holds that read an amount not known in the ledger's currency: what, why."""
     if not policy.not_known:
         return {}
-    names = [f"{rule.indicator} by the policy" for rule in policy.monitoring.alerts if not rule.known]
+    names = [
+        f"{rule.indicator} by the policy" for rule in policy.monitoring.alerts if not rule.known
+    ]
     return dict.fromkeys([*names, "holds by the policy"], policy.not_known)
 
 
-def _holds(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timestamp, fired: pd.DataFrame) -> pd.DataFrame:
+def _holds(
+    ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timestamp, fired: pd.DataFrame
+) -> pd.DataFrame:
     days = policy.holds.overdue_days
     variants = {
         "policy": policy,
-        f"strict: {max(days // 2, 1)} days past due": holds.with_holds(policy, overdue_days=max(days // 2, 1)),
+        f"strict: {max(days // 2, 1)} days past due": holds.with_holds(
+            policy, overdue_days=max(days // 2, 1)
+        ),
         f"lenient: {2 * days} days past due": holds.with_holds(policy, overdue_days=2 * days),
     }
     try:
@@ -231,10 +303,14 @@ def _holds(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timestam
         return pd.DataFrame()
 
 
-# Minutes of a contact, and its effect where nobody measured it; a measured effect takes the place of the factor.
+# Minutes of a contact, and its effect where nobody measured it; a measured effect takes the place
+# of the factor.
 ASSUMED = {
-    "reminder": (3.0, 1.15), "negotiation": (15.0, 1.35), "demand_letter": (25.0, 1.5), "legal": (90.0, 1.8),
-}  # fmt: skip
+    "reminder": (3.0, 1.15),
+    "negotiation": (15.0, 1.35),
+    "demand_letter": (25.0, 1.5),
+    "legal": (90.0, 1.8),
+}
 SOURCE = "rule of thumb of this package, to be replaced by a measured effect"
 
 
@@ -259,13 +335,24 @@ class Desk:
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name."""
         return {
-            "desk_letters": self.run.letters, "desk_lines": self.run.lines, "desk_waiting": self.run.waiting,
-            "desk_warnings": self.run.warnings, "desk_worklist": self.rows, "desk_orderings": self.orderings,
+            "desk_letters": self.run.letters,
+            "desk_lines": self.run.lines,
+            "desk_waiting": self.run.waiting,
+            "desk_warnings": self.run.warnings,
+            "desk_worklist": self.rows,
+            "desk_orderings": self.orderings,
             "desk_effect": self.effect,
-        }  # fmt: skip
+        }
 
 
-def desk(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, minutes: float = 480.0, horizon: int = 30) -> Desk:
+def desk(
+    ledger: Ledger,
+    policy: Policy,
+    as_of: pd.Timestamp,
+    *,
+    minutes: float = 480.0,
+    horizon: int = 30,
+) -> Desk:
     """Run the ladder at `as_of` and rank its contacts by cash gained per minute.
 
     Parameters
@@ -282,9 +369,14 @@ def desk(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, minutes: float 
     items = aging.open_items(ledger, as_of)
     known = ledger.tables
     made = ladder.run(
-        items, policy, as_of, currency=ledger.currency, actions=known.get("actions"), disputes=known.get("disputes"),
+        items,
+        policy,
+        as_of,
+        currency=ledger.currency,
+        actions=known.get("actions"),
+        disputes=known.get("disputes"),
         options=ladder.Options(interest=ladder.Interest(per_year=365 * policy.terms.late_interest)),
-    )  # fmt: skip
+    )
     past = spells.build(ledger, as_of)
     model = payment_time.fit(past.table, COLUMNS, own=OWN)
     keys = ["invoice_id", "part"]
@@ -298,9 +390,13 @@ def desk(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, minutes: float 
     curves = model.curves(rows, horizon=90)
     contacts = _contacts(policy, effect, curves.paid_by[(rows["action"] == "reminder").to_numpy()])
     listed = worklist.build(
-        rows[["customer_id", "open_amount", "days", "action"]], curves, contacts,
-        minutes=minutes, currency=ledger.currency, horizon=horizon,
-    )  # fmt: skip
+        rows[["customer_id", "open_amount", "days", "action"]],
+        curves,
+        contacts,
+        minutes=minutes,
+        currency=ledger.currency,
+        horizon=horizon,
+    )
     return Desk(made, listed.rows, listed.orderings, effect, (*listed.sources, *money_note(policy)))
 
 
@@ -343,8 +439,12 @@ def _measured(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
         return pd.DataFrame()
 
 
-def _contacts(policy: Policy, effect: pd.DataFrame, reminded: np.ndarray) -> dict[str, worklist.Contact]:
-    """Contacts at the policy's costs with assumed effects; that of a reminder as measured, where the ledger allows."""
+def _contacts(
+    policy: Policy, effect: pd.DataFrame, reminded: np.ndarray
+) -> dict[str, worklist.Contact]:
+    """Contacts at the policy's costs with assumed effects; that of a reminder as measured, where
+    the ledger allows.
+    """
     found = {}
     costs: dict[str, float] = {stage.action: stage.amount("cost") for stage in policy.ladder.stages}
     for action, (minutes, factor) in ASSUMED.items():

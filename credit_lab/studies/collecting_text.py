@@ -1,4 +1,6 @@
-"""What a treasurer, a credit manager and a reader of the review should know first about collections."""
+"""What a treasurer, a credit manager and a reader of the review should know first about
+collections.
+"""
 
 from dataclasses import dataclass
 
@@ -25,11 +27,13 @@ def cash_headline(seen: CashOutlook, currency: str) -> list[str]:
     if len(seen.tracked):
         whole, alone = seen.tracked.iloc[-1], seen.alone.iloc[-1]
         inside = (
-            f"Earlier forecasts: {whole['coverage']:.0%} of {whole['forecasts']:.0f} weeks lay inside their 80 % "
+            f"Earlier forecasts: {whole['coverage']:.0%} of {whole['forecasts']:.0f} weeks lay "
+            "inside their 80 % "
             f"intervals ({alone['coverage']:.0%} if items were independent)"
         )
         found.append(
-            f"{inside}; error {whole['wape']:.0%} of receipts, against {whole['wape_naive']:.0%} for last week's "
+            f"{inside}; error {whole['wape']:.0%} of receipts, against {whole['wape_naive']:.0%} "
+            "for last week's "
             f"receipts and {whole['wape_customer_median']:.0%} for customers' usual delays."
             if np.isfinite(whole["wape"])
             else f"{inside}; nothing was received in these weeks."
@@ -42,10 +46,13 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
     stop = int((seen.now["severity"] == "stop").sum())
     whole = seen.rules.iloc[-1]
     found = [
-        f"{len(seen.now)} alerts began this month, on {seen.now['customer_id'].nunique()} customers; {stop} say stop."
+        f"{len(seen.now)} alerts began this month, on {seen.now['customer_id'].nunique()} "
+        f"customers; {stop} say stop."
     ]
     if whole["defaults"] > 0:
-        lead = f", half of them {whole['lead_median_days']:.0f} days before" if whole["warned"] else ""
+        lead = (
+            f", half of them {whole['lead_median_days']:.0f} days before" if whole["warned"] else ""
+        )
         right = (
             f"{whole['precision']:.0%} of {whole['alerts']:.0f} alerts were followed by a default "
             f"({whole['base_rate']:.0%} of customer-months by lot)"
@@ -53,13 +60,15 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
             else "no alert is old enough to be judged"
         )
         found.append(
-            f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} defaults{lead}; {right}; "
+            f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} "
+            f"defaults{lead}; {right}; "
             f"{whole['minutes_per_week'] / 60:.1f} hours of work a week."
         )
     if len(seen.holds):
         row = seen.holds.iloc[0]
         stopped = (
-            f"The policy's holds would have stopped {row['held_orders']:.0f} of {row['orders']:.0f} orders of the last "
+            f"The policy's holds would have stopped {row['held_orders']:.0f} of "
+            f"{row['orders']:.0f} orders of the last "
             "twelve months"
         )
         share = row["good_held_share"]
@@ -71,7 +80,10 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
     else:
         found.append("No order in the last twelve months: the hold rules could not be tried.")
     found += contracts.not_checked(seen.findings)
-    return [*found, *(f"Not watched: {row.signal} ({row.reason})." for row in seen.absent.itertuples())]
+    return [
+        *found,
+        *(f"Not watched: {row.signal} ({row.reason})." for row in seen.absent.itertuples()),
+    ]
 
 
 _LADDER_RESTS_ON = {
@@ -82,7 +94,8 @@ _LADDER_RESTS_ON = {
 
 @dataclass(frozen=True)
 class Section(Record, prefix="collections_"):
-    """Collections in the quarterly review; empty tables where the ledger has nothing to tell, `lines` say why.
+    """Collections in the quarterly review; empty tables where the ledger has nothing to tell,
+    `lines` say why.
 
     Attributes
     ----------
@@ -123,9 +136,15 @@ def section(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timesta
         lines.append(f"{amount} of cash are expected within {len(weekly)} weeks.")
     except CreditLabError as error:
         lines.append(f"No cash forecast: {error}.")
-    lines += [f"No table {name}: {what}." for name, what in _LADDER_RESTS_ON.items() if not ledger.has(name)]
+    lines += [
+        f"No table {name}: {what}."
+        for name, what in _LADDER_RESTS_ON.items()
+        if not ledger.has(name)
+    ]
     found = contracts.check(ledger, start, end, rules=contracts.Rules.of(policy))
     lines += contracts.not_checked(found)
     found = found[found["check"] != "not_checked"]
-    counted = found.groupby("check", as_index=False).agg(findings=("check", "size"), amount=("amount", "sum"))
+    counted = found.groupby("check", as_index=False).agg(
+        findings=("check", "size"), amount=("amount", "sum")
+    )
     return Section(letters, waiting, weekly, counted, tuple(lines))

@@ -42,7 +42,8 @@ class CreditFiles(Record, prefix="files_"):
 
 
 def with_register(ledger: Ledger, register: str, mapping: str, as_of: pd.Timestamp) -> Ledger:
-    """The ledger with the facts of a register export added; its own claims of that source stay as history.
+    """The ledger with the facts of a register export added; its own claims of that source stay as
+    history.
 
     Raises
     ------
@@ -54,16 +55,25 @@ def with_register(ledger: Ledger, register: str, mapping: str, as_of: pd.Timesta
     more = investigation.read_register(register, mapping, observed_on=as_of)
     mine = more[more["customer_id"].isin(ledger.customers["customer_id"])]
     if len(more) and mine.empty:
-        raise LedgerError(f"register export {register}: none of its customers is in {ledger.source}; check the ids")
-    whole = pd.concat([facts_of(ledger), mine], ignore_index=True).drop_duplicates(ignore_index=True)
+        raise LedgerError(
+            f"register export {register}: none of its customers is in {ledger.source}; check the "
+            "ids"
+        )
+    whole = pd.concat([facts_of(ledger), mine], ignore_index=True).drop_duplicates(
+        ignore_index=True
+    )
     return replace(ledger, tables={**ledger.tables, "facts": whole})
 
 
 def stakes(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
-    """What is at stake at the last month end up to `as_of`: customer_id, sales, exposure, payment_index."""
+    """What is at stake at the last month end up to `as_of`: customer_id, sales, exposure,
+    payment_index.
+    """
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
-    return last[["customer_id", "sales_12m", "exposure", "payment_index"]].rename(columns={"sales_12m": "sales"})
+    return last[["customer_id", "sales_12m", "exposure", "payment_index"]].rename(
+        columns={"sales_12m": "sales"}
+    )
 
 
 def credit_files(ledger: Ledger, policy: Policy, as_of: pd.Timestamp) -> CreditFiles:
@@ -79,14 +89,20 @@ def credit_files(ledger: Ledger, policy: Policy, as_of: pd.Timestamp) -> CreditF
     made = investigation.credit_files(ledger, policy, as_of, stakes(ledger, as_of))
     files, seen = made.files, made.verification
     tiers = files.groupby("tier").agg(
-        customers=("customer_id", "size"), at_stake=("at_stake", "sum"), completeness=("completeness", "mean"),
+        customers=("customer_id", "size"),
+        at_stake=("at_stake", "sum"),
+        completeness=("completeness", "mean"),
         due=("due", "sum"),
-    )  # fmt: skip
+    )
     tiers = tiers.reindex(["key", "normal", "small"]).dropna(how="all").reset_index()
     asked = made.attributes.groupby("attribute", sort=False)
-    known = asked.agg(customers=("known", "size"), known=("known", "mean"), stale=("stale", "mean")).reset_index()
+    known = asked.agg(
+        customers=("known", "size"), known=("known", "mean"), stale=("stale", "mean")
+    ).reset_index()
     order = ["agrees", "differs", "single source", "stale"]
-    verdicts = pd.crosstab(seen.verdicts["attribute"], seen.verdicts["verdict"]).reindex(columns=order, fill_value=0)
+    verdicts = pd.crosstab(seen.verdicts["attribute"], seen.verdicts["verdict"]).reindex(
+        columns=order, fill_value=0
+    )
     statements = pd.DataFrame()
     if ledger.has("financials"):
         net = ledger.invoices[["customer_id", "issue_date", "amount"]].assign(
@@ -97,9 +113,17 @@ def credit_files(ledger: Ledger, policy: Policy, as_of: pd.Timestamp) -> CreditF
         )
     twins = investigation.duplicates(ledger.customers)
     return CreditFiles(
-        as_of, files, tiers, known, verdicts.rename_axis(columns=None).reset_index(), seen.discrepancies,
-        made.changes, statements, twins, tuple(_lines(ledger, as_of, files, seen, statements, twins)),
-    )  # fmt: skip
+        as_of,
+        files,
+        tiers,
+        known,
+        verdicts.rename_axis(columns=None).reset_index(),
+        seen.discrepancies,
+        made.changes,
+        statements,
+        twins,
+        tuple(_lines(ledger, as_of, files, seen, statements, twins)),
+    )
 
 
 def _tax_sales(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame | None:
@@ -109,7 +133,9 @@ def _tax_sales(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame | None:
     if rows.empty:
         return None
     sales = pd.to_numeric(rows["value"], errors="coerce")
-    return rows.assign(period_end=rows["observed_on"], sales=sales)[["customer_id", "period_end", "sales"]]
+    return rows.assign(period_end=rows["observed_on"], sales=sales)[
+        ["customer_id", "period_end", "sales"]
+    ]
 
 
 def _lines(
@@ -125,20 +151,24 @@ def _lines(
     lines = []
     if ledger.has("facts") and len(ledger.tables["facts"]):
         lines.append(
-            f"{int(files['due'].sum()):,} of {len(files):,} files are due for work, {int(key['due'].sum())} of them of "
+            f"{int(files['due'].sum()):,} of {len(files):,} files are due for work, "
+            f"{int(key['due'].sum())} of them of "
             f"the {len(key)} key customers."
         )
         largest = odd["customer_id"].nunique()
         money = odd.drop_duplicates("customer_id")["at_stake"].sum()
         lines.append(
             f"Sources contradict each other in {len(odd)} claims about {largest} customers who owe "
-            f"{money_text(float(money), ledger.currency)}." if len(odd)
-            else "No source contradicts another." if several
+            f"{money_text(float(money), ledger.currency)}."
+            if len(odd)
+            else "No source contradicts another."
+            if several
             else "No attribute has claims of two sources: nothing could be verified."
-        )  # fmt: skip
+        )
     else:
         lines.append(
-            f"The ledger has no facts (table 'facts'): every file is empty, {len(key)} key customers come first. A "
+            f"The ledger has no facts (table 'facts'): every file is empty, {len(key)} key "
+            "customers come first. A "
             "register export can be added with --register."
         )
     if not ledger.has("financials"):
@@ -146,7 +176,11 @@ def _lines(
     elif not (ledger.tables["financials"]["published_on"] <= as_of).any():
         lines.append(f"No financial statement was published by {as_of.date()}: nothing to check.")
     else:
-        lines.append(f"{len(statements)} findings in statements." if len(statements) else "Statements are consistent.")
+        lines.append(
+            f"{len(statements)} findings in statements."
+            if len(statements)
+            else "Statements are consistent."
+        )
     if len(twins):
         lines.append(f"{len(twins)} pairs of customers may be one company.")
     return lines

@@ -1,4 +1,4 @@
-"""Data quality of a ledger as a record: what was read, what was held back, what each table covers."""
+"""Data quality of a ledger: what was read, what was held back, what each table covers."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,8 @@ class Quality(Record, prefix="quality_"):
     ----------
     accounting, findings : what became of every row read, in figures and in sentences
     control : control account against documents
-    coverage : table, rows, first, last (day), customers, gives (what rests on it); absent tables have 0 rows
+    coverage : table, rows, first, last (day), customers, gives (what rests on it); absent tables
+        have 0 rows
     filled : table, column, filled (share of rows with a value), required
     marks : times in which the data mislead
     """
@@ -34,12 +35,23 @@ class Quality(Record, prefix="quality_"):
 
 
 GIVES = {
-    "customers": "names, industries, groups", "disputes": "dispute rate", "write_offs": "losses", "orders": "exposure",
-    "financials": "ratios, distress scores, capability", "facts": "credit files, cross verification",
-    "assessments": "expert judgement", "limits": "utilisation, limit review", "contracts": "contract checks",
-    "actions": "promises, collections", "covers": "insurance", "control": "reconciliation", "invoices": "everything",
-    "payments": "everything", "allocations": "payment behaviour", "instalments": "instalments",
-}  # fmt: skip
+    "customers": "names, industries, groups",
+    "disputes": "dispute rate",
+    "write_offs": "losses",
+    "orders": "exposure",
+    "financials": "ratios, distress scores, capability",
+    "facts": "credit files, cross verification",
+    "assessments": "expert judgement",
+    "limits": "utilisation, limit review",
+    "contracts": "contract checks",
+    "actions": "promises, collections",
+    "covers": "insurance",
+    "control": "reconciliation",
+    "invoices": "everything",
+    "payments": "everything",
+    "allocations": "payment behaviour",
+    "instalments": "instalments",
+}
 
 
 def quality(ledger: Ledger) -> Quality:
@@ -48,12 +60,16 @@ def quality(ledger: Ledger) -> Quality:
     for name, described in schema.TABLES.items():
         frame = ledger.tables[name] if ledger.has(name) else pd.DataFrame()
         dates = [one.name for one in described.columns if one.kind == "date" and one.name in frame]
-        days = frame[dates[0]].dropna() if dates and len(frame) else pd.Series(dtype="datetime64[us]")
+        days = (
+            frame[dates[0]].dropna() if dates and len(frame) else pd.Series(dtype="datetime64[us]")
+        )
         who = frame["customer_id"].nunique() if "customer_id" in frame else 0
         coverage.append((name, len(frame), days.min(), days.max(), who, GIVES.get(name, "")))
         for column in described.columns:
             if column.name in frame and len(frame):
-                filled.append((name, column.name, float(frame[column.name].notna().mean()), column.required))
+                filled.append(
+                    (name, column.name, float(frame[column.name].notna().mean()), column.required)
+                )
     table = pd.DataFrame(coverage, columns=["table", "rows", "first", "last", "customers", "gives"])
     control = reconcile.against_control(ledger).tail(13)
     absent = table.loc[table["rows"] == 0]
@@ -61,7 +77,16 @@ def quality(ledger: Ledger) -> Quality:
     lines = [rows_line(ledger.accounting), control_line(control)]
     lines += [f"No table {row.table}: no {row.gives}." for row in absent.itertuples() if row.gives]
     shares = pd.DataFrame(filled, columns=["table", "column", "filled", "required"])
-    return Quality(ledger.source, ledger.accounting, findings, control, table, shares, ledger.windows, tuple(lines))
+    return Quality(
+        ledger.source,
+        ledger.accounting,
+        findings,
+        control,
+        table,
+        shares,
+        ledger.windows,
+        tuple(lines),
+    )
 
 
 def rows_line(accounting: pd.DataFrame) -> str:
@@ -78,10 +103,16 @@ def rows_line(accounting: pd.DataFrame) -> str:
 def control_line(control: pd.DataFrame) -> str:
     """Whether the balance ties to the control account (`reconcile.against_control`)."""
     if control.empty:
-        said = ("There is no control account to compare with.", "It is not known whether the ledger reconciles.")
+        said = (
+            "There is no control account to compare with.",
+            "It is not known whether the ledger reconciles.",
+        )
         return " ".join(said)
     worst = control.loc[control["difference"].abs().idxmax()]
     if worst["difference"] == 0:
         return f"The control account agrees to the cent at all {len(control)} dates."
     apart = money.text(abs(worst["difference"]), worst["currency"])
-    return f"The control account differs by up to {apart} {worst['currency']}: reconcile before you go on."
+    return (
+        f"The control account differs by up to {apart} {worst['currency']}: "
+        "reconcile before you go on."
+    )

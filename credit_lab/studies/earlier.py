@@ -1,7 +1,8 @@
 """Forecasts: those a review makes, and those earlier reviews made against what came.
 
-Three kinds: `cash`, receipts of a week with an 80 % interval; `loss allowance`, what open invoices lose within twelve
-months; `expected default`, exposure of the customers who default within twelve months.
+Three kinds: `cash`, receipts of a week with an 80 % interval; `loss allowance`, what open invoices
+lose within twelve months; `expected default`, exposure of the customers who default within twelve
+months.
 """
 
 from dataclasses import dataclass
@@ -27,10 +28,10 @@ class Earlier(Record, prefix="earlier_"):
 
     Attributes
     ----------
-    forecasts : name, made_on, target, point, low, high, observed, naive, judged (hit, miss, or error as share of what
-        came where the forecast has no interval)
-    scores : name, made_on, forecasts, coverage with binomial interval, ok, width, error, naive_error, skill, pinball
-        (mean loss of the low, middle and high quantile)
+    forecasts : name, made_on, target, point, low, high, observed, naive, judged (hit, miss, or
+        error as share of what came where the forecast has no interval)
+    scores : name, made_on, forecasts, coverage with binomial interval, ok, width, error,
+        naive_error, skill, pinball (mean loss of the low, middle and high quantile)
     lines : findings, or why there are none
     """
 
@@ -40,7 +41,11 @@ class Earlier(Record, prefix="earlier_"):
 
 
 def made(
-    ledger: Ledger, as_of: pd.Timestamp, weekly: pd.DataFrame, allowance: pd.DataFrame, grades: pd.DataFrame
+    ledger: Ledger,
+    as_of: pd.Timestamp,
+    weekly: pd.DataFrame,
+    allowance: pd.DataFrame,
+    grades: pd.DataFrame,
 ) -> pd.DataFrame:
     """What a review of today forecasts, for the registry (columns `forecast_checks.FORECASTS`).
 
@@ -58,41 +63,72 @@ def made(
         naive = cash_forecast.naive_forecast(receipts[receipts.index <= as_of], ends, as_of=as_of)
         starts = [as_of, *ends[:-1]]
         rows += [
-            (CASH, str(start.date()), str(row.period_end.date()), row.p50, row.p10, row.p90, LEVEL, guess)
+            (
+                CASH,
+                str(start.date()),
+                str(row.period_end.date()),
+                row.p50,
+                row.p10,
+                row.p90,
+                LEVEL,
+                guess,
+            )
             for start, row, guess in zip(starts, weekly.itertuples(), naive, strict=True)
         ]
-    for name, table, column in ((LOSS, allowance, "allowance"), (DEFAULT, grades, "expected_default")):
+    for name, table, column in (
+        (LOSS, allowance, "allowance"),
+        (DEFAULT, grades, "expected_default"),
+    ):
         if len(table):
             rows.append((name, today, year, float(table[column].sum()), None, None, None, None))
     columns = [name for name in forecast_checks.FORECASTS if name != "unit"]
-    return pd.DataFrame(rows, columns=columns).assign(unit=ledger.currency)[list(forecast_checks.FORECASTS)]
+    return pd.DataFrame(rows, columns=columns).assign(unit=ledger.currency)[
+        list(forecast_checks.FORECASTS)
+    ]
 
 
 def judge(known: pd.DataFrame | None, ledger: Ledger, as_of: pd.Timestamp) -> Earlier:
-    """Earlier forecasts about this ledger that have come due by `as_of`, against what the ledger says now.
+    """Earlier forecasts about this ledger that have come due by `as_of`, against what the ledger
+    says now.
 
     Parameters
     ----------
-    known : forecasts of earlier runs (`publish.registry.forecasts`); None where no registry was given
+    known : forecasts of earlier runs (`publish.registry.forecasts`); None where no registry was
+        given
     as_of : last day known
     """
     if known is None:
-        return Earlier(pd.DataFrame(), pd.DataFrame(), ("No registry of earlier runs was given (parameter registry).",))
-    # A week that the books do not yet reach to its end has not come; months end with the month of the last document.
+        return Earlier(
+            pd.DataFrame(),
+            pd.DataFrame(),
+            ("No registry of earlier runs was given (parameter registry).",),
+        )
+    # A week that the books do not yet reach to its end has not come; months end with the month of
+    # the last document.
     last = min(as_of, ledger.last_day)
-    over = known["target"] <= known["name"].map({CASH: last}).fillna(min(as_of, last + pd.offsets.MonthEnd(0)))
+    over = known["target"] <= known["name"].map({CASH: last}).fillna(
+        min(as_of, last + pd.offsets.MonthEnd(0))
+    )
     due = known[over & (known["unit"] == ledger.currency)].reset_index(drop=True)
     if due.empty:
         waiting = f"; {len(known)} are still open" if len(known) else ""
-        return Earlier(pd.DataFrame(), pd.DataFrame(), (f"No forecast of an earlier review has come due{waiting}.",))
+        return Earlier(
+            pd.DataFrame(),
+            pd.DataFrame(),
+            (f"No forecast of an earlier review has come due{waiting}.",),
+        )
     due = due.assign(observed=_observed(due, ledger, as_of))
     due = due[due["observed"].notna()].reset_index(drop=True)
     ranged = due[due["low"].notna()]
     scores = (
-        pd.concat([_scores(name, part) for name, part in ranged.groupby("name")]) if len(ranged) else pd.DataFrame()
+        pd.concat([_scores(name, part) for name, part in ranged.groupby("name")])
+        if len(ranged)
+        else pd.DataFrame()
     )
     shown = ["name", "made_on", "target", "point", "low", "high", "observed", "naive"]
-    return Earlier(due[shown].assign(judged=_judged(due)), scores, tuple(_lines(due, ledger.currency)))
+    return Earlier(
+        due[shown].assign(judged=_judged(due)), scores, tuple(_lines(due, ledger.currency))
+    )
 
 
 def _observed(due: pd.DataFrame, ledger: Ledger, as_of: pd.Timestamp) -> list[float]:
@@ -106,11 +142,15 @@ def _observed(due: pd.DataFrame, ledger: Ledger, as_of: pd.Timestamp) -> list[fl
             inside = (receipts["paid_date"] > row.start) & (receipts["paid_date"] <= row.target)
             found.append(float(receipts.loc[inside, "amount"].sum()))
         elif row.name == LOSS:
-            found.append(float(provision.observed_rates(now, pd.DatetimeIndex([row.made_on]))["lost"].sum()))
+            found.append(
+                float(provision.observed_rates(now, pd.DatetimeIndex([row.made_on]))["lost"].sum())
+            )
         else:
             then = months[months["month"] == row.made_on]
             bad = then["next_12m_default"].fillna(False).astype(bool)
-            found.append(float(then.loc[bad, "exposure"].clip(lower=0).sum()) if len(then) else np.nan)
+            found.append(
+                float(then.loc[bad, "exposure"].clip(lower=0).sum()) if len(then) else np.nan
+            )
     return found
 
 
@@ -126,14 +166,18 @@ def _scores(name: str, part: pd.DataFrame) -> pd.DataFrame:
         axis=0,
     )
     mean = pd.Series(loss).groupby(part["made_on"].to_numpy()).mean()
-    return table.assign(name=name, pinball=table["made_on"].map(mean))[["name", *table.columns, "pinball"]]
+    return table.assign(name=name, pinball=table["made_on"].map(mean))[
+        ["name", *table.columns, "pinball"]
+    ]
 
 
 def _judged(due: pd.DataFrame) -> list[str]:
     inside = due["observed"].between(due["low"], due["high"])
     ranged = due["low"].notna()
     return [
-        ("hit" if hit else "miss") if has else (f"{point / seen - 1:+.0%}" if seen else "nothing came")
+        ("hit" if hit else "miss")
+        if has
+        else (f"{point / seen - 1:+.0%}" if seen else "nothing came")
         for hit, has, point, seen in zip(inside, ranged, due["point"], due["observed"], strict=True)
     ]
 
@@ -141,15 +185,26 @@ def _judged(due: pd.DataFrame) -> list[str]:
 def _lines(due: pd.DataFrame, currency: str) -> list[str]:
     lines = []
     for name, part in due[due["low"].notna()].groupby("name"):
-        level, hits = float(part["level"].iloc[0]), int(part["observed"].between(part["low"], part["high"]).sum())
+        level, hits = (
+            float(part["level"].iloc[0]),
+            int(part["observed"].between(part["low"], part["high"]).sum()),
+        )
         low, high = forecast_checks.binomial_interval(hits, len(part))
-        fits = "as promised, as far as so few can tell" if low <= level <= high else (
-            "fewer than promised: the intervals are too narrow" if high < level else "more than promised: too wide"
-        )  # fmt: skip
+        fits = (
+            "as promised, as far as so few can tell"
+            if low <= level <= high
+            else (
+                "fewer than promised: the intervals are too narrow"
+                if high < level
+                else "more than promised: too wide"
+            )
+        )
         error, naive = ((part[key] - part["observed"]).abs().mean() for key in ("point", "naive"))
         lines.append(
-            f"Earlier forecasts of {name}: {hits} of {len(part)} lay inside their {level:.0%} intervals "
-            f"({low:.0%} to {high:.0%} by chance), {fits}; mean error {money_text(error, currency)} against "
+            f"Earlier forecasts of {name}: {hits} of {len(part)} lay inside their {level:.0%} "
+            "intervals "
+            f"({low:.0%} to {high:.0%} by chance), {fits}; mean error "
+            f"{money_text(error, currency)} against "
             f"{money_text(naive, currency)} for the receipts of the week before."
         )
     for row in due[due["low"].isna()].itertuples():

@@ -11,7 +11,7 @@ from credit_lab.evaluation.experts import latest_scores
 from credit_lab.investigation.statements_check import known_statements
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
-from credit_lab.studies import modelling
+from credit_lab.scoring import rows as modelling
 from credit_lab.studies.record import Record
 
 TEMPLATE = "data/expert/three_dimensions.toml"
@@ -28,7 +28,8 @@ class Evaluating(Record, prefix="evaluation_"):
     distribution : grade, customers now and a quarter before, band of default probability
     migration : customers by grade a quarter before (rows) and now (columns)
     weights : all items with part, kind and nominal weight; agreement of assessors by factor
-    nested, tests, followed : the grades of a year before against what followed: models, tests, grade by outcome
+    nested, tests, followed : the grades of a year before against what followed: models, tests,
+        grade by outcome
     industries, turns : index now by industry; turning points
     distress : score, zone, customers, standing
     trends : ratios by direction over three years
@@ -58,9 +59,15 @@ class Evaluating(Record, prefix="evaluation_"):
 
 
 def evaluating(
-    ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, template: str = TEMPLATE, overrides: str = ""
+    ledger: Ledger,
+    policy: Policy,
+    as_of: pd.Timestamp,
+    *,
+    template: str = TEMPLATE,
+    overrides: str = "",
 ) -> Evaluating:
-    """Evaluate at the last month end up to `as_of`, compare with a quarter before, judge the grades of a year before.
+    """Evaluate at the last month end up to `as_of`, compare with a quarter before, judge the grades
+    of a year before.
 
     Raises
     ------
@@ -76,7 +83,11 @@ def evaluating(
     model = earlier[0] if policy.evaluation.combine == "logistic" else None
     now = at(ledger, policy, past, month, rules, model)
     before = month - pd.offsets.MonthEnd(3)
-    old = at(ledger, policy, past, before, rules, model).customers if (past["month"] == before).any() else None
+    old = (
+        at(ledger, policy, past, before, rules, model).customers
+        if (past["month"] == before).any()
+        else None
+    )
     grades = now.customers.assign(model_grade=now.customers["grade"])
     if overrides:
         given = modelling.read(overrides)
@@ -86,16 +97,27 @@ def evaluating(
     nested, followed = earlier
     empty = pd.DataFrame()
     return Evaluating(
-        month, now, grades, _distribution(grades, old, policy),
+        month,
+        now,
+        grades,
+        _distribution(grades, old, policy),
         evaluation.migration(old, grades, policy) if old is not None else empty,
-        evaluation.evidence_items(policy, rules).sort_values("nominal_weight", ascending=False, ignore_index=True),
+        evaluation.evidence_items(policy, rules).sort_values(
+            "nominal_weight", ascending=False, ignore_index=True
+        ),
         evaluation.agreement(scores),
-        nested.table if nested else empty, nested.tests if nested else empty, followed,
-        index[index["month"] == month].sort_values("industry_index", ascending=False, ignore_index=True), index,
+        nested.table if nested else empty,
+        nested.tests if nested else empty,
+        followed,
+        index[index["month"] == month].sort_values(
+            "industry_index", ascending=False, ignore_index=True
+        ),
+        index,
         evaluation.turning_points(index).sort_values("seen_on", ascending=False, ignore_index=True),
-        _distress(ledger, policy, month), _trends(ledger, month),
+        _distress(ledger, policy, month),
+        _trends(ledger, month),
         tuple(_lines(ledger, policy, grades, now, nested, rules) + notes),
-    )  # fmt: skip
+    )
 
 
 def at(
@@ -106,7 +128,9 @@ def at(
     rules: evaluation.Template,
     model: evaluation.Nested | None,
 ) -> evaluation.Evaluated:
-    """Evaluation at one month end of all customers with documents by then, from what was known on that day."""
+    """Evaluation at one month end of all customers with documents by then, from what was known on
+    that day.
+    """
     who = past.loc[past["month"] == month, "customer_id"]
     judged = evaluation.judge(ledger.rows("assessments"), rules, month)
     known = evaluation.figures(ledger, policy, month, past)
@@ -114,22 +138,39 @@ def at(
 
 
 def _followed(
-    ledger: Ledger, policy: Policy, past: pd.DataFrame, year: pd.Timestamp, rules: evaluation.Template, notes: list[str]
+    ledger: Ledger,
+    policy: Policy,
+    past: pd.DataFrame,
+    year: pd.Timestamp,
+    rules: evaluation.Template,
+    notes: list[str],
 ) -> tuple[evaluation.Nested | None, pd.DataFrame]:
     """Scores of a year before against defaults since, among those not in default then."""
     rows = past[(past["month"] == year) & (past["max_dpd"] <= history.DEFAULT_DAYS)]
     if rows.empty:
         notes.append("Less than a year of history: the grades cannot be judged by what followed.")
         return None, pd.DataFrame()
-    weighted = policy.model_copy(update={"evaluation": policy.evaluation.model_copy(update={"combine": "weighted"})})
+    weighted = policy.model_copy(
+        update={"evaluation": policy.evaluation.model_copy(update={"combine": "weighted"})}
+    )
     then = at(ledger, weighted, past, year, rules, None).customers
     both = then.merge(rows[["customer_id", "next_12m_default"]].dropna(), on="customer_id")
     both = both.assign(defaulted=both["next_12m_default"].astype("float64"))
     order = [cut.grade for cut in policy.evaluation.scale]
-    graded = both[both["grade"] != ""].groupby("grade").agg(
-        customers=("defaulted", "size"), defaults=("defaulted", "sum"), rate=("defaulted", "mean"),
-        pd_low=("pd_low", "first"), pd_high=("pd_high", "first"),
-    ).reindex(order).dropna(subset=["customers"]).reset_index()  # fmt: skip
+    graded = (
+        both[both["grade"] != ""]
+        .groupby("grade")
+        .agg(
+            customers=("defaulted", "size"),
+            defaults=("defaulted", "sum"),
+            rate=("defaulted", "mean"),
+            pd_low=("pd_low", "first"),
+            pd_high=("pd_high", "first"),
+        )
+        .reindex(order)
+        .dropna(subset=["customers"])
+        .reset_index()
+    )
     try:
         return evaluation.nested(both["figures"], both["judgement"], both["defaulted"]), graded
     except CreditLabError as error:
@@ -150,8 +191,12 @@ def _distribution(grades: pd.DataFrame, old: pd.DataFrame | None, policy: Policy
 
 def _distress(ledger: Ledger, policy: Policy, month: pd.Timestamp) -> pd.DataFrame:
     known = known_statements(ledger.rows("financials"), month)
-    made = financials.distress(financials.latest(known, month, months=policy.investigation.statement_months))
-    counts = made.assign(zone=made["zone"].replace("", "undefined")).groupby(["score", "standing", "source", "zone"])
+    made = financials.distress(
+        financials.latest(known, month, months=policy.investigation.statement_months)
+    )
+    counts = made.assign(zone=made["zone"].replace("", "undefined")).groupby(
+        ["score", "standing", "source", "zone"]
+    )
     wide = counts.size().unstack(fill_value=0)  # noqa: PD010
     order = ["safe", "grey", "distress", "undefined"]
     return wide.reindex(columns=order, fill_value=0).rename_axis(columns=None).reset_index()
@@ -159,43 +204,64 @@ def _distress(ledger: Ledger, policy: Policy, month: pd.Timestamp) -> pd.DataFra
 
 def _trends(ledger: Ledger, month: pd.Timestamp) -> pd.DataFrame:
     made = financials.trends(known_statements(ledger.rows("financials"), month), month)
-    wide = pd.crosstab(made["ratio"], made["direction"]).reindex(columns=["better", "flat", "worse"], fill_value=0)
+    wide = pd.crosstab(made["ratio"], made["direction"]).reindex(
+        columns=["better", "flat", "worse"], fill_value=0
+    )
     ids = {name: ratio.formula_id for name, ratio in financials.RATIOS.items()}
     wide = wide.rename_axis(columns=None).reset_index()
-    return wide.assign(formula_id=wide["ratio"].map(ids), formula=wide["ratio"].map(
-        {name: ratio.formula for name, ratio in financials.RATIOS.items()}))  # fmt: skip
+    return wide.assign(
+        formula_id=wide["ratio"].map(ids),
+        formula=wide["ratio"].map(
+            {name: ratio.formula for name, ratio in financials.RATIOS.items()}
+        ),
+    )
 
 
 def _lines(
-    ledger: Ledger, policy: Policy, grades: pd.DataFrame, now: evaluation.Evaluated,
-    nested: evaluation.Nested | None, rules: evaluation.Template,
-) -> list[str]:  # fmt: skip
+    ledger: Ledger,
+    policy: Policy,
+    grades: pd.DataFrame,
+    now: evaluation.Evaluated,
+    nested: evaluation.Nested | None,
+    rules: evaluation.Template,
+) -> list[str]:
     none = grades["grade"] == ""
     lines = [
-        f"{int((~none).sum()):,} of {len(grades):,} customers have a grade by {now.combine} evidence; "
+        f"{int((~none).sum()):,} of {len(grades):,} customers have a grade by {now.combine} "
+        "evidence; "
         f"template: {rules.name}."
     ]
     if none.any():
         lines.append(
-            f"{int(none.sum()):,} have none: less than {policy.evaluation.min_evidence:.0%} of the evidence is known "
+            f"{int(none.sum()):,} have none: less than {policy.evaluation.min_evidence:.0%} of the "
+            "evidence is known "
             "about them."
         )
-    for table, what in (("financials", "capability has no figures"), ("assessments", "there is no expert judgement"),
-                        ("facts", "there is no register news")):  # fmt: skip
+    for table, what in (
+        ("financials", "capability has no figures"),
+        ("assessments", "there is no expert judgement"),
+        ("facts", "there is no register news"),
+    ):
         if not ledger.has(table):
             lines.append(f"No table {table}: {what}.")
     if "industry" not in ledger.customers or ledger.customers["industry"].isna().all():
-        lines.append("Industries are not known: no industry index, percentiles are among all customers.")
+        lines.append(
+            "Industries are not known: no industry index, percentiles are among all customers."
+        )
     changed = int((grades["grade"] != grades["model_grade"]).sum())
     if changed:
         lines.append(f"{changed} grades are overridden, each with its reason.")
     if not np.isnan(rules.consistency_ratio):
-        lines.append(f"Weights of judgement by pairwise comparison, consistency ratio {rules.consistency_ratio:.3f}.")
+        lines.append(
+            "Weights of judgement by pairwise comparison, consistency ratio "
+            f"{rules.consistency_ratio:.3f}."
+        )
     if nested:
         p = nested.tests.set_index("added")["p_value"]["judgement"]
         adds = "adds to the figures" if p < 0.05 else "does not show to add to the figures"
         lines.append(
-            f"Among {nested.rows} customers a year ago with both, {nested.events} of whom defaulted since, judgement "
+            f"Among {nested.rows} customers a year ago with both, {nested.events} of whom "
+            "defaulted since, judgement "
             f"{adds} (likelihood-ratio test, p = {p:.3f})."
         )
     return lines

@@ -1,9 +1,11 @@
-"""All evidence behind one limit decision: what was known, what followed from it, who had to sign, by which models.
+"""All evidence behind one limit decision: what was known, what followed from it, who had to sign,
+by which models.
 
-The question is "why was C-0172 given 80,000 on 2025-06-30?". What was granted is read from the ledger; what the policy
-makes of the facts known on that day is computed again from them; where the two differ the file says so, since somebody
-then decided otherwise. Nothing dated or recorded after the day is looked at. The same inputs give the same bytes, so
-the file can be made again and compared by its digest.
+The question is "why was C-0172 given 80,000 on 2025-06-30?". What was granted is read from the
+ledger; what the policy makes of the facts known on that day is computed again from them; where the
+two differ the file says so, since somebody then decided otherwise. Nothing dated or recorded after
+the day is looked at. The same inputs give the same bytes, so the file can be made again and
+compared by its digest.
 """
 
 import hashlib
@@ -17,7 +19,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credit_lab import __version__, aging, evaluation, governance, history, origin, summary, workbench
+from credit_lab import (
+    __version__,
+    aging,
+    evaluation,
+    governance,
+    history,
+    origin,
+    summary,
+    workbench,
+)
 from credit_lab.errors import ReportError, nearest
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import authority, comparison, exposures, quarterly
@@ -27,17 +38,38 @@ from credit_lab.studies import evaluating, governed, granting
 
 # Table → heading and what to know when reading it, in the order of the file.
 SECTIONS = {
-    "granted": ("Granted", "Limits of the customer in the ledger up to the day; the last valid one is the decision."),
-    "decision": ("What the policy says", "The decision record the policy makes of the facts below, computed again."),
-    "signals": ("Facts: payment behaviour", "Signals of the month end before, from documents up to it."),
+    "granted": (
+        "Granted",
+        "Limits of the customer in the ledger up to the day; the last valid one is the decision.",
+    ),
+    "decision": (
+        "What the policy says",
+        "The decision record the policy makes of the facts below, computed again.",
+    ),
+    "signals": (
+        "Facts: payment behaviour",
+        "Signals of the month end before, from documents up to it.",
+    ),
     "documents": ("Facts: open items", "Open on the day."),
     "statements": ("Facts: statements", "Published by the day, newest first."),
     "claims": ("Facts: what sources said", "Observed by the day, newest first."),
     "grade": ("Grade by contribution", "Each item's points; they add up to the score."),
-    "points": ("Scorecard points", "Points of the card by feature, base points first; they add up to the score."),
-    "methods": ("Limit by every method", "What each method would grant from the same facts; why not, where it cannot."),
-    "authority": ("Who had to sign", "In this order, for the amount granted and for the amount proposed."),
-    "models": ("Models", "Identity by content; standing in the register of models on the day and now."),
+    "points": (
+        "Scorecard points",
+        "Points of the card by feature, base points first; they add up to the score.",
+    ),
+    "methods": (
+        "Limit by every method",
+        "What each method would grant from the same facts; why not, where it cannot.",
+    ),
+    "authority": (
+        "Who had to sign",
+        "In this order, for the amount granted and for the amount proposed.",
+    ),
+    "models": (
+        "Models",
+        "Identity by content; standing in the register of models on the day and now.",
+    ),
     "origin": ("Origin", "What this file was made from."),
 }
 
@@ -50,7 +82,8 @@ class Evidence:
     ----------
     customer, as_of, currency : whose, when, in which currency amounts are
     lines : question and answer in sentences
-    tables : by the names of `SECTIONS`; a table may be empty where the ledger holds nothing of the kind
+    tables : by the names of `SECTIONS`; a table may be empty where the ledger holds nothing of the
+        kind
     """
 
     customer: str
@@ -83,8 +116,13 @@ class Evidence:
             ]
             for name, frame in self.tables.items()
         }
-        whole = {"customer": self.customer, "as_of": str(self.as_of.date()), "currency": self.currency,
-                 "lines": list(self.lines), **tables}  # fmt: skip
+        whole = {
+            "customer": self.customer,
+            "as_of": str(self.as_of.date()),
+            "currency": self.currency,
+            "lines": list(self.lines),
+            **tables,
+        }
         return json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False)
 
 
@@ -103,11 +141,15 @@ def evidence(
     Raises
     ------
     ReportError
-        The ledger does not know the customer, or no month end lies between its first document and the day.
+        The ledger does not know the customer, or no month end lies between its first document and
+        the day.
     """
     known_ids = ledger.customers["customer_id"]
     if customer not in set(known_ids):
-        raise ReportError(f"customer {customer!r} is not in {ledger.source}; {nearest(customer, known_ids.head(5000))}")
+        raise ReportError(
+            f"customer {customer!r} is not in {ledger.source}; "
+            f"{nearest(customer, known_ids.head(5000))}"
+        )
     policy = granting.granted_by(policy, ledger)
     book = ledger.known_by(as_of).up_to(as_of)
     past = history.build(book, as_of)
@@ -115,15 +157,22 @@ def evidence(
     mine = past[(past["month"] == month) & (past["customer_id"] == customer)] if len(past) else past
     if mine.empty:
         raise ReportError(
-            f"customer {customer!r} has no whole month of business by {as_of.date()}; there is nothing to decide from"
+            f"customer {customer!r} has no whole month of business by {as_of.date()}; there is "
+            "nothing to decide from"
         )
     rows = past[past["month"] == month]
-    decisions = quarterly.review(past, policy, month, in_force=granting.in_force(book, month)).decisions
+    decisions = quarterly.review(
+        past, policy, month, in_force=granting.in_force(book, month)
+    ).decisions
     decision = decisions[decisions["customer_id"] == customer].iloc[0]
     granted = _granted(book, customer, as_of)
     amount = float(exposures.valid_limits(book, as_of).get(_holder(book, customer), np.nan))
     rules = evaluation.load_template(*workbench.paths(template))
-    graded = evaluating.at(book, policy, past, month, rules, None) if policy.evaluation.combine != "logistic" else None
+    graded = (
+        evaluating.at(book, policy, past, month, rules, None)
+        if policy.evaluation.combine != "logistic"
+        else None
+    )
     methods = comparison.bench(book, past, policy, month).limits
     items = aging.open_items(book, as_of)
     tables = {
@@ -135,30 +184,41 @@ def evidence(
         "claims": _own(book.tables.get("facts"), customer, ("observed_on", as_of)),
         "grade": evaluation.explain(graded, customer) if graded else pd.DataFrame(),
         "points": _points(card, mine),
-        "methods": methods[methods["customer_id"] == customer].drop(columns="customer_id").reset_index(drop=True),
+        "methods": methods[methods["customer_id"] == customer]
+        .drop(columns="customer_id")
+        .reset_index(drop=True),
         "authority": _signers(policy, decision, amount),
         "models": _models(policy, card, models, as_of),
         "origin": _origin(ledger, book, policy, month, rows),
     }
     return Evidence(
-        customer, as_of, book.currency, _lines(customer, as_of, book.currency, amount, decision, tables), tables
+        customer,
+        as_of,
+        book.currency,
+        _lines(customer, as_of, book.currency, amount, decision, tables),
+        tables,
     )
 
 
 def _upright(record: pd.Series) -> pd.DataFrame:
     """A record as rows of name and value."""
     return pd.DataFrame(
-        {"item": record.index.astype("str"), "value": [summary.plain(value) for value in record]}, dtype=object
+        {"item": record.index.astype("str"), "value": [summary.plain(value) for value in record]},
+        dtype=object,
     )
 
 
-def _own(frame: pd.DataFrame | None, customer: str, until: tuple[str, pd.Timestamp] | None = None) -> pd.DataFrame:
+def _own(
+    frame: pd.DataFrame | None, customer: str, until: tuple[str, pd.Timestamp] | None = None
+) -> pd.DataFrame:
     """Rows of a customer; with a column and a day those dated by it, newest first."""
     if frame is None:
         return pd.DataFrame()
     mine = frame[frame["customer_id"] == customer].drop(columns="customer_id")
     if until:
-        mine = mine[mine[until[0]] <= until[1]].sort_values(until[0], ascending=False, kind="stable")
+        mine = mine[mine[until[0]] <= until[1]].sort_values(
+            until[0], ascending=False, kind="stable"
+        )
     return mine.dropna(axis="columns", how="all").reset_index(drop=True)
 
 
@@ -168,7 +228,12 @@ def _statements(book: Ledger, customer: str, as_of: pd.Timestamp) -> pd.DataFram
     if rows.empty:
         return rows
     names = [f"period to {day.date()}" for day in rows["period_end"]]
-    values = rows.drop(columns="period_end").astype(object).map(summary.plain).T.set_axis(names, axis="columns")
+    values = (
+        rows.drop(columns="period_end")
+        .astype(object)
+        .map(summary.plain)
+        .T.set_axis(names, axis="columns")
+    )
     return values.rename_axis("item").reset_index()
 
 
@@ -192,11 +257,18 @@ def _points(card: str, month: pd.DataFrame) -> pd.DataFrame:
     parts = model.parts(mine).iloc[0]
     values = [mine[name].iloc[0] for name in model.names]
     table = pd.DataFrame(
-        {"feature": ["(base)", *model.names], "value": [None, *map(summary.plain, values)],
-         "points": [model.base_points, *parts.to_numpy(dtype=float)]}
-    )  # fmt: skip
-    total = pd.DataFrame({"feature": ["score"], "value": [None], "points": [float(model.score(mine).iloc[0])]})
-    return pd.concat([table.astype({"value": object}), total.astype({"value": object})], ignore_index=True)
+        {
+            "feature": ["(base)", *model.names],
+            "value": [None, *map(summary.plain, values)],
+            "points": [model.base_points, *parts.to_numpy(dtype=float)],
+        }
+    )
+    total = pd.DataFrame(
+        {"feature": ["score"], "value": [None], "points": [float(model.score(mine).iloc[0])]}
+    )
+    return pd.concat(
+        [table.astype({"value": object}), total.astype({"value": object})], ignore_index=True
+    )
 
 
 def _signers(policy: Policy, decision: pd.Series, granted: float) -> pd.DataFrame:
@@ -208,7 +280,10 @@ def _signers(policy: Policy, decision: pd.Series, granted: float) -> pd.DataFram
     for what, amount in amounts.items():
         above = amount / proposed - 1 if proposed > 0 else 0.0
         request = authority.Request(amount, str(decision["grade"]), max(above, 0.0))
-        rows += [(what, amount, number, who) for number, who in enumerate(authority.chain(policy, request), start=1)]
+        rows += [
+            (what, amount, number, who)
+            for number, who in enumerate(authority.chain(policy, request), start=1)
+        ]
     return pd.DataFrame(rows, columns=["amount_of", "amount", "signature", "approver"])
 
 
@@ -223,7 +298,9 @@ def _models(policy: Policy, card: str, models: str, as_of: pd.Timestamp) -> pd.D
     return pd.DataFrame(rows, columns=["kind", "name", "digest", "on_the_day", "now"])
 
 
-def _origin(ledger: Ledger, book: Ledger, policy: Policy, month: pd.Timestamp, rows: pd.DataFrame) -> pd.DataFrame:
+def _origin(
+    ledger: Ledger, book: Ledger, policy: Policy, month: pd.Timestamp, rows: pd.DataFrame
+) -> pd.DataFrame:
     facts = {
         "ledger digest, as read": ledger.digest(),
         "ledger digest, as known on the day": book.digest(),
@@ -247,8 +324,10 @@ def _lines(
 ) -> tuple[str, ...]:
     proposed = float(decision["proposed"])
     says = (
-        f"From what was known at {decision['review_date'].date()} the policy proposes {proposed:,.0f} {currency} at "
-        f"{decision['term_days']} days: grade {decision['grade']} from a payment index of {_index(decision['score'])}, "
+        f"From what was known at {decision['review_date'].date()} the policy proposes "
+        f"{proposed:,.0f} {currency} at "
+        f"{decision['term_days']} days: grade {decision['grade']} from a payment index of "
+        f"{_index(decision['score'])}, "
         f"by the method {decision['method']}, bound by {decision['binding_constraint']}."
     )
     rows = tables["granted"]
@@ -256,16 +335,23 @@ def _lines(
         return (f"The ledger holds no limit of {customer} that was valid on {as_of.date()}.", says)
     last = rows.iloc[-1]
     reason = f": {last['reason']}" if "reason" in rows and pd.notna(last["reason"]) else ""
-    who = f", approved by {last['approved_by']}" if "approved_by" in rows and pd.notna(last["approved_by"]) else ""
+    who = (
+        f", approved by {last['approved_by']}"
+        if "approved_by" in rows and pd.notna(last["approved_by"])
+        else ""
+    )
     given = (
-        f"On {as_of.date()} the limit of {customer} was {amount:,.0f} {currency}, since {last['valid_from'].date()}"
+        f"On {as_of.date()} the limit of {customer} was {amount:,.0f} {currency}, since "
+        f"{last['valid_from'].date()}"
         f"{who}{reason}."
     )
     apart = (
-        "Granted and proposed are the same amount." if amount == proposed else
-        f"Granted is {abs(amount - proposed):,.0f} {'above' if amount > proposed else 'below'} what the policy "
+        "Granted and proposed are the same amount."
+        if amount == proposed
+        else f"Granted is {abs(amount - proposed):,.0f} "
+        f"{'above' if amount > proposed else 'below'} what the policy "
         "proposes from these facts: the difference was decided by people, or under another policy."
-    )  # fmt: skip
+    )
     return given, says, apart
 
 

@@ -1,4 +1,6 @@
-"""Page one of a report on its models: may they be used? Files and texts in, verdicts and sentences out."""
+"""Page one of a report on its models: may they be used? Files and texts in, verdicts and sentences
+out.
+"""
 
 from pathlib import Path
 
@@ -15,7 +17,8 @@ PAYMENT_TIME = "payment-time"
 
 
 def identified(model: str) -> governance.Identity:
-    """The model in a file (policy.toml or card.json), or the recipe of the payment-time model by its name.
+    """The model in a file (policy.toml or card.json), or the recipe of the payment-time model by
+    its name.
 
     Raises
     ------
@@ -29,7 +32,9 @@ def identified(model: str) -> governance.Identity:
             return governance.of_policy(policies.load(model))
         case ".json":
             return governance.of_scorecard(Scorecard.load(Path(model)))
-    raise ReportError(f"model {model!r}: give a policy (.toml), a scorecard (card.json) or {PAYMENT_TIME}")
+    raise ReportError(
+        f"model {model!r}: give a policy (.toml), a scorecard (card.json) or {PAYMENT_TIME}"
+    )
 
 
 def used(policy: Policy, card: str = "") -> list[governance.Identity]:
@@ -41,11 +46,16 @@ def used(policy: Policy, card: str = "") -> list[governance.Identity]:
 def facts(models: str, policy: Policy, card: str = "") -> dict[str, object]:
     """For run.json: digests of the models used, and of the last line of the register as it was."""
     head = governance.Register.read(models or governance.DEFAULT).head
-    return {"model_digests": [one.digest for one in used(policy, card)], **({"register_digest": head} if head else {})}
+    return {
+        "model_digests": [one.digest for one in used(policy, card)],
+        **({"register_digest": head} if head else {}),
+    }
 
 
 def verdicts(models: str, policy: Policy, card: str = "") -> dict[str, str]:
-    """The verdict "models approved" as of today, when the models are used; none where no register is kept."""
+    """The verdict "models approved" as of today, when the models are used; none where no register
+    is kept.
+    """
     register = governance.Register.read(models or governance.DEFAULT)
     return governance.verdicts(register, used(policy, card), pd.Timestamp.today().normalize())
 
@@ -55,6 +65,7 @@ def lines(models: str, policy: Policy) -> dict[str, str]:
     if governance.Register.read(models or governance.DEFAULT).entries:
         return {}
     return {
-        "models": f"No register of models is kept: that policy {policy.meta.id} may be used rests on its own file, "
+        "models": f"No register of models is kept: that policy {policy.meta.id} may be used rests "
+        "on its own file, "
         f"which names {policy.meta.approved_by}."
     }

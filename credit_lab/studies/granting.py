@@ -8,7 +8,17 @@ import pandas as pd
 from credit_lab import aging, history
 from credit_lab.errors import CreditLabError, MoneyNotKnown, PeriodError
 from credit_lab.ledger.model import Ledger
-from credit_lab.limits import METHODS, authority, comparison, exposures, portfolio, quarterly, tail_risk, terms, trial
+from credit_lab.limits import (
+    METHODS,
+    authority,
+    comparison,
+    exposures,
+    portfolio,
+    quarterly,
+    tail_risk,
+    terms,
+    trial,
+)
 from credit_lab.policy import Policy, in_currency, need_amounts
 from credit_lab.studies.record import Record
 from credit_lab.studies.text import money_text
@@ -25,7 +35,8 @@ class Granting:
     exposures : limits and headroom as of the day, see `limits.exposure`
     over : customers or groups over their limit, most first
     workload : approvals by level under this policy and under the other one, where one is given
-    bench : all methods side by side a year before, so that what followed is known; None in a young ledger
+    bench : all methods side by side a year before, so that what followed is known; None in a young
+        ledger
     trial_steps : the ladder for newcomers by evidence, beside the policy's rule
     """
 
@@ -40,14 +51,20 @@ class Granting:
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name."""
         made = {
-            "limits_decisions": self.review.decisions, "limits_notices": self.review.notices,
-            "limits_summary": self.review.summary, "limits_exposures": self.exposures, "limits_over": self.over,
-            "limits_workload": self.workload, "limits_trial_steps": self.trial_steps,
-        }  # fmt: skip
+            "limits_decisions": self.review.decisions,
+            "limits_notices": self.review.notices,
+            "limits_summary": self.review.summary,
+            "limits_exposures": self.exposures,
+            "limits_over": self.over,
+            "limits_workload": self.workload,
+            "limits_trial_steps": self.trial_steps,
+        }
         return made | (self.bench.tables() if self.bench else {})
 
 
-def granting(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, other: Policy | None = None) -> Granting:
+def granting(
+    ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, other: Policy | None = None
+) -> Granting:
     """Review all limits at the last month end up to `as_of`.
 
     Raises
@@ -72,9 +89,14 @@ def granting(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, other: Poli
     if (past["month"] == year_before).any() and past["month"].nunique() > 18:
         compared = comparison.bench(ledger, past, policy, year_before)
     return Granting(
-        month, made, used, _over(used),
-        authority.replay(changed, names), compared, _trial(policy, past),
-    )  # fmt: skip
+        month,
+        made,
+        used,
+        _over(used),
+        authority.replay(changed, names),
+        compared,
+        _trial(policy, past),
+    )
 
 
 def _over(used: pd.DataFrame) -> pd.DataFrame:
@@ -82,19 +104,24 @@ def _over(used: pd.DataFrame) -> pd.DataFrame:
     heads = used.drop_duplicates("holder")
     if used["credit_limit"].isna().all():
         heads = heads.head(0)  # nobody is over a limit nobody has set, or that has ended for all
-    over = heads[(heads["headroom"] < 0) & (heads["holder_exposure"] > 0)].sort_values("headroom", ignore_index=True)
+    over = heads[(heads["headroom"] < 0) & (heads["holder_exposure"] > 0)].sort_values(
+        "headroom", ignore_index=True
+    )
     return over[["holder", "holder_exposure", "credit_limit", "utilisation", "headroom"]]
 
 
 def granted_by(policy: Policy, ledger: Ledger) -> Policy:
-    """The policy in the ledger's currency, refused where its amounts are not known: no limit follows from it."""
+    """The policy in the ledger's currency, refused where its amounts are not known: no limit
+    follows from it.
+    """
     own = in_currency(policy, ledger.currency)
     need_amounts(own, "limits cannot be set")
     return own
 
 
 def in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame | None:
-    """Lasting limits in force on a day with the day of their last change; None where the ledger has no limits.
+    """Lasting limits in force on a day with the day of their last change; None where the ledger has
+    no limits.
 
     A temporary limit ends by itself: a review that took it for lasting would call its end a cut.
     """
@@ -121,15 +148,23 @@ def _trial(policy: Policy, past: pd.DataFrame) -> pd.DataFrame:
     economics = policy.economics
     first = policy.trial.first_limit
     newcomers = trial.Newcomers(
-        10 * good, 10 * (1 - good), 1 - economics.variable_cost_ratio, economics.variable_cost_ratio,
+        10 * good,
+        10 * (1 - good),
+        1 - economics.variable_cost_ratio,
+        economics.variable_cost_ratio,
         tuple(float(first * policy.trial.step_factor**k) for k in range(policy.trial.steps + 1)),
-    )  # fmt: skip
+    )
     steps = trial.ladder(newcomers).steps
     invoices = np.arange(policy.trial.steps + 1) * policy.trial.step_invoices
     rule = pd.DataFrame(
-        {"paid_invoices": invoices, "by_policy": first * policy.trial.step_factor ** np.arange(len(invoices))}
+        {
+            "paid_invoices": invoices,
+            "by_policy": first * policy.trial.step_factor ** np.arange(len(invoices)),
+        }
     )
-    both = steps.rename(columns={"size": "by_evidence"}).merge(rule, on="paid_invoices", how="outer")
+    both = steps.rename(columns={"size": "by_evidence"}).merge(
+        rule, on="paid_invoices", how="outer"
+    )
     return both.sort_values("paid_invoices", ignore_index=True).ffill().assign(prior_paid=good)
 
 
@@ -149,7 +184,10 @@ def headline(made: Granting, currency: str) -> list[str]:
     ]
     without = int(made.over["credit_limit"].isna().sum())
     if without:
-        found.append(f"{without} of those above have no valid limit at all: what they owe counts against nothing.")
+        found.append(
+            f"{without} of those above have no valid limit at all: what they owe counts against "
+            "nothing."
+        )
     if made.bench is not None and len(made.bench.on_history):
         best = made.bench.on_history.iloc[0]
         found.append(
@@ -158,7 +196,11 @@ def headline(made: Granting, currency: str) -> list[str]:
             f"{money_text(best['blocked_margin'], currency)} of margin blocked, to first order."
         )
     hours = made.workload.groupby("policy")["hours"].sum()
-    found.append("Hours of approval: " + ", ".join(f"{name} {value:,.0f}" for name, value in hours.items()) + ".")
+    found.append(
+        "Hours of approval: "
+        + ", ".join(f"{name} {value:,.0f}" for name, value in hours.items())
+        + "."
+    )
     return found
 
 
@@ -170,7 +212,8 @@ class Together:
     ----------
     chosen : limits that earn most inside the policy's appetite, see `limits.portfolio.Portfolio`
     frontier : expected loss against expected profit
-    losses : expected and unexpected loss of the limits in force by the policy and of those chosen, same scenarios
+    losses : expected and unexpected loss of the limits in force by the policy and of those chosen,
+        same scenarios
     insurance, factoring : per customer; insurance_totals for the year
     late_reports : open items the insurer should have heard of, see `transfer.late_reports`
     notes : sentences
@@ -188,10 +231,14 @@ class Together:
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name."""
         return {
-            "portfolio_limits": self.chosen.limits, "portfolio_prices": self.chosen.prices,
-            "portfolio_frontier": self.frontier, "portfolio_losses": self.losses, "insurance": self.insurance,
-            "insurance_late_reports": self.late_reports, "factoring": self.factoring,
-        }  # fmt: skip
+            "portfolio_limits": self.chosen.limits,
+            "portfolio_prices": self.chosen.prices,
+            "portfolio_frontier": self.frontier,
+            "portfolio_losses": self.losses,
+            "insurance": self.insurance,
+            "insurance_late_reports": self.late_reports,
+            "factoring": self.factoring,
+        }
 
 
 def together(
@@ -209,18 +256,25 @@ def together(
     month = past["month"].max()
     known = comparison.evidence(ledger, past[past["month"] == month], policy)
     customers = known.join(portfolio.profit_rates(known, policy)).assign(
-        need=METHODS["sales forecast"].limits(known, policy)["limit"] / known["limit_multiple"].where(lambda m: m > 0)
+        need=METHODS["sales forecast"].limits(known, policy)["limit"]
+        / known["limit_multiple"].where(lambda m: m > 0)
     )
     customers["need"] = customers["need"].fillna(0.0)
     for column in ("group_id", "industry", "region"):
         facts = ledger.customers.set_index("customer_id")
-        customers[column] = customers["customer_id"].map(facts[column]) if column in facts else np.nan
+        customers[column] = (
+            customers["customer_id"].map(facts[column]) if column in facts else np.nan
+        )
     needed = float(customers["need"].sum())
     budgets = portfolio.Budgets.of(policy, float(known["annual_sales"].sum()), needed)
     groups = {name: cap for name, cap in budgets.groups.items() if customers[name].notna().any()}
-    budgets = portfolio.Budgets(budgets.expected_loss, budgets.working_capital, budgets.single_name, groups)
+    budgets = portfolio.Budgets(
+        budgets.expected_loss, budgets.working_capital, budgets.single_name, groups
+    )
     chosen = portfolio.optimise(customers, budgets)
-    proposed = quarterly.propose(past[past["month"] == month], policy).set_index("customer_id")["credit_limit"]
+    proposed = quarterly.propose(past[past["month"] == month], policy).set_index("customer_id")[
+        "credit_limit"
+    ]
     sector = pd.factorize(customers["industry"].fillna("?"))[0]
     rows = []
     for name, limits in (
@@ -228,30 +282,53 @@ def together(
         ("chosen together", chosen.limits["credit_limit"]),
     ):
         loss = tail_risk.unexpected_loss(
-            limits.to_numpy(), customers["pd_12m"].to_numpy(), sector,
-            loss_given_default=policy.economics.loss_given_default, scenarios=scenarios, seed=seed,
-        )  # fmt: skip
+            limits.to_numpy(),
+            customers["pd_12m"].to_numpy(),
+            sector,
+            loss_given_default=policy.economics.loss_given_default,
+            scenarios=scenarios,
+            seed=seed,
+        )
         profit = float((limits.to_numpy() * customers["profit_rate"]).sum())
-        rows.append({"limits": name, "total": float(limits.sum()), "profit": profit, **loss.to_dict()})
+        rows.append(
+            {"limits": name, "total": float(limits.sum()), "profit": profit, **loss.to_dict()}
+        )
     insurance = Insurance(
-        policy.transfer.insurance_premium, policy.transfer.cover_share, policy.transfer.deductible,
+        policy.transfer.insurance_premium,
+        policy.transfer.cover_share,
+        policy.transfer.deductible,
         discretionary=float(known["exposure"].quantile(0.9)),
-    )  # fmt: skip
+    )
     covered = insure(
         customers.assign(sales=known["annual_sales"], exposure=known["exposure"].clip(lower=0)),
-        insurance, loss_given_default=policy.economics.loss_given_default,
-        capital_cost=policy.economics.capital_cost, seed=seed,
-    )  # fmt: skip
+        insurance,
+        loss_given_default=policy.economics.loss_given_default,
+        capital_cost=policy.economics.capital_cost,
+        seed=seed,
+    )
     sold = factor(
-        pd.DataFrame({"customer_id": known["customer_id"], "amount": known["exposure"].clip(lower=0),
-                      "days": known["term_days"], "pd_12m": known["pd_12m"]}),
-        Factoring(policy.transfer.factoring_advance, policy.transfer.factoring_fee, recourse=policy.transfer.recourse),
-        loss_given_default=policy.economics.loss_given_default, capital_cost=policy.economics.capital_cost,
-    )  # fmt: skip
+        pd.DataFrame(
+            {
+                "customer_id": known["customer_id"],
+                "amount": known["exposure"].clip(lower=0),
+                "days": known["term_days"],
+                "pd_12m": known["pd_12m"],
+            }
+        ),
+        Factoring(
+            policy.transfer.factoring_advance,
+            policy.transfer.factoring_fee,
+            recourse=policy.transfer.recourse,
+        ),
+        loss_given_default=policy.economics.loss_given_default,
+        capital_cost=policy.economics.capital_cost,
+    )
     notes = (
-        "Need is what the sales forecast asks for at full multiple; profit counts margin on sales a limit carries, "
+        "Need is what the sales forecast asks for at full multiple; profit counts margin on sales "
+        "a limit carries, "
         "less expected loss and funding, and supposes that a limit is used in full.",
-        f"Caps are shares of the total need, {money_text(needed, ledger.currency)}; default probabilities are the "
+        f"Caps are shares of the total need, {money_text(needed, ledger.currency)}; default "
+        "probabilities are the "
         "upper ends of the grades' bands, so losses are on the safe side.",
         "Correlations of 12 % with the market and 6 % within an industry are assumptions.",
     )
@@ -269,7 +346,8 @@ def together(
 
 @dataclass(frozen=True)
 class Section:
-    """Granting in the quarterly review; `made` and the tables of limits are empty where no limit can be set.
+    """Granting in the quarterly review; `made` and the tables of limits are empty where no limit
+    can be set.
 
     Attributes
     ----------
@@ -291,7 +369,9 @@ class Section:
         return self.made.tables() if self.made else {"limits_over": self.over}
 
 
-def section(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, scenarios: int = 2000) -> Section:
+def section(
+    ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, scenarios: int = 2000
+) -> Section:
     """Limit review and portfolio for a review of a period that ends at `as_of`, a month end."""
     try:
         made = granting(ledger, policy, as_of)
@@ -300,7 +380,9 @@ def section(ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, scenarios: i
         return Section((f"No limit review: {error}.",), _over(used))
     whole = together(ledger, policy, as_of, scenarios=scenarios)
     lines = tuple(headline(made, ledger.currency))
-    return Section(lines, made.over, made.review.summary, made.workload, whole.frontier, whole.losses, made)
+    return Section(
+        lines, made.over, made.review.summary, made.workload, whole.frontier, whole.losses, made
+    )
 
 
 @dataclass(frozen=True)
@@ -312,7 +394,8 @@ class TermsStudy(Record, prefix="terms_"):
     grades : terms of each grade, see `limits.terms.by_grade`
     offers : present terms against a discount and a longer term, for a year's sales
     response : how sales answered to terms in the ledger; empty where no customer had two terms
-    beyond_law : customers whose invoiced terms exceed Decree 802: customer_id, size_class, term_days, allowed
+    beyond_law : customers whose invoiced terms exceed Decree 802: customer_id, size_class,
+        term_days, allowed
     """
 
     grades: pd.DataFrame
@@ -343,26 +426,52 @@ def terms_study(
     last = past[past["month"] == past["month"].max()]
     sales = float(last["sales_12m"].sum())
     if sales <= 0:
-        raise PeriodError(f"{ledger.source}: net sales of the twelve months to {as_of.date()} are not above zero; "
-                          "terms cannot be priced without sales")  # fmt: skip
+        raise PeriodError(
+            f"{ledger.source}: net sales of the twelve months to {as_of.date()} are not above "
+            "zero; "
+            "terms cannot be priced without sales"
+        )
     weight = last["sales_12m"].clip(lower=0)
-    invoices = ledger.invoices[(ledger.invoices["amount"] > 0) & (ledger.invoices["issue_date"] <= as_of)]
+    invoices = ledger.invoices[
+        (ledger.invoices["amount"] > 0) & (ledger.invoices["issue_date"] <= as_of)
+    ]
     term = (invoices["due_date"] - invoices["issue_date"]).dt.days
     usual = float((term * invoices["amount"]).sum() / invoices["amount"].sum())
     late = float((last["days_beyond_terms_12m"].fillna(0) * weight).sum() / max(weight.sum(), 1e-9))
     lost = float(last["written_off_12m"].sum()) / sales / policy.economics.loss_given_default
     now = terms.Offer(
-        0.0, 0.0, usual + max(late, 0), 0.0, min(max(lost, 0.0), 1.0), policy.economics.loss_given_default
+        0.0,
+        0.0,
+        usual + max(late, 0),
+        0.0,
+        min(max(lost, 0.0), 1.0),
+        policy.economics.loss_given_default,
     )
     quick = terms.Offer(
-        discount, discount_days, usual + max(late, 0), taken, now.default_probability, now.loss_given_default
+        discount,
+        discount_days,
+        usual + max(late, 0),
+        taken,
+        now.default_probability,
+        now.loss_given_default,
     )
     longer = terms.Offer(
-        0.0, 0.0, usual + extra_days + max(late, 0), 0.0, now.default_probability, now.loss_given_default
+        0.0,
+        0.0,
+        usual + extra_days + max(late, 0),
+        0.0,
+        now.default_probability,
+        now.loss_given_default,
     )
-    names = {"now": now, f"{discount:.0%} for {discount_days} days": quick, f"{extra_days} days longer": longer}
+    names = {
+        "now": now,
+        f"{discount:.0%} for {discount_days} days": quick,
+        f"{extra_days} days longer": longer,
+    }
     offers = terms.compare(names, policy, sales=sales, growth={f"{extra_days} days longer": growth})
-    quarter = invoices.assign(term_days=term, quarter=invoices["issue_date"].dt.to_period("Q").astype(str))
+    quarter = invoices.assign(
+        term_days=term, quarter=invoices["issue_date"].dt.to_period("Q").astype(str)
+    )
     by_quarter = quarter.groupby(["customer_id", "quarter"], as_index=False).agg(
         term_days=("term_days", "mean"), sales=("amount", "sum")
     )
@@ -376,8 +485,16 @@ def terms_study(
         recent = quarter[quarter["issue_date"] > as_of - pd.DateOffset(months=12)]
         longest = recent.groupby("customer_id")["term_days"].max()
         allowed = terms.allowed_term(policy, longest.index.to_series().map(size))
-        beyond = pd.DataFrame(
-            {"customer_id": longest.index, "size_class": longest.index.map(size), "term_days": longest.to_numpy(),
-             "allowed": allowed.to_numpy()}
-        ).query("term_days > allowed").sort_values("term_days", ascending=False, ignore_index=True)  # fmt: skip
+        beyond = (
+            pd.DataFrame(
+                {
+                    "customer_id": longest.index,
+                    "size_class": longest.index.map(size),
+                    "term_days": longest.to_numpy(),
+                    "allowed": allowed.to_numpy(),
+                }
+            )
+            .query("term_days > allowed")
+            .sort_values("term_days", ascending=False, ignore_index=True)
+        )
     return TermsStudy(terms.by_grade(policy), offers, response, beyond)

@@ -1,4 +1,6 @@
-"""What becomes of receivables: roll rates, invoice months, loss allowance, and why DSO moved, in one record."""
+"""What becomes of receivables: roll rates, invoice months, loss allowance, and why DSO moved, in
+one record.
+"""
 
 from dataclasses import dataclass
 
@@ -14,17 +16,22 @@ from credit_lab.studies.record import Record
 
 @dataclass(frozen=True)
 class Losses(Record, prefix="losses_"):
-    """Tables on the fate of receivables as of a month end; empty where the ledger is too young, `notes` say why.
+    """Tables on the fate of receivables as of a month end; empty where the ledger is too young,
+    `notes` say why.
 
     Attributes
     ----------
-    transitions : shares of open amounts by bucket at one month end and state at the next, same invoices
+    transitions : shares of open amounts by bucket at one month end and state at the next, same
+        invoices
     net_flow : net-flow roll rates by month
-    uncollected, lost : shares of each invoice month's sales still open, and written off, by age in months
-    collections : chain ladder on collections: origin, latest, ultimate, reserve (still to come), standard_error, cv
+    uncollected, lost : shares of each invoice month's sales still open, and written off, by age in
+        months
+    collections : chain ladder on collections: origin, latest, ultimate, reserve (still to come),
+        standard_error, cv
     allowance : provision matrix: group, bucket, open, rate, allowance
     markov : bucket, paid, written_off: where a unit of each bucket ends if months repeat
-    backtest : bucket, open, rate, allowance, lost, difference: the matrix of a year ago against what was lost since
+    backtest : bucket, open, rate, allowance, lost, difference: the matrix of a year ago against
+        what was lost since
     bridge : segment, terms, delinquency, calendar, mix, total: change of DSO in days over a year
     """
 
@@ -52,7 +59,8 @@ def losses(
 ) -> Losses:
     """Compute the record at `as_of`, a month end, from the last `months` months.
 
-    `overlay` is the forward-looking factor on historical loss rates; `segment` a column of customers for the bridge.
+    `overlay` is the forward-looking factor on historical loss rates; `segment` a column of
+    customers for the bridge.
     """
     buckets = aging.Buckets(policy.aging.edges)
     first = ledger.invoices["issue_date"].min() + pd.offsets.MonthEnd(0)
@@ -61,7 +69,11 @@ def losses(
     empty = pd.DataFrame()
     shares = flow = markov = empty
     items = aging.open_items(ledger, as_of, buckets=buckets)
-    balances = aging.bucket_table(items, ledger.currency, buckets=buckets).set_index("bucket")["open_amount"].iloc[:-2]
+    balances = (
+        aging.bucket_table(items, ledger.currency, buckets=buckets)
+        .set_index("bucket")["open_amount"]
+        .iloc[:-2]
+    )
     if len(ends) >= 2:
         moves = roll_rates.transitions(ledger, ends, buckets=buckets)
         shares = moves.shares
@@ -104,7 +116,10 @@ def _allowance(
     """Rates observed at month ends whose twelve months are over, applied to today's balances."""
     past = ends[ends + pd.DateOffset(months=12) <= as_of]
     if len(past) == 0:
-        notes.append("Provision matrix: less than a year of losses is known; no loss rate can be observed yet.")
+        notes.append(
+            "Provision matrix: less than a year of losses is known; no loss rate can be observed "
+            "yet."
+        )
         return pd.DataFrame(), pd.DataFrame()
     rates = provision.observed_rates(ledger.up_to(as_of), past, buckets=buckets)
     rates = _with_unseen(rates, balances, "Provision matrix", notes)
@@ -112,16 +127,27 @@ def _allowance(
     return rates, provision.allowance(rows, rates, overlay=overlay)
 
 
-def _with_unseen(rates: pd.DataFrame, balances: pd.Series, what: str, notes: list[str]) -> pd.DataFrame:
-    """Rates in which a bucket that holds a balance now but never did before counts as lost; the notes say so."""
+def _with_unseen(
+    rates: pd.DataFrame, balances: pd.Series, what: str, notes: list[str]
+) -> pd.DataFrame:
+    """Rates in which a bucket that holds a balance now but never did before counts as lost; the
+    notes say so.
+    """
     unseen = rates["rate"].isna() & rates["bucket"].map(balances).ne(0)
     if unseen.any():
-        notes.append(f"{what}: no rate was observed for {', '.join(rates.loc[unseen, 'bucket'])}; taken as 100 %.")
+        notes.append(
+            f"{what}: no rate was observed for {', '.join(rates.loc[unseen, 'bucket'])}; taken as "
+            "100 %."
+        )
     return rates.assign(rate=rates["rate"].mask(unseen, 1.0))
 
 
 def _backtest(
-    ledger: Ledger, as_of: pd.Timestamp, first: pd.Timestamp, buckets: aging.Buckets, notes: list[str]
+    ledger: Ledger,
+    as_of: pd.Timestamp,
+    first: pd.Timestamp,
+    buckets: aging.Buckets,
+    notes: list[str],
 ) -> pd.DataFrame:
     """The matrix of a year ago, from what was known then, against the losses of the year since."""
     before = (as_of - pd.DateOffset(months=12)) + pd.offsets.MonthEnd(0)
@@ -131,7 +157,9 @@ def _backtest(
         return pd.DataFrame()
     rates = provision.observed_rates(ledger.up_to(before), past, buckets=buckets)
     items = aging.open_items(ledger.up_to(before), before, buckets=buckets)
-    held = aging.bucket_table(items, ledger.currency, buckets=buckets).set_index("bucket")["open_amount"]
+    held = aging.bucket_table(items, ledger.currency, buckets=buckets).set_index("bucket")[
+        "open_amount"
+    ]
     rates = _with_unseen(rates, held, "Backtest of the allowance", notes)
     return provision.backtest(ledger.up_to(as_of), before, rates, buckets=buckets)
 
@@ -146,13 +174,19 @@ def _collections(young: vintage.Vintages, notes: list[str]) -> pd.DataFrame:
         return pd.DataFrame()
 
 
-def _bridge(ledger: Ledger, as_of: pd.Timestamp, first: pd.Timestamp, segment: str, notes: list[str]) -> pd.DataFrame:
+def _bridge(
+    ledger: Ledger, as_of: pd.Timestamp, first: pd.Timestamp, segment: str, notes: list[str]
+) -> pd.DataFrame:
     before = (as_of - pd.DateOffset(months=12)) + pd.offsets.MonthEnd(0)
     if before < first:
         notes.append("DSO bridge over a year: less than thirteen months of data.")
         return pd.DataFrame()
     grouped = segment in ledger.customers
-    flows = kpi.by_segment(ledger, as_of, segment) if grouped else {"all customers": kpi.monthly(ledger, as_of)}
+    flows = (
+        kpi.by_segment(ledger, as_of, segment)
+        if grouped
+        else {"all customers": kpi.monthly(ledger, as_of)}
+    )
     try:
         return kpi.dso_bridge(flows, before, as_of)
     except PeriodError as error:  # net sales of a year at or below zero

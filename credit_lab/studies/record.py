@@ -1,4 +1,6 @@
-"""What a study found: a frozen record of tables and sentences; its tables are saved under names that say whose."""
+"""What a study found: a frozen record of tables and sentences; its tables are saved under names
+that say whose.
+"""
 
 from typing import ClassVar
 
@@ -10,7 +12,8 @@ class Record:
 
     Parameters
     ----------
-    prefix : of a class, `class Cash(Record, prefix="cash_")`: stands before the names of its saved tables
+    prefix : of a class, `class Cash(Record, prefix="cash_")`: stands before the names of its saved
+        tables
     """
 
     _prefix: ClassVar[str] = ""
@@ -20,7 +23,10 @@ class Record:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by the names they are saved under; an index with a name becomes a column."""
-        found = {name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)}
+        found = {
+            name: value for name, value in vars(self).items() if isinstance(value, pd.DataFrame)
+        }
         return {
-            f"{self._prefix}{name}": table.reset_index() if table.index.name else table for name, table in found.items()
+            f"{self._prefix}{name}": table.reset_index() if table.index.name else table
+            for name, table in found.items()
         }

@@ -1,4 +1,6 @@
-"""The quarterly credit-policy review as a record: every table the report shows, computed once, from one ledger."""
+"""The quarterly credit-policy review as a record: every table the report shows, computed once, from
+one ledger.
+"""
 
 import math
 from dataclasses import dataclass
@@ -18,12 +20,14 @@ _START_UP = 4  # months in which books that begin empty fill; their DSO is not c
 
 @dataclass(frozen=True)
 class Review(Record):
-    """Tables of one review; amounts in `currency`, balances as of `as_of`, comparisons with the period before.
+    """Tables of one review; amounts in `currency`, balances as of `as_of`, comparisons with the
+    period before.
 
     Attributes
     ----------
     control : as_of, currency, control, ledger, difference (control account against documents)
-    identity : buckets, unapplied cash, credit notes and their sum beside the balance from the documents
+    identity : buckets, unapplied cash, credit notes and their sum beside the balance from the
+        documents
     accounting, findings : what became of every row read, in figures and in sentences
     aging_now, aging_series : bucket table at as_of; one row per month end, 13 months
     kpi_series : month and one column per formula id, last 13 month ends,
@@ -70,13 +74,16 @@ class Review(Record):
     def figures(self) -> dict[str, tuple[float | None, str]]:
         """Key figures by formula id, with their unit; None where one cannot be computed."""
         rows = self.kpis[["formula_id", "value", "unit"]].itertuples(index=False, name=None)
-        return {name: (float(value) if pd.notna(value) else None, unit) for name, value, unit in rows}
+        return {
+            name: (float(value) if pd.notna(value) else None, unit) for name, value, unit in rows
+        }
 
 
 def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     """Compute the review of `period` ("2025Q4") for a one-currency ledger under `policy`.
 
-    Where the policy's amounts are not known in the ledger's currency there are no proposals, and no alerts on amounts.
+    Where the policy's amounts are not known in the ledger's currency there are no proposals, and no
+    alerts on amounts.
 
     Raises
     ------
@@ -124,7 +131,9 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         industries=kpi.by_group(ledger, balances, "industry"),
         regions=kpi.by_group(ledger, balances, "region"),
         overdue=kpi.overdue_items(items),
-        changes=kpi.changes(kpi.by_customer(ledger, old), balances) if len(earlier) else pd.DataFrame(),
+        changes=kpi.changes(kpi.by_customer(ledger, old), balances)
+        if len(earlier)
+        else pd.DataFrame(),
         alerts=alerts(latest, policy),
         proposals=_proposals(latest, policy),
         flows=flows.tail(25).reset_index(drop=True),
@@ -164,7 +173,9 @@ def require_period(ledger: Ledger, period: str) -> None:
     days = ledger.invoices["issue_date"]
     if not days.between(window.start, window.end).any():
         held = f"{days.min().date()} to {days.max().date()}" if len(days) else "no invoices at all"
-        raise PeriodError(f"{window.label}: no invoice was issued in it; {ledger.source} holds {held}")
+        raise PeriodError(
+            f"{window.label}: no invoice was issued in it; {ledger.source} holds {held}"
+        )
 
 
 def _control(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -173,8 +184,11 @@ def _control(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     return control[control["as_of"] <= as_of].tail(13) if len(control) else control
 
 
-def _identity(ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, buckets: aging.Buckets) -> pd.DataFrame:
-    """Buckets + unapplied cash + credit notes against the balance from the documents; the difference must be 0.00.
+def _identity(
+    ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, buckets: aging.Buckets
+) -> pd.DataFrame:
+    """Buckets + unapplied cash + credit notes against the balance from the documents; the
+    difference must be 0.00.
 
     Added and compared in minor units: sums of floats would differ by their rounding.
     """
@@ -195,19 +209,24 @@ def _identity(ledger: Ledger, items: pd.DataFrame, as_of: pd.Timestamp, buckets:
 def alerts(latest: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """Customers over a threshold of the policy's monitoring rules at one month end.
 
-    Returns indicator, threshold, severity, action, customer_id, value, exposure; most severe and largest first.
+    Returns indicator, threshold, severity, action, customer_id, value, exposure; most severe and
+    largest first.
     """
     parts = []
     for rule in (one for one in policy.monitoring.alerts if one.known):
         if rule.indicator not in latest:
-            raise PeriodError(f"policy {policy.meta.id}: no indicator {rule.indicator!r} in the history table")
+            raise PeriodError(
+                f"policy {policy.meta.id}: no indicator {rule.indicator!r} in the history table"
+            )
         value = latest[rule.indicator]
         hit = latest[value > rule.above if rule.above is not None else value < rule.below]
         parts.append(
             pd.DataFrame(
                 {
                     "indicator": rule.indicator,
-                    "threshold": f"> {rule.above:g}" if rule.above is not None else f"< {rule.below:g}",
+                    "threshold": f"> {rule.above:g}"
+                    if rule.above is not None
+                    else f"< {rule.below:g}",
                     "severity": rule.severity,
                     "action": rule.action,
                     "customer_id": hit["customer_id"],
@@ -218,5 +237,7 @@ def alerts(latest: pd.DataFrame, policy: Policy) -> pd.DataFrame:
         )
     whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     rank = whole["severity"].map({"stop": 0, "act": 1, "watch": 2})
-    ordered = whole.assign(rank=rank).sort_values(["rank", "exposure", "customer_id"], ascending=[True, False, True])
+    ordered = whole.assign(rank=rank).sort_values(
+        ["rank", "exposure", "customer_id"], ascending=[True, False, True]
+    )
     return ordered.drop(columns="rank").reset_index(drop=True)

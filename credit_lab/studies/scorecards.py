@@ -1,4 +1,6 @@
-"""A scorecard as a document: what it was made from, how it was chosen, what it does, and where it must not be used."""
+"""A scorecard as a document: what it was made from, how it was chosen, what it does, and where it
+must not be used.
+"""
 
 import dataclasses
 from dataclasses import dataclass
@@ -22,8 +24,8 @@ from credit_lab.scoring import (
     selection,
     stability,
     validate,
-)  # fmt: skip
-from credit_lab.studies.modelling import Modelling, Rows, divide, read, typed
+)
+from credit_lab.scoring.rows import Modelling, Rows, divide, read, typed
 from credit_lab.studies.record import Record
 
 
@@ -55,14 +57,27 @@ class Validation(Record, prefix="validation_"):
 
 # Upper PD bounds of the default master scale, about doubling from grade to grade.
 MASTER_SCALE = {
-    "AAA": 0.0025, "AA": 0.005, "A": 0.01, "BBB": 0.02, "BB": 0.04, "B": 0.08, "CCC": 0.16, "CC": 0.32, "C": 1.0,
-}  # fmt: skip
+    "AAA": 0.0025,
+    "AA": 0.005,
+    "A": 0.01,
+    "BBB": 0.02,
+    "BB": 0.04,
+    "B": 0.08,
+    "CCC": 0.16,
+    "CC": 0.32,
+    "C": 1.0,
+}
 
 
 def validation(
-    card: Scorecard, rows: Modelling, at: Rows | None = None, *, scale: dict[str, float] | None = None, seed: int = 0
+    card: Scorecard,
+    rows: Modelling,
+    at: Rows | None = None,
+    *,
+    scale: dict[str, float] | None = None,
+    seed: int = 0,
 ) -> Validation:
-    """Judge a card on rows `at` (default all); intervals draw whole customers where they are known."""
+    """Judge a card on rows `at` (default all); intervals draw whole customers where known."""
     at = np.arange(len(rows.y)) if at is None else at
     X, y = rows.X.iloc[at].reset_index(drop=True), rows.y.iloc[at].reset_index(drop=True)
     p = card.probability(X)
@@ -70,7 +85,9 @@ def validation(
     hl, spiegel = calibrate.hosmer_lemeshow(y, p), calibrate.spiegelhalter(y, p)
     over_time = pd.DataFrame()
     if rows.when is not None:
-        over_time, _ = stability.performance_over_time(y, p, rows.when.iloc[at].dt.to_period("Q").astype(str))
+        over_time, _ = stability.performance_over_time(
+            y, p, rows.when.iloc[at].dt.to_period("Q").astype(str)
+        )
     return Validation(
         validate.report(y, p, seed=seed, groups=groups),
         validate.calibration_curve(y, p),
@@ -106,7 +123,8 @@ class Design(Record, prefix="scorecard_"):
     split : how rows were divided, in words
     excluded : reason, rows
     leaks : findings of the leakage scan on the training rows
-    information, over_time, redundancy, path : selection of features: IV; IV by period; cluster and VIF; stepwise path
+    information, over_time, redundancy, path : selection of features: IV; IV by period; cluster and
+        VIF; stepwise path
     points : the card, bin by bin
     validation : on the test rows; `apparent` has the same metrics on the training rows
     shift : characteristic stability of training against test rows
@@ -152,7 +170,12 @@ class _Made:
 
 
 def _made(
-    rows: Modelling, *, kind: str = "woe", boundary: str = "", special: list[float] | None = None, seed: int = 0
+    rows: Modelling,
+    *,
+    kind: str = "woe",
+    boundary: str = "",
+    special: list[float] | None = None,
+    seed: int = 0,
 ) -> _Made:
     if kind not in ("woe", "joint"):
         raise CreditLabError(f"kind {kind!r}: need woe or joint")
@@ -164,17 +187,22 @@ def _made(
     iv = selection.information(binner, seed=seed)
     useful = iv.loc[iv["iv"] > 0.02, "feature"].tolist() or iv["feature"].head(1).tolist()
     clusters = selection.clusters(woe[useful], iv.set_index("feature")["iv"])
-    clusters = clusters.merge(selection.vif(woe[useful]).rename_axis("feature").reset_index(), on="feature")
+    clusters = clusters.merge(
+        selection.vif(woe[useful]).rename_axis("feature").reset_index(), on="feature"
+    )
     # AIC, since a feature too many costs less out of sample than one too few
     candidates = woe[clusters.loc[clusters["keep"], "feature"].tolist()]
     path = selection.stepwise(candidates, y, criterion="aic", sample_weight=weights)
     if kind == "woe" and len(path) == 0:
         raise CreditLabError(
-            f"no feature improves on the plain default rate (rows worth {_worth(weights, y):.0f} events): nothing to "
+            f"no feature improves on the plain default rate (rows worth {_worth(weights, y):.0f} "
+            "events): nothing to "
             "make a WOE card of; take a joint card (kind joint), another outcome, or more data"
         )
     if kind == "woe":
-        card = fit(X, y, binner=binner, features=list(path["features"].iloc[-1]), sample_weight=weights)
+        card = fit(
+            X, y, binner=binner, features=list(path["features"].iloc[-1]), sample_weight=weights
+        )
     else:
         card = fit_joint(X, y, binner=Binner(special=special), sample_weight=weights)
     if rows.missing:
@@ -187,9 +215,15 @@ def _worth(weights: Rows | None, y: pd.Series) -> float:
 
 
 def design(
-    rows: Modelling, *, kind: str = "woe", boundary: str = "", special: list[float] | None = None, seed: int = 0
+    rows: Modelling,
+    *,
+    kind: str = "woe",
+    boundary: str = "",
+    special: list[float] | None = None,
+    seed: int = 0,
 ) -> Design:
-    """Make a card from `rows`: bins, selection (stepwise by AIC) for a WOE card, all features for a joint one.
+    """Make a card from `rows`: bins, selection (stepwise by AIC) for a WOE card, all features for a
+    joint one.
 
     Raises
     ------
@@ -200,28 +234,44 @@ def design(
     card, binner, train, test = made.card, made.binner, made.train, made.test
     X, y = rows.X.iloc[train].reset_index(drop=True), rows.y.iloc[train].reset_index(drop=True)
     weights, when = once(rows, train), rows.when
-    periods = when.iloc[train].dt.to_period("Q").astype(str) if when is not None else pd.Series(["all"] * len(train))
+    periods = (
+        when.iloc[train].dt.to_period("Q").astype(str)
+        if when is not None
+        else pd.Series(["all"] * len(train))
+    )
     judged = validation(card, rows, test, seed=seed)
     return Design(
-        card, binner, _window(rows, train, test), made.split, rows.excluded,
+        card,
+        binner,
+        _window(rows, train, test),
+        made.split,
+        rows.excluded,
         leakage.scan(X, y, customers=None if rows.who is None else rows.who.iloc[train]),
-        made.iv, selection.over_time(binner, X, y, periods), made.clusters,
-        made.path, card.table(), validate.report(y, card.probability(X), seed=seed, repeats=50), judged,
+        made.iv,
+        selection.over_time(binner, X, y, periods),
+        made.clusters,
+        made.path,
+        card.table(),
+        validate.report(y, card.probability(X), seed=seed, repeats=50),
+        judged,
         stability.feature_shift(card, X, rows.X.iloc[test]),
         challengers.compare(rows.X, rows.y, [(train, test)], models=_models(card)),
         tuple(_notes(rows, made.split, card, _worth(weights, y), _worth(weights, 1 - y), judged)),
-    )  # fmt: skip
+    )
 
 
 def _levelled(card: Scorecard, X: pd.DataFrame, y: pd.Series) -> Scorecard:
     """The card with base points that make its mean PD the default rate of the rows.
 
-    Where customers count as one row, the level of the fit is that of customers, while the card is used on months.
+    Where customers count as one row, the level of the fit is that of customers, while the card is
+    used on months.
     """
     from scipy import optimize
 
     score, digits = card.score(X).to_numpy(), card.facts["rounding"]["digits"]
-    shift = optimize.brentq(lambda d: card.scaling.probability(score + d).mean() - y.mean(), -500, 500)
+    shift = optimize.brentq(
+        lambda d: card.scaling.probability(score + d).mean() - y.mean(), -500, 500
+    )
     return dataclasses.replace(
         card,
         base_points=float(np.round(card.base_points + shift, digits)),
@@ -257,50 +307,79 @@ def _window(rows: Modelling, train: Rows, test: Rows) -> pd.DataFrame:
         )
         customers = len(set(rows.who.iloc[at])) if rows.who is not None else len(at)
         parts.append((name, len(at), customers, int(y.sum()), float(y.mean()), *dates))
-    return pd.DataFrame(parts, columns=["part", "rows", "customers", "events", "event_rate", "first", "last"])
+    return pd.DataFrame(
+        parts, columns=["part", "rows", "customers", "events", "event_rate", "first", "last"]
+    )
 
 
 CARRIES = {
     "model": "enough events for a logistic model (at least ten per feature)",
     "penalised": "few events per feature: prefer a penalised or Firth fit",
     "pooled": "very few events: start from expert weights (low_default.pooled)",
-    "bounds": "too few events for a model: only upper bounds of the default rate (low_default.pluto_tasche)",
+    "bounds": "too few events for a model: only upper bounds of the default rate "
+    "(low_default.pluto_tasche)",
 }
 
 
-def _notes(rows: Modelling, split: str, card: Scorecard, events: float, others: float, judged: Validation) -> list[str]:
+def _notes(
+    rows: Modelling, split: str, card: Scorecard, events: float, others: float, judged: Validation
+) -> list[str]:
     worth = low_default.carries(round(events), round(events + others), len(card.names))
     size = f"{events:.0f} events and {others:.0f} others for {len(card.names)} features"
     found = [f"Training rows worth {size}: {CARRIES[worth]}."]
     codes = rows.kinds[rows.kinds["row"] > 0]
     if len(codes):
-        listed = ", ".join(f"{one.column} (row {one.row}: {one.cell})" for one in codes.itertuples())
-        found.append(f"Columns read as categories, with the first cell that is not a number: {listed}.")
+        listed = ", ".join(
+            f"{one.column} (row {one.row}: {one.cell})" for one in codes.itertuples()
+        )
+        found.append(
+            f"Columns read as categories, with the first cell that is not a number: {listed}."
+        )
     if not split.startswith("by time"):
-        short = "" if rows.when is None else " (the data do not reach far enough for a split by time)"
-        found.append(f"Training and test rows are of the same time{short}: what drift does to the card is not seen.")
+        short = (
+            "" if rows.when is None else " (the data do not reach far enough for a split by time)"
+        )
+        found.append(
+            f"Training and test rows are of the same time{short}: what drift does to the card is "
+            "not seen."
+        )
     if rows.who is not None and rows.who.nunique() < len(rows.who):
         found.append(
-            f"{len(rows.who):,} rows of {rows.who.nunique():,} customers: each customer counts as one row in bins and "
-            "coefficients, and the intervals of the test draw whole customers. Tests by grade count every row, so they "
+            f"{len(rows.who):,} rows of {rows.who.nunique():,} customers: each customer counts as "
+            "one row in bins and "
+            "coefficients, and the intervals of the test draw whole customers. Tests by grade "
+            "count every row, so they "
             "ring too easily."
         )
     if card.kind == "joint":
-        found.append("A joint card is penalised and has no p-values; its points hold for the range of values seen.")
+        found.append(
+            "A joint card is penalised and has no p-values; its points hold for the range of "
+            "values seen."
+        )
     else:
-        found.append("Features were chosen on the training rows, so their p-values are too small; read the test.")
+        found.append(
+            "Features were chosen on the training rows, so their p-values are too small; read the "
+            "test."
+        )
     area = judged.performance.set_index("metric").loc["auc"]
     if np.isnan(area["low"]):
-        found.append("Too few events in the test rows for intervals: nobody knows how good this card is.")
+        found.append(
+            "Too few events in the test rows for intervals: nobody knows how good this card is."
+        )
     elif area["low"] < 0.6:
-        found.append(f"The AUC on the test rows may be as low as {area['low']:.2f}: not for decisions on its own.")
+        found.append(
+            f"The AUC on the test rows may be as low as {area['low']:.2f}: not for decisions on "
+            "its own."
+        )
     red = judged.grades[judged.grades["light"].str.startswith("red")]
     for _, grade in red.iterrows():
         found.append(
             f"Grade {grade['grade']}: {grade['light'].split(': ')[1]} (PD {grade['pd']:.1%}, "
             f"seen {grade['event_rate']:.1%})."
         )
-    found.append("Only customers that were granted credit are here; of those refused nothing is known.")
+    found.append(
+        "Only customers that were granted credit are here; of those refused nothing is known."
+    )
     return found
 
 
@@ -310,23 +389,31 @@ def headline(made: Design) -> list[str]:
     seen = made.validation.performance.set_index("metric")
     area, apparent = seen.loc["auc"], made.apparent.set_index("metric").loc["auc", "value"]
     found = [
-        f"Fitted on {train['rows']:,} rows of {train['customers']:,} customers ({train['events']:,} defaults), "
-        f"judged by {test['rows']:,} rows of {test['customers']:,} others ({test['events']:,} defaults).",
+        f"Fitted on {train['rows']:,} rows of {train['customers']:,} customers "
+        f"({train['events']:,} defaults), "
+        f"judged by {test['rows']:,} rows of {test['customers']:,} others ({test['events']:,} "
+        "defaults).",
         f"{len(made.card.names)} features: {'; '.join(made.card.names[:6])}"
         + (" and more." if len(made.card.names) > 6 else "."),
-        f"AUC {area['value']:.3f} on rows it has not seen ({_interval(area)}); {apparent:.3f} on its own rows.",
+        f"AUC {area['value']:.3f} on rows it has not seen ({_interval(area)}); {apparent:.3f} on "
+        "its own rows.",
     ]
     return [*found, *verdict(made.validation)[1:], _leaks(made.leaks)]
 
 
 def _interval(row: pd.Series) -> str:
-    return "no interval: too few events" if np.isnan(row["low"]) else f"95 %: {row['low']:.3f} to {row['high']:.3f}"
+    return (
+        "no interval: too few events"
+        if np.isnan(row["low"])
+        else f"95 %: {row['low']:.3f} to {row['high']:.3f}"
+    )
 
 
 def _leaks(leaks: pd.DataFrame) -> str:
     if leaks.empty:
         return "The leakage scan found no feature that knows the outcome."
-    return f"LEAKAGE: {', '.join(sorted(set(leaks['feature'])))} may know the outcome; leave out before use."
+    names = ", ".join(sorted(set(leaks["feature"])))
+    return f"LEAKAGE: {names} may know the outcome; leave out before use."
 
 
 def verdict(judged: Validation) -> list[str]:
@@ -356,8 +443,11 @@ def load_or_make(rows: Modelling, card: str, *, seed: int = 0) -> Scorecard:
     return Scorecard.load(Path(card)) if card else _made(rows, seed=seed).card
 
 
-def judge(rows: Modelling, card: str, *, boundary: str = "", seed: int = 0) -> tuple[Validation, str]:
-    """Validation of a card in a file on rows from `boundary` on, or of a card made here on its test rows.
+def judge(
+    rows: Modelling, card: str, *, boundary: str = "", seed: int = 0
+) -> tuple[Validation, str]:
+    """Validation of a card in a file on rows from `boundary` on, or of a card made here on its test
+    rows.
 
     Returns
     -------
@@ -371,15 +461,25 @@ def judge(rows: Modelling, card: str, *, boundary: str = "", seed: int = 0) -> t
     words = "all rows"
     if boundary:
         if rows.when is None:
-            raise CreditLabError(f"{rows.source}: a boundary needs dates; name the column with the date")
+            raise CreditLabError(
+                f"{rows.source}: a boundary needs dates; name the column with the date"
+            )
         at, words = np.flatnonzero(rows.when >= pd.Timestamp(boundary)), f"rows from {boundary} on"
         if len(at) == 0:
-            raise CreditLabError(f"{rows.source}: no rows from {boundary} on; dates end {rows.when.max().date()}")
-    return validation(Scorecard.load(Path(card)), rows, at, seed=seed), f"{rows.source}: {card}, {words}"
+            raise CreditLabError(
+                f"{rows.source}: no rows from {boundary} on; dates end {rows.when.max().date()}"
+            )
+    return validation(
+        Scorecard.load(Path(card)), rows, at, seed=seed
+    ), f"{rows.source}: {card}, {words}"
 
 
-def refused_band(rows: Modelling, made: Design, refused: str, *, boundary: str = "", seed: int = 0) -> pd.DataFrame:
-    """Reject inference for the refused customers in a file, under a range of assumptions; empty without a file."""
+def refused_band(
+    rows: Modelling, made: Design, refused: str, *, boundary: str = "", seed: int = 0
+) -> pd.DataFrame:
+    """Reject inference for the refused customers in a file, under a range of assumptions; empty
+    without a file.
+    """
     if not refused:
         return pd.DataFrame()
     train, _, _ = divide(rows, boundary, seed=seed)

@@ -1,4 +1,6 @@
-"""Sentences of a report. They have a few branches (better, worse, not clear); each has a golden text in the tests."""
+"""Sentences of a report. They have a few branches (better, worse, not clear); each has a golden
+text in the tests.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -37,32 +39,49 @@ def headline(review: Review) -> dict[str, str]:
     Returns
     -------
     dict
-        By key: owed, dso, delay, concentration; then what is not watched, not measured, and of which money nothing is
-        known (unwatched, unmeasured and money, numbered).
+        By key: owed, dso, delay, concentration; then what is not watched, not measured, and of
+        which money nothing is known (unwatched, unmeasured and money, numbered).
     """
     values, why = review.kpis.set_index("formula_id"), review.unmeasured
     total = float(review.identity.set_index("line").loc["sum", "amount"])
     late, ending = values.loc["overdue_ratio", "value"], values.loc["dso.period_end", "value"]
     owed = money_text(total, review.currency)
     countback = moved(
-        "DSO by countback", values.loc["dso.countback"], "days", worse_is_up=True,
+        "DSO by countback",
+        values.loc["dso.countback"],
+        "days",
+        worse_is_up=True,
         why=why.get("dso.countback", ""),
-    )  # fmt: skip
+    )
     if np.isfinite(ending):
         countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
     sentences = {
-        "owed": f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; {late:.1%} of "
+        "owed": f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
+        f"notes; {late:.1%} of "
         "open invoices were overdue."
         if np.isfinite(late)
-        else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit notes; no invoice was "
+        else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
+        "notes; no invoice was "
         "open.",
         "dso": countback,
-        "delay": moved("Average days delinquent", values.loc["add"], "days", worse_is_up=True, why=why.get("add", "")),
+        "delay": moved(
+            "Average days delinquent",
+            values.loc["add"],
+            "days",
+            worse_is_up=True,
+            why=why.get("add", ""),
+        ),
         "concentration": _concentrated(review),
     }
     unwatched = [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
-    lacking = {"unwatched": unwatched, "unmeasured": unmeasured(review), "money": money_note(review.policy)}
-    numbered = {f"{key}_{at}": line for key, lines in lacking.items() for at, line in enumerate(lines)}
+    lacking = {
+        "unwatched": unwatched,
+        "unmeasured": unmeasured(review),
+        "money": money_note(review.policy),
+    }
+    numbered = {
+        f"{key}_{at}": line for key, lines in lacking.items() for at, line in enumerate(lines)
+    }
     return sentences | numbered
 
 
@@ -75,30 +94,36 @@ def _concentrated(review: Review) -> str:
     over = int((review.balances["share"] > cap).sum())
     limit = f"; {over} above" if over else "; nobody above"
     return (
-        f"The largest customer holds {top['largest 1']:.1%} and the ten largest {top['largest 10']:.1%} of receivables"
+        f"The largest customer holds {top['largest 1']:.1%} and the ten largest "
+        f"{top['largest 10']:.1%} of receivables"
         f"{limit} the policy's cap of {cap:.0%}."
     )
 
 
 def unmeasured(review: Review) -> list[str]:
-    """Key figures without a value by reason, one sentence each; a dash in a table does not say why."""
+    """Key figures without a value, one sentence a reason; a dash in a table does not say why."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in review.unmeasured.items():
         by_reason.setdefault(reason, []).append(labels.formula(name, language.current()))
     return [f"Not measured ({', '.join(names)}): {reason}." for reason, names in by_reason.items()]
 
 
-def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5, why: str = "") -> str:
-    """One figure against the period before; movements within `noise` are called unchanged, one without a value is
-    said to be not measured and `why`.
+def moved(
+    name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5, why: str = ""
+) -> str:
+    """One figure against the period before; movements within `noise` are called unchanged, one
+    without a value is said to be not measured and `why`.
 
-    >>> moved("DSO", pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5}), "days", worse_is_up=True)
-    'DSO rose by 3.5 days to 55.5 (worse).'
+    >>> moved("DSO", pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5}), "days",
+    worse_is_up=True) 'DSO rose by 3.5 days to 55.5 (worse).'
     """
     if not np.isfinite(row["value"]):
         return f"{name} is not measured: {why}." if why else f"{name} is not measured."
     if not np.isfinite(row["previous"]):
-        return f"{name} is {row['value']:.1f} {unit}; there is no figure of the period before to compare with."
+        return (
+            f"{name} is {row['value']:.1f} {unit}; there is no figure of the period before "
+            "to compare with."
+        )
     if abs(row["change"]) <= noise:
         return f"{name} is {row['value']:.1f} {unit}, unchanged within {noise} {unit}."
     rose, size = row["change"] > 0, f"{abs(row['change']):.1f} {unit}"
@@ -109,14 +134,21 @@ def moved(name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: flo
 
 
 def quality(review: Review) -> str:
-    """What became of the rows that were read, and whether the balance ties to the control account."""
+    """What became of the rows read, and whether the balance ties to the control account."""
     difference = money.text(_apart(review), review.currency)
-    tied = f"Buckets, unapplied cash and credit notes differ from the documents by {difference} {review.currency}."
-    return " ".join([data_quality.rows_line(review.accounting), tied, data_quality.control_line(review.control)])
+    tied = (
+        "Buckets, unapplied cash and credit notes differ from the documents by "
+        f"{difference} {review.currency}."
+    )
+    return " ".join(
+        [data_quality.rows_line(review.accounting), tied, data_quality.control_line(review.control)]
+    )
 
 
 def _apart(review: Review) -> float:
-    """Buckets, unapplied cash and credit notes less the documents: exactly 0.0, or there is a defect."""
+    """Buckets, unapplied cash and credit notes less the documents: exactly 0.0, or there is a
+    defect.
+    """
     return float(review.identity.set_index("line").loc["difference", "amount"])
 
 
@@ -153,26 +185,40 @@ def verdicts(review: Review) -> dict[str, str]:
 
 
 def replay_headline(run: ChampionChallenger) -> list[str]:
-    """What the challenger would have changed, in three sentences, without more certainty than a replay has."""
+    """What the challenger would have changed, in three sentences, without more certainty than a
+    replay has.
+    """
     values = run.comparison.set_index("metric")
     sales, open_, lost = (
-        values.loc[name] for name in ("sales allowed", "receivables turnover", "refused and later written off")
+        values.loc[name]
+        for name in ("sales allowed", "receivables turnover", "refused and later written off")
     )
     more = values.loc["share of sales refused"]
     if not np.isfinite(more[["a", "b"]].astype(float)).all():
         return ["Nothing was sold in the months compared, so the policies cannot be told apart."]
     differ = float(ratio(sales["difference"], sales["a"]))
-    refused = f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} {more['b']:.1%}"
-    text = [f"{refused}; sales allowed differ by {differ:+.1%}." if np.isfinite(differ) else f"{refused}."]
+    refused = (
+        f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, "
+        f"{run.b.policy} {more['b']:.1%}"
+    )
+    text = [
+        f"{refused}; sales allowed differ by {differ:+.1%}."
+        if np.isfinite(differ)
+        else f"{refused}."
+    ]
     change = float(ratio(open_["difference"], open_["a"]))
     if not np.isfinite(change):
         text.append("Receivables turnover cannot be compared: one policy left no balances.")
     elif abs(change) < 0.01:
-        text.append(f"Receivables turnover is the same within 1 % ({open_['a']:.2f} against {open_['b']:.2f} a year).")
+        text.append(
+            f"Receivables turnover is the same within 1 % ({open_['a']:.2f} against "
+            f"{open_['b']:.2f} a year)."
+        )
     else:
         verb = "rises" if change > 0 else "falls"
         text.append(
-            f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to {open_['b']:.2f} a year."
+            f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to "
+            f"{open_['b']:.2f} a year."
         )
     if lost["a"] == 0 == lost["b"]:
         known = run.a.invoices["written_off"].gt(0).any()
@@ -186,11 +232,16 @@ def replay_headline(run: ChampionChallenger) -> list[str]:
         cost = sales["difference"] / -lost["difference"] if lost["difference"] else np.nan
         return [
             *text,
-            f"{run.b.policy} would have kept {lost['difference']:,.0f} more of later written-off invoices off the "
+            f"{run.b.policy} would have kept {lost['difference']:,.0f} more of later written-off "
+            "invoices off the "
             f"books, at {abs(cost):,.0f} of sales given up for each unit of loss avoided.",
         ]
     if lost["difference"] < 0:
-        return [*text, f"{run.b.policy} would have let {-lost['difference']:,.0f} more of later losses through."]
+        return [
+            *text,
+            f"{run.b.policy} would have let {-lost['difference']:,.0f} more of later losses "
+            "through.",
+        ]
     return [*text, "Both policies would have met the same losses."]
 
 
@@ -198,9 +249,17 @@ def replay_verdicts(run: ChampionChallenger) -> dict[str, str]:
     """Main figures of a backtest for run.json."""
     values = run.comparison.set_index("metric")
     forms = {"money": "{:,.0f}", "share": "{:.1%}", "times a year": "{:.2f} times a year"}
-    chosen = ("sales allowed", "share of sales refused", "receivables turnover", "refused and later written off")
+    chosen = (
+        "sales allowed",
+        "share of sales refused",
+        "receivables turnover",
+        "refused and later written off",
+    )
     return {
-        name: ", ".join(f"{side} {forms[values.loc[name, 'unit']].format(values.loc[name, side])}" for side in "ab")
+        name: ", ".join(
+            f"{side} {forms[values.loc[name, 'unit']].format(values.loc[name, side])}"
+            for side in "ab"
+        )
         for name in chosen
     }
 
@@ -219,7 +278,8 @@ def losses_headline(found: Losses, currency: str) -> list[str]:
     if len(found.allowance) and found.allowance["open"].sum() > 0:
         total, open_ = found.allowance["allowance"].sum(), found.allowance["open"].sum()
         text.append(
-            f"Loss rates of the past applied to today's ages give an allowance of {money_text(total, currency)}, "
+            "Loss rates of the past applied to today's ages give an allowance of "
+            f"{money_text(total, currency)}, "
             f"{total / open_:.1%} of open invoices."
         )
     if len(found.backtest):
@@ -233,6 +293,7 @@ def losses_headline(found: Losses, currency: str) -> list[str]:
         whole = found.bridge.iloc[-1]
         part = whole[["terms", "delinquency", "calendar", "mix"]].abs().idxmax()
         text.append(
-            f"DSO moved by {whole['total']:+.1f} days within a year, most of it by {part} ({whole[part]:+.1f})."
+            f"DSO moved by {whole['total']:+.1f} days within a year, most of it by {part} "
+            f"({whole[part]:+.1f})."
         )
     return [*text, *found.notes]

@@ -23,7 +23,7 @@ from credit_lab.simulation import (
     compare,
     of_policy,
     simulate,
-)  # fmt: skip
+)
 from credit_lab.simulation.outcome import by_segment
 from credit_lab.simulation.search import frontier, one_at_a_time, search, work
 from credit_lab.studies.granting import granted_by
@@ -32,13 +32,25 @@ from credit_lab.studies.text import money_text
 
 SCANNED = ["profit", "turnover", "bad_debt_expected"]
 SHOWN = [
-    "sales", "refused_share", "cash", "turnover", "dso_period_end", "dso_countback", "overdue_share",
-    "bad_debt_expected", "collection_cost", "funding_cost", "profit",
-]  # fmt: skip
+    "sales",
+    "refused_share",
+    "cash",
+    "turnover",
+    "dso_period_end",
+    "dso_countback",
+    "overdue_share",
+    "bad_debt_expected",
+    "collection_cost",
+    "funding_cost",
+    "profit",
+]
 RANGES = {
-    "limit_multiple": (0.5, 2.0), "term_days": (-20.0, 20.0), "hold_days": (10.0, 120.0), "ladder_days": (0.3, 1.5),
+    "limit_multiple": (0.5, 2.0),
+    "term_days": (-20.0, 20.0),
+    "hold_days": (10.0, 120.0),
+    "ladder_days": (0.3, 1.5),
     "capacity": (0.0, 960.0),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -50,9 +62,11 @@ class Twin:
     calibration : the world and how sure it is
     first, second : outcomes of the two policies
     comparison : paired differences; `monthly` medians and 80 % of both by month
-    scan : the difference of profit, turnover and bad debt under other values of what the ledger cannot say
+    scan : the difference of profit, turnover and bad debt under other values of what the ledger
+        cannot say
     segments : by grade, industry and region, both policies
-    sensitivity : one knob at a time on the first policy; `found` and `front` from the search, empty without one
+    sensitivity : one knob at a time on the first policy; `found` and `front` from the search, empty
+        without one
     """
 
     calibration: Calibration
@@ -69,11 +83,15 @@ class Twin:
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name."""
         return {
-            "simulation_parameters": self.calibration.parameters, "simulation_comparison": self.comparison.table,
-            "simulation_monthly": self.monthly, "simulation_scan": self.scan, "simulation_segments": self.segments,
-            "simulation_sensitivity": self.sensitivity, "simulation_search": self.found,
+            "simulation_parameters": self.calibration.parameters,
+            "simulation_comparison": self.comparison.table,
+            "simulation_monthly": self.monthly,
+            "simulation_scan": self.scan,
+            "simulation_segments": self.segments,
+            "simulation_sensitivity": self.sensitivity,
+            "simulation_search": self.found,
             "simulation_frontier": self.front,
-        }  # fmt: skip
+        }
 
 
 def twin(
@@ -108,7 +126,9 @@ def twin(
     """
     policies = [granted_by(policy, ledger) for policy in policies]
     if policies[0].meta.id == policies[1].meta.id:
-        raise SimulationError(f"both policies have the id {policies[0].meta.id}: change it in one of the files")
+        raise SimulationError(
+            f"both policies have the id {policies[0].meta.id}: change it in one of the files"
+        )
     learned = calibrate(ledger, policies[0], as_of, assumptions=assumptions)
     worlds = learned.draw(replicates, seed=seed + 1) if parameters_drawn else learned.world
     span = Span(as_of + pd.Timedelta(days=1), days, 0)
@@ -121,7 +141,14 @@ def twin(
     scan = _scan(learned, run, few)
     rules = run.rules(policies[0], learned)
     sensitivity = one_at_a_time(
-        learned.world, rules, ranges(rules), span, seed=seed, replicates=fewer, jobs=jobs, progress=whole.part(ends)
+        learned.world,
+        rules,
+        ranges(rules),
+        span,
+        seed=seed,
+        replicates=fewer,
+        jobs=jobs,
+        progress=whole.part(ends),
     )
     found = (
         search(
@@ -141,19 +168,28 @@ def twin(
     monthly = pd.concat([months(made) for made in (first, second)], ignore_index=True)
     segments = pd.concat(
         [
-            by_segment(made, column).rename(columns={column: "segment"}).assign(by=column, policy=made.name)
+            by_segment(made, column)
+            .rename(columns={column: "segment"})
+            .assign(by=column, policy=made.name)
             for made in (first, second)
             for column in first.segments.columns.intersection(["grade", "industry", "region"])
             if (first.segments[column] != "").any()
         ]
     )
     return Twin(
-        learned, first, second, compare(first, second), monthly, scan,
+        learned,
+        first,
+        second,
+        compare(first, second),
+        monthly,
+        scan,
         segments[["by", "segment", "policy", *segments.columns[1:-2]]].sort_values(
             ["by", "segment", "policy"], ignore_index=True
-        ), sensitivity, found,
+        ),
+        sensitivity,
+        found,
         frontier(found) if len(found) else pd.DataFrame(),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -171,17 +207,29 @@ class _Runs:
     def rules(self, policy: Policy, learned: Calibration) -> Rules:
         people, assumed = learned.world.customers, learned.assumptions
         return of_policy(
-            policy, people, capacity=self.capacity, elasticity=assumed.elasticity, base_term=self.usual_term
+            policy,
+            people,
+            capacity=self.capacity,
+            elasticity=assumed.elasticity,
+            base_term=self.usual_term,
         )
 
-    def both(self, learned: Calibration, worlds: World | list[World], replicates: int) -> list[Outcome]:
+    def both(
+        self, learned: Calibration, worlds: World | list[World], replicates: int
+    ) -> list[Outcome]:
         return [
             simulate(
-                worlds, self.rules(policy, learned), self.span, seed=self.seed, replicates=replicates, jobs=self.jobs,
-                assumptions=learned.assumptions.sentences(), progress=self.whole.part(replicates),
+                worlds,
+                self.rules(policy, learned),
+                self.span,
+                seed=self.seed,
+                replicates=replicates,
+                jobs=self.jobs,
+                assumptions=learned.assumptions.sentences(),
+                progress=self.whole.part(replicates),
             )
             for policy in self.policies
-        ]  # fmt: skip
+        ]
 
 
 def ranges(rules: Rules) -> dict[str, tuple[float, float]]:
@@ -191,8 +239,9 @@ def ranges(rules: Rules) -> dict[str, tuple[float, float]]:
 
 
 def months(made: Outcome) -> pd.DataFrame:
-    """Medians and 80 % of the worlds by month: sales, cash, open, overdue and expected_loss, each with _low,
-    _median, _high; policy."""
+    """Medians and 80 % of the worlds by month: sales, cash, open, overdue and expected_loss, each
+    with _low, _median, _high; policy.
+    """
     grouped = made.monthly.groupby("month")
     table = pd.DataFrame(index=sorted(made.monthly["month"].unique()))
     for name in ("sales", "cash", "open", "overdue", "expected_loss"):
@@ -228,7 +277,13 @@ class Outlook(Record, prefix="outlook_"):
 
 
 def outlook(
-    ledger: Ledger, policy: Policy, as_of: pd.Timestamp, *, replicates: int = 60, seed: int = 0, capacity: int = 480
+    ledger: Ledger,
+    policy: Policy,
+    as_of: pd.Timestamp,
+    *,
+    replicates: int = 60,
+    seed: int = 0,
+    capacity: int = 480,
 ) -> Outlook:
     """Simulate the year after `as_of`; a ledger that is too young says so."""
     try:
@@ -236,7 +291,10 @@ def outlook(
         learned = calibrate(ledger, policy, as_of)
     except (SimulationError, MoneyNotKnown) as error:
         return Outlook([f"No outlook: {error}."], pd.DataFrame(), pd.DataFrame())
-    worlds, span = learned.draw(replicates, seed=seed + 1), Span(as_of + pd.Timedelta(days=1), 365, 0)
+    worlds, span = (
+        learned.draw(replicates, seed=seed + 1),
+        Span(as_of + pd.Timedelta(days=1), 365, 0),
+    )
     written = of_policy(policy, learned.world.customers, capacity=capacity)
     past, then = (
         simulate(worlds, rules, span, seed=seed, replicates=replicates)
@@ -246,7 +304,9 @@ def outlook(
     monthly = pd.concat([months(past), months(then)], ignore_index=True)
     kept = compared.table[compared.table["measure"].isin(SHOWN)]
     columns = ["measure", "a", "b", "difference", "low", "high"]
-    lines = _forecast(past, ledger.currency) + _against(compared, past.name, then.name, ledger.currency)
+    lines = _forecast(past, ledger.currency) + _against(
+        compared, past.name, then.name, ledger.currency
+    )
     return Outlook(lines, monthly, kept[columns].reset_index(drop=True))
 
 
@@ -258,11 +318,14 @@ def _forecast(made: Outcome, currency: str) -> list[str]:
     if not np.isfinite([dso["low"], lost["low"]]).all():
         return [
             f"If things go on as they were: {money_text(cash['low'], currency)} to "
-            f"{money_text(cash['high'], currency)} of cash within a year; nothing is sold on credit."
+            f"{money_text(cash['high'], currency)} of cash within a year; nothing is sold on "
+            "credit."
         ]
     return [
-        f"If things go on as they were: {money_text(cash['low'], currency)} to {money_text(cash['high'], currency)} of "
-        f"cash within a year, DSO at its end {dso['low']:.0f} to {dso['high']:.0f} days, expected bad debt "
+        f"If things go on as they were: {money_text(cash['low'], currency)} to "
+        f"{money_text(cash['high'], currency)} of "
+        f"cash within a year, DSO at its end {dso['low']:.0f} to {dso['high']:.0f} days, expected "
+        "bad debt "
         f"{lost['low']:.2%} to {lost['high']:.2%} of sales (80 % of simulated worlds)."
     ]
 
@@ -271,10 +334,14 @@ def headline(made: Twin, currency: str) -> list[str]:
     """What management should know first."""
     lines = _against(made.comparison, made.first.name, made.second.name, currency)
     if made.scan[SCANNED].isna().all(axis=None):
-        return [*lines, "Nothing is sold on credit under one of them, so no difference could be scanned."]
+        return [
+            *lines,
+            "Nothing is sold on credit under one of them, so no difference could be scanned.",
+        ]
     shaky = [name for name in SCANNED if len(set(np.sign(made.scan[name].dropna()))) > 1]
     lines.append(
-        f"The sign of the difference in {', '.join(shaky)} turns within the ranges of what the ledger cannot say."
+        f"The sign of the difference in {', '.join(shaky)} turns within the ranges of what the "
+        "ledger cannot say."
         if shaky
         else "The signs hold over the ranges of what the ledger cannot say."
     )
@@ -286,24 +353,32 @@ def _against(compared: Comparison, a: str, b: str, currency: str) -> list[str]:
     table = compared.table.set_index("measure")
     lines = []
     for name, words in (
-        ("profit", "profit of the year"), ("turnover", "receivables turnover"),
+        ("profit", "profit of the year"),
+        ("turnover", "receivables turnover"),
         ("bad_debt_expected", "expected bad debt over sales"),
-    ):  # fmt: skip
+    ):
         row = table.loc[name]
         if row[["a", "b"]].isna().any():
             idle = " and ".join(side for side, of in ((a, "a"), (b, "b")) if np.isnan(row[of]))
-            lines.append(f"{b} against {a}: {words} cannot be compared; nothing is sold on credit under {idle}.")
+            lines.append(
+                f"{b} against {a}: {words} cannot be compared; nothing is sold on credit under "
+                f"{idle}."
+            )
             continue
         size, shown = abs(row["difference"]), f"{row['a']:,.4g} to {row['b']:,.4g}"
         if name == "profit":
-            said, shown = money_text(size, currency), " to ".join(money_text(row[side], currency) for side in "ab")
+            said, shown = (
+                money_text(size, currency),
+                " to ".join(money_text(row[side], currency) for side in "ab"),
+            )
         elif name == "turnover":
             said = f"{size:.2f}"
         else:
             said, shown = f"{100 * size:.2f} percentage points", f"{row['a']:.2%} to {row['b']:.2%}"
         if row["low"] > 0 or row["high"] < 0:
             lines.append(
-                f"{b} against {a}: {'more' if row['low'] > 0 else 'less'} {words}, by {said} on average ({shown})."
+                f"{b} against {a}: {'more' if row['low'] > 0 else 'less'} {words}, by {said} on "
+                f"average ({shown})."
             )
         else:
             lines.append(f"{b} against {a}: no clear difference in {words} ({shown}).")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from credit_lab import ledger, periods
+from credit_lab import inputs, ledger, periods
 from credit_lab import policy as policies
 from credit_lab.backtest import claims, registration
 from credit_lab.errors import CreditLabError
@@ -20,7 +20,6 @@ from credit_lab.ledger import database, mapping, parse, sources
 from credit_lab.schema import Kind
 from credit_lab.scoring import Scorecard
 from credit_lab.scoring.binning import Binner
-from credit_lab.studies import inputs
 from tests.faults import packed
 
 ROOT = Path(__file__).parents[2]

@@ -10,12 +10,12 @@ import pandas as pd
 
 from credit_lab import history
 from credit_lab.errors import CreditLabError, nearest
+from credit_lab.inputs import open_ledger
 from credit_lab.ledger import parse, table_file
 from credit_lab.ledger.mapping import Formats
 from credit_lab.ledger.model import Ledger
 from credit_lab.scoring import Binner, Scorecard, features, splits
 from credit_lab.scoring.table import columns_of, kinds_of_text
-from credit_lab.studies.inputs import open_ledger
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
