@@ -24,7 +24,7 @@ from credit_lab.limits import (
     trial,
 )
 from credit_lab.limits.exposures import LimitsError
-from credit_lab.studies import granting
+from credit_lab.studies import granting, portfolio_limits, terms_and_discounts
 
 baseline = policies.load("data/policies/2025-baseline.toml")
 DAY = pd.Timestamp("2025-06-30")
@@ -608,10 +608,10 @@ def test_records_and_command(sample, tmp_path):
     assert len(made.review.decisions) == 300
     assert set(made.workload["policy"]) == {"2025-baseline", "2025-tighter"}
     assert len(granting.headline(made, "CNY")) == 4
-    whole = granting.together(sample, baseline, day, scenarios=500)
+    whole = portfolio_limits.together(sample, baseline, day, scenarios=500)
     assert whole.losses["profit"].iloc[1] >= whole.losses["profit"].iloc[0] - 1e-6
     assert whole.insurance["benefit"].notna().all()
-    study = granting.terms_study(
+    study = terms_and_discounts.terms_study(
         sample, baseline, day, discount=0.02, discount_days=10, taken=0.4, extra_days=30, growth=0
     )
     assert study.offers["against_first"].iloc[2] < 0  # longer terms without growth cost money

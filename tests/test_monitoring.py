@@ -323,7 +323,7 @@ def test_statement_files(tmp_path):
 
 def test_cash_warning_and_desk_of_the_sample(sample):
     from credit_lab.figures import collecting as figures_collecting
-    from credit_lab.studies import collecting, collecting_text
+    from credit_lab.studies import cash, collecting, collecting_text
 
     day = pd.Timestamp("2025-12-31")
     warning = collecting.early_warning(sample, baseline, day)
@@ -334,8 +334,8 @@ def test_cash_warning_and_desk_of_the_sample(sample):
     assert chosen["minutes"].sum() <= 60
     assert desk.orderings["against_index"].max() == 1
     assert any(line.startswith("Measured: reminder") for line in desk.sources)
-    outlook = collecting.cash_outlook(sample, day, weeks=4, months=2, origins=2, replicates=100, seed=1)
-    again = collecting.cash_outlook(sample, day, weeks=4, months=2, origins=2, replicates=100, seed=1)
+    outlook = cash.cash_outlook(sample, day, weeks=4, months=2, origins=2, replicates=100, seed=1)
+    again = cash.cash_outlook(sample, day, weeks=4, months=2, origins=2, replicates=100, seed=1)
     assert outlook.weekly.equals(again.weekly)
     assert (outlook.weekly["p10"] <= outlook.weekly["p90"]).all()
     assert outlook.tracked["made_on"].iloc[-1] == "all"

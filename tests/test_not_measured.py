@@ -19,7 +19,7 @@ from credit_lab.figures import granting as figures_granting
 from credit_lab.figures import receivables as figures
 from credit_lab.kpi import formulas as f
 from credit_lab.publish import deck
-from credit_lab.studies import granting, text
+from credit_lab.studies import terms_and_discounts, text
 from tests.ledgers import allocation, invoice, payment
 
 baseline = policies.load("data/policies/2025-baseline.toml")
@@ -148,7 +148,7 @@ def test_nobody_is_newly_overdue_against_a_period_before_the_data(write_ledger):
 def test_terms_are_not_priced_on_sales_below_zero(returned):
     how = {"discount": 0.02, "discount_days": 10, "taken": 0.4, "extra_days": 30, "growth": 0.05}
     with pytest.raises(PeriodError, match="net sales of the twelve months to 2024-12-31 are not above zero"):
-        granting.terms_study(ledger.read(returned), baseline, pd.Timestamp("2024-12-31"), **how)
+        terms_and_discounts.terms_study(ledger.read(returned), baseline, pd.Timestamp("2024-12-31"), **how)
 
 
 def test_an_error_over_no_receipts_has_no_share():

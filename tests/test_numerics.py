@@ -14,7 +14,7 @@ from credit_lab import aging, kpi, ledger, money, studies, summary
 from credit_lab import policy as policies
 from credit_lab.errors import CreditLabError, LedgerError
 from credit_lab.financials import ratios
-from credit_lab.publish import show
+from credit_lab.publish import markup, show
 from credit_lab.scoring import Binner, fit, validate
 from tests.conftest import ROOT
 from tests.ledgers import allocation, invoice, payment
@@ -54,7 +54,7 @@ def test_amounts_of_ten_to_the_fifteen_minor_units_from_reader_to_report(tmp_pat
     assert flows["sales"].sum() == 79_999_999_999_999.94  # 8 x HUGE + 0.02
     made = studies.review.review(book, policies.load(ROOT / "data/policies/2025-baseline.toml"), "2024Q1")
     lines = made.identity.set_index("line")["amount"]
-    assert lines["difference"] == 0 and show.cell(lines["sum"]) == "69,999,999,999,999.96"
+    assert lines["difference"] == 0 and markup.cell(lines["sum"]) == "69,999,999,999,999.96"
     show.save({"identity": made.identity}, tmp_path / "out")
     assert "69999999999999.96" in (tmp_path / "out" / "identity.csv").read_text(encoding="utf-8-sig")
 
@@ -133,7 +133,7 @@ def test_ratios_without_a_denominator_are_missing_and_never_infinite(tmp_path):
     )
     later = kpi.kpis(flows[flows["month"] > "2025-02-01"])  # no sales at all in these months
     assert np.isnan(later["dso.period_end"]) and not any(map(np.isinf, later.values()))
-    assert show.cell(float("nan")) == "–" and summary.plain(float("inf")) is None
+    assert markup.cell(float("nan")) == "–" and summary.plain(float("inf")) is None
 
 
 def test_data_without_information_are_refused_by_name_or_given_no_weight():

@@ -17,7 +17,7 @@ from credit_lab.collection import ladder
 from credit_lab.errors import CreditLabError, MoneyNotKnown, PolicyError
 from credit_lab.policy.files import _leaves
 from credit_lab.policy.sections import MONEY_INDICATORS
-from credit_lab.studies import granting, text, twin
+from credit_lab.studies import granting, portfolio_limits, text, twin
 
 FILE, OTHER = "data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"
 REASON = "policy 2025-baseline is in CNY, the ledger in KRW; give --rates CNY:RATE (KRW per CNY) or a policy in KRW"
@@ -188,7 +188,7 @@ def test_a_review_runs_and_says_what_is_not_known(korean, rules):
     assert "credit_limit" in made.proposals
     assert "disputed_12m" not in set(made.alerts["indicator"])
     assert f"Not known: {REASON}." in list(text.headline(made).values())[-1]
-    section = granting.section(korean, made.policy, made.as_of)
+    section = portfolio_limits.section(korean, made.policy, made.as_of)
     assert section.lines == (f"No limit review: limits cannot be set: {REASON}.",)
     assert set(section.tables()) == {"limits_over"}
     ahead = twin.outlook(korean, made.policy, made.as_of)
@@ -199,7 +199,7 @@ def test_the_library_refuses_as_the_commands_do(korean, rules):
     day = korean.last_day
     for use in (
         lambda: granting.granting(korean, rules, day),
-        lambda: granting.together(korean, rules, day),
+        lambda: portfolio_limits.together(korean, rules, day),
         lambda: champion_challenger(korean, rules, policies.load(OTHER)),
         lambda: twin.twin(korean, [rules, policies.load(OTHER)], day),
         lambda: trial.prepare(korean, rules, day),

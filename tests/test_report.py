@@ -9,7 +9,7 @@ import pytest
 from credit_lab import policy as policies
 from credit_lab import publish, studies
 from credit_lab.errors import ReportError
-from credit_lab.publish import show
+from credit_lab.publish import markup, show
 from credit_lab.studies import text
 
 baseline = policies.load("data/policies/2025-baseline.toml")
@@ -152,11 +152,11 @@ def test_the_bundled_review_is_self_contained_and_complete(review, tmp_path):
 
 
 def test_values_are_shown_as_their_unit_asks():
-    assert show.cell(0.25, "share") == "25.0 %"
-    assert show.cell(pd.NaT) == "–"
-    assert show.cell(True) == "yes"
-    assert show.cell(12.34, "days") == "12.3"
-    assert show.cell(85.0, "customers") == "85"
+    assert markup.cell(0.25, "share") == "25.0 %"
+    assert markup.cell(pd.NaT) == "–"
+    assert markup.cell(True) == "yes"
+    assert markup.cell(12.34, "days") == "12.3"
+    assert markup.cell(85.0, "customers") == "85"
     frame = pd.DataFrame({"max_dpd": [84.0], "pd_12m": [0.0125], "value": [60.0], "amount": [84.0]})
     page = show.table(frame, "t").data
     assert [text for text in ("84", "1.2 %", "60", "84.00") if f">{text}</td>" not in page] == []

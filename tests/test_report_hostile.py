@@ -11,7 +11,7 @@ from credit_lab import ledger, studies
 from credit_lab import policy as policies
 from credit_lab.figures import canvas
 from credit_lab.figures import receivables as figures
-from credit_lab.publish import page, pdf, show
+from credit_lab.publish import markup, page, pdf, show
 from tests.ledgers import invoice, payment
 from tests.test_report_artefacts import executed
 from tests.test_report_browser import Outline
@@ -80,8 +80,8 @@ def test_a_hostile_ledger_is_escaped_and_readable_in_html_pdf_and_csv(review, tm
 
 def test_an_amount_of_forty_digits_is_held_back_and_said(review):
     assert any("HUGE" in line or "amount" in line for line in review.findings)
-    assert show.cell(1.1e39) == "1.1e+39"
-    assert show.cell("a\x00\x1bb") == "a\x00\x1bb"
+    assert markup.cell(1.1e39) == "1.1e+39"
+    assert markup.cell("a\x00\x1bb") == "a\x00\x1bb"
     assert "a␀␛b" in show.note("a\x00\x1bb").data
 
 

@@ -12,7 +12,7 @@ from nbformat import v4
 
 from credit_lab.errors import ReportError
 from credit_lab.figures import canvas
-from credit_lab.publish import deck, pack, page, show
+from credit_lab.publish import deck, pack, page, part, show
 from credit_lab.publish.artefacts import artefacts, finding
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
@@ -145,7 +145,7 @@ def test_what_is_not_there_stands_on_the_status_line(tmp_path):
     shown = v4.new_output("display_data", data=show.heading("Bare", "", id="bare.title")._repr_mimebundle_())
     nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("", outputs=[shown])]), bare / "10_bare.ipynb")
     run = {"verdicts": {}, "missing": []}
-    parts = tuple(pack.Part(one.stem, "made", "", one.parent, run) for one in (path, bare / "10_bare.ipynb"))
+    parts = tuple(part.Part(one.stem, "made", "", one.parent, run) for one in (path, bare / "10_bare.ipynb"))
     made = pack.Pack("T", {}, parts, ("html", "pptx"))
     assert made.main.name == path.stem and made.day == "2025-12-31"
     assert made.verdicts["review complete"] == (

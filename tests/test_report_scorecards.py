@@ -13,7 +13,7 @@ from credit_lab.errors import CreditLabError
 from credit_lab.figures import scoring as figures_scoring
 from credit_lab.scoring import Scorecard
 from credit_lab.scoring import rows as modelling
-from credit_lab.studies import card_monitoring, scorecards
+from credit_lab.studies import card_monitoring, scorecards, validation
 from tests.scoring_tables import customers
 
 
@@ -74,8 +74,8 @@ def test_verdicts_tell_too_low_from_too_high(made):
     grades = made.validation.grades
     for light, words in (("yellow: too high", "too high for"), ("red: too low", "too low for"), ("green", "in line")):
         changed = grades.assign(light=[*grades["light"].iloc[:-1], light])
-        judged = scorecards.Validation(**{**vars(made.validation), "grades": changed})
-        assert words in scorecards.verdict(judged)[1]
+        judged = validation.Validation(**{**vars(made.validation), "grades": changed})
+        assert words in validation.verdict(judged)[1]
 
 
 def test_figures_draw(made):

@@ -8,7 +8,7 @@ import pandas as pd
 import typer
 
 from credit_lab.commands import options
-from credit_lab.publish import registry, show
+from credit_lab.publish import markup, registry
 from credit_lab.summary import LIGHTS
 
 app = typer.Typer()
@@ -72,7 +72,7 @@ def _lights(one: registry.Run) -> str:
 
 
 def _text(table: pd.DataFrame, *, alone: bool) -> str:
-    shown = table.map(lambda value: show.cell(value, "fine"))
+    shown = table.map(lambda value: markup.cell(value, "fine"))
     return options.as_text(shown[["part", "name", "b"]].rename(columns={"b": "value"}) if alone else shown)
 
 

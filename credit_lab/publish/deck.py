@@ -13,7 +13,7 @@ import pandas as pd
 
 from credit_lab import labels, language, spreadsheet, summary
 from credit_lab.figures import canvas
-from credit_lab.publish import show, slides
+from credit_lab.publish import markup, show, slides
 from credit_lab.publish.artefacts import Artefact, Figure, Heading, Sentences
 from credit_lab.publish.slides import Chart, Grid, Series, Slide
 
@@ -183,7 +183,7 @@ def _kpis(story: Story) -> Slide | None:
         (
             row.name_,
             *(
-                show.cell(_number(value), row.unit)
+                markup.cell(_number(value), row.unit)
                 for value in (row.value, row.previous, row.change)
             ),
             labels.unit(row.unit, language.current()),
@@ -249,8 +249,8 @@ def _bridge(story: Story) -> Slide | None:
     rows = tuple(
         (
             language.value(str(part), "part", ()),
-            show.cell(_number(days), "days"),
-            show.cell(_number(value)),
+            markup.cell(_number(days), "days"),
+            markup.cell(_number(value)),
         )
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
@@ -322,7 +322,7 @@ def _limits(story: Story) -> Slide | None:
 
 
 def _cell(value: object, column: str) -> str:
-    return language.value(value, column, ()) if isinstance(value, str) else show.cell(value)
+    return language.value(value, column, ()) if isinstance(value, str) else markup.cell(value)
 
 
 def _earlier(story: Story) -> Slide | None:

@@ -21,17 +21,11 @@ from credit_lab import labels, language, origin
 from credit_lab.errors import ReportError
 from credit_lab.ledger import sharing
 from credit_lab.publish import pdf, privacy, sections, time_left
-from credit_lab.publish.artefacts import Artefact, Heading, Table, artefacts, finding, headline
+from credit_lab.publish.artefacts import Table, finding, headline
+from credit_lab.publish.folder import alone, same, states, swap, unfinished
 from credit_lab.publish.page import Front, page
-from credit_lab.publish.run import (
-    alone,
-    parameters_of,
-    same,
-    states,
-    swap,
-    unfinished,
-    without_passwords,
-)
+from credit_lab.publish.part import Part
+from credit_lab.publish.run import parameters_of, without_passwords
 from credit_lab.publish.workers import Job, execute
 from credit_lab.summary import LIGHTS
 
@@ -43,50 +37,6 @@ _OTHERS = {"simulation.headline", "backtest.headline", "claims.headline"}
 _NO_DAY = "1980-01-01"  # of files whose report has no as-of day
 # Longest first, so that no processor waits for a late one.
 LONGEST = ("60", "30", "80", "52", "51")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One notebook of a pack.
-
-    Attributes
-    ----------
-    state : made, if need be with gaps; refused (the data do not allow it, `reason` says why);
-        failed (a defect)
-    folder : executed notebook, tables, run.json
-    run : what run.json says; empty unless made
-    """
-
-    name: str
-    state: str
-    reason: str
-    folder: Path
-    run: dict[str, Any]
-
-    @property
-    def notebook(self) -> Path:
-        """The executed notebook."""
-        return self.folder / f"{self.name}.ipynb"
-
-    @property
-    def title(self) -> str:
-        """As it calls itself; its name where it does not."""
-        return next((one.title for one in self.artefacts if isinstance(one, Heading)), self.name)
-
-    @property
-    def gaps(self) -> list[dict[str, Any]]:
-        """Its sections that could not be made, as run.json has them."""
-        return list(self.run.get("missing", ()))
-
-    @cached_property
-    def artefacts(self) -> list[Artefact]:
-        """All it shows."""
-        return artefacts(self.notebook)
-
-    @cached_property
-    def ids(self) -> frozenset[str]:
-        """Ids of its records."""
-        return frozenset(one.id for one in self.artefacts)
 
 
 @dataclass(frozen=True)

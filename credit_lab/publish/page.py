@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_lab import __version__, language
-from credit_lab.publish import show
+from credit_lab.publish import markup, show
 from credit_lab.publish.artefacts import Heading, artefacts, finding, texts
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def chapter(notebook: Path, *, alone: bool) -> Chapter:
         if cell["cell_type"] == "markdown":
             first, _, rest = source.partition("\n")
             if first.startswith("## "):
-                blocks += [show.nothing(empty)] if empty else []
+                blocks += [markup.nothing(empty)] if empty else []
                 empty = []
                 sections.append(Section(f"{anchor}-{len(sections) + 1}", first[3:].strip()))
                 level = 2 if alone else 3
@@ -137,7 +137,7 @@ def chapter(notebook: Path, *, alone: bool) -> Chapter:
                 _output(output, alone=alone) for output in cell["outputs"] if not _empty(output)
             ]
             blocks.append(f"<pre class='code'>{html.escape(source)}</pre>")
-    blocks += [show.nothing(empty)] if empty else []
+    blocks += [markup.nothing(empty)] if empty else []
     shown = artefacts(notebook)
     if english := language.left(texts(shown)):
         told = language.say(

@@ -6,6 +6,7 @@ from credit_lab import lazy
 
 __all__ = [
     "card_monitoring",
+    "cash",
     "collecting",
     "collecting_text",
     "credit_files",
@@ -16,15 +17,20 @@ __all__ = [
     "governed",
     "granting",
     "losses",
+    "portfolio_limits",
+    "record",
     "review",
     "scorecards",
+    "terms_and_discounts",
     "text",
     "twin",
+    "validation",
 ]
 
 if TYPE_CHECKING:
     from credit_lab.studies import (
         card_monitoring,
+        cash,
         collecting,
         collecting_text,
         credit_files,
@@ -35,10 +41,14 @@ if TYPE_CHECKING:
         governed,
         granting,
         losses,
+        portfolio_limits,
+        record,
         review,
         scorecards,
+        terms_and_discounts,
         text,
         twin,
+        validation,
     )
 
 lazy.attach(__name__)

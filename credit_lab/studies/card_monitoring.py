@@ -15,7 +15,7 @@ from credit_lab.periods import parse_period
 from credit_lab.scoring import Scorecard, calibrate, features, fit, stability
 from credit_lab.scoring.rows import Modelling, Rows
 from credit_lab.studies.record import Record
-from credit_lab.studies.scorecards import MASTER_SCALE
+from credit_lab.studies.validation import MASTER_SCALE
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from credit_lab.errors import CreditLabError
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import contracts
 from credit_lab.policy import Policy
-from credit_lab.studies.collecting import CashOutlook, EarlyWarning, cash_outlook, desk
+from credit_lab.studies.cash import CashOutlook, cash_outlook
+from credit_lab.studies.collecting import EarlyWarning, desk
 from credit_lab.studies.record import Record
 from credit_lab.studies.text import money_text
 

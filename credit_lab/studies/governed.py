@@ -11,7 +11,7 @@ from credit_lab import policy as policies
 from credit_lab.errors import ReportError
 from credit_lab.policy import Policy
 from credit_lab.scoring import Scorecard
-from credit_lab.studies import collecting
+from credit_lab.studies import cash
 
 PAYMENT_TIME = "payment-time"
 
@@ -26,7 +26,7 @@ def identified(model: str) -> governance.Identity:
         The file is neither.
     """
     if model == PAYMENT_TIME:
-        return governance.of_payment_time(collecting.COLUMNS, collecting.OWN)
+        return governance.of_payment_time(cash.COLUMNS, cash.OWN)
     match Path(model).suffix.lower():
         case ".toml":
             return governance.of_policy(policies.load(model))

@@ -26,7 +26,7 @@ COMMANDS = {
 EXCHANGES = """
 import os, random, signal, sys, time
 from pathlib import Path
-from credit_lab.publish.run import swap
+from credit_lab.publish.folder import swap
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
 target, aside, chance, wrong, seen = folder / "report", folder / ".aside", random.Random(1), 0, set()
