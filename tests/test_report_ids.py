@@ -106,7 +106,7 @@ WHOLE = {
     "Customers owe 5.": ("DSO rose by 1.0 days.",),
     "DSO rose by 1.0 days.": ("delay", "3.0", "2.0", "1.0", "days"),
     "DSO rose by 2.0 days": (50.0, 51.0, 52.0),
-    "Receivables rose by 1.00 million CNY": ("opening", "50.0", "1,000,000.00"),
+    "Receivables rose by 1.00 million CNY": ("Opening receivables", "50.0", "1,000,000.00"),
     "The allowance is 7.": (7.0,),
     "Two customers hold 30 %": (0.1, 0.2),
 }

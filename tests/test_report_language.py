@@ -50,7 +50,7 @@ def test_every_message_of_code_and_notebooks_is_translated():
 SENTENCES = {
     "publish/sections.py": "Not available, because",
     "figures/receivables.py": "terms (best possible DSO)",
-    "studies/modelling.py": "at random, 30 % for the test",
+    "scoring/rows.py": "at random, 30 % for the test",
     "backtest/comparison.py": "A replay holds customers' behaviour fixed",
     "limits/quarterly.py": "sales and payment allow more",
     "monitoring/contracts.py": "nobody is named as reviewer",

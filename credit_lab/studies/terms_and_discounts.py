@@ -67,30 +67,11 @@ def terms_study(
     usual = float((term * invoices["amount"]).sum() / invoices["amount"].sum())
     late = float((last["days_beyond_terms_12m"].fillna(0) * weight).sum() / max(weight.sum(), 1e-9))
     lost = float(last["written_off_12m"].sum()) / sales / policy.economics.loss_given_default
-    now = terms.Offer(
-        0.0,
-        0.0,
-        usual + max(late, 0),
-        0.0,
-        min(max(lost, 0.0), 1.0),
-        policy.economics.loss_given_default,
-    )
-    quick = terms.Offer(
-        discount,
-        discount_days,
-        usual + max(late, 0),
-        taken,
-        now.default_probability,
-        now.loss_given_default,
-    )
-    longer = terms.Offer(
-        0.0,
-        0.0,
-        usual + extra_days + max(late, 0),
-        0.0,
-        now.default_probability,
-        now.loss_given_default,
-    )
+    paid = usual + max(late, 0)
+    risk = min(max(lost, 0.0), 1.0), policy.economics.loss_given_default
+    now = terms.Offer(0.0, 0.0, paid, 0.0, *risk)
+    quick = terms.Offer(discount, discount_days, paid, taken, *risk)
+    longer = terms.Offer(0.0, 0.0, paid + extra_days, 0.0, *risk)
     names = {
         "now": now,
         f"{discount:.0%} for {discount_days} days": quick,
@@ -107,22 +88,24 @@ def terms_study(
         response = terms.elasticity(by_quarter).to_frame().T
     except CreditLabError:
         response = pd.DataFrame()
-    beyond = pd.DataFrame()
-    if "size_class" in ledger.customers:
-        size = ledger.customers.set_index("customer_id")["size_class"]
-        recent = quarter[quarter["issue_date"] > as_of - pd.DateOffset(months=12)]
-        longest = recent.groupby("customer_id")["term_days"].max()
-        allowed = terms.allowed_term(policy, longest.index.to_series().map(size))
-        beyond = (
-            pd.DataFrame(
-                {
-                    "customer_id": longest.index,
-                    "size_class": longest.index.map(size),
-                    "term_days": longest.to_numpy(),
-                    "allowed": allowed.to_numpy(),
-                }
-            )
-            .query("term_days > allowed")
-            .sort_values("term_days", ascending=False, ignore_index=True)
-        )
-    return TermsStudy(terms.by_grade(policy), offers, response, beyond)
+    recent = quarter[quarter["issue_date"] > as_of - pd.DateOffset(months=12)]
+    return TermsStudy(terms.by_grade(policy), offers, response, _beyond_law(ledger, policy, recent))
+
+
+def _beyond_law(ledger: Ledger, policy: Policy, recent: pd.DataFrame) -> pd.DataFrame:
+    """Customers whose longest term of the year is longer than the law allows, longest first."""
+    if "size_class" not in ledger.customers:
+        return pd.DataFrame()
+    size = ledger.customers.set_index("customer_id")["size_class"]
+    longest = recent.groupby("customer_id")["term_days"].max()
+    allowed = terms.allowed_term(policy, longest.index.to_series().map(size))
+    table = pd.DataFrame(
+        {
+            "customer_id": longest.index,
+            "size_class": longest.index.map(size),
+            "term_days": longest.to_numpy(),
+            "allowed": allowed.to_numpy(),
+        }
+    )
+    over = table[table["term_days"] > table["allowed"]]
+    return over.sort_values("term_days", ascending=False, ignore_index=True)

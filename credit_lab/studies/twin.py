@@ -166,16 +166,6 @@ def twin(
         else pd.DataFrame()
     )
     monthly = pd.concat([months(made) for made in (first, second)], ignore_index=True)
-    segments = pd.concat(
-        [
-            by_segment(made, column)
-            .rename(columns={column: "segment"})
-            .assign(by=column, policy=made.name)
-            for made in (first, second)
-            for column in first.segments.columns.intersection(["grade", "industry", "region"])
-            if (first.segments[column] != "").any()
-        ]
-    )
     return Twin(
         learned,
         first,
@@ -183,13 +173,26 @@ def twin(
         compare(first, second),
         monthly,
         scan,
-        segments[["by", "segment", "policy", *segments.columns[1:-2]]].sort_values(
-            ["by", "segment", "policy"], ignore_index=True
-        ),
+        _segments(first, second),
         sensitivity,
         found,
         frontier(found) if len(found) else pd.DataFrame(),
     )
+
+
+def _segments(first: Outcome, second: Outcome) -> pd.DataFrame:
+    """Both outcomes by grade, industry and region, as far as these are known."""
+    parts = [
+        by_segment(made, column)
+        .rename(columns={column: "segment"})
+        .assign(by=column, policy=made.name)
+        for made in (first, second)
+        for column in first.segments.columns.intersection(["grade", "industry", "region"])
+        if (first.segments[column] != "").any()
+    ]
+    table = pd.concat(parts)
+    keys = ["by", "segment", "policy"]
+    return table[[*keys, *table.columns[1:-2]]].sort_values(keys, ignore_index=True)
 
 
 @dataclass(frozen=True)
