@@ -8,8 +8,6 @@ evaluation > aging, kpi, history > inputs > ledger, policy > schema, periods, mo
 >>> rules = cl.policy.load("data/policies/2025-baseline.toml")  # a package is loaded when it is first used
 """
 
-from typing import TYPE_CHECKING
-
 from credit_lab import lazy
 
 __version__ = "0.1.0"
@@ -48,40 +46,5 @@ __all__ = [
     "workbench",
 ]
 
-if TYPE_CHECKING:
-    from credit_lab import (
-        aging,
-        backtest,
-        cockpit,
-        collection,
-        errors,
-        evaluation,
-        figures,
-        financials,
-        governance,
-        history,
-        inputs,
-        investigation,
-        kpi,
-        language,
-        ledger,
-        limits,
-        money,
-        monitoring,
-        payment_behaviour,
-        periods,
-        policy,
-        progress,
-        publish,
-        schema,
-        scoring,
-        simulation,
-        spreadsheet,
-        studies,
-        synthetic,
-        transfer,
-        when,
-        workbench,
-    )
 
 lazy.attach(__name__)

@@ -4,8 +4,6 @@ Every estimator (`its`, `did`, `synthetic_control`, `discontinuity`, `randomised
 `effects.Effect`; `claims.verdict` sets it against a claimed band.
 """
 
-from typing import TYPE_CHECKING
-
 from credit_lab import lazy
 from credit_lab.backtest.comparison import (
     STATEMENT,
@@ -16,25 +14,6 @@ from credit_lab.backtest.comparison import (
     summary,
 )
 from credit_lab.backtest.replaying import Replay, replay
-
-if TYPE_CHECKING:
-    from credit_lab.backtest import (
-        claim_test,
-        claims,
-        design,
-        did,
-        discontinuity,
-        effects,
-        forecast_checks,
-        guards,
-        its,
-        metrics,
-        off_policy,
-        placebo,
-        randomised,
-        registration,
-        synthetic_control,
-    )
 
 __all__ = [
     "STATEMENT",

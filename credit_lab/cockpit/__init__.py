@@ -4,12 +4,7 @@ Each tool is a plain object that holds the state and answers with tables (`trial
 (`chart`), and thin widgets on top (`panel`, `bench`).
 """
 
-from typing import TYPE_CHECKING
-
 from credit_lab import lazy
-
-if TYPE_CHECKING:
-    from credit_lab.cockpit import bench, drafts, panel, settings, trial
 
 __all__ = ["bench", "drafts", "panel", "settings", "trial"]
 

@@ -1,7 +1,5 @@
 """Row 8: how the record of a study is drawn; the only place that draws."""
 
-from typing import TYPE_CHECKING
-
 from credit_lab import lazy
 
 __all__ = [
@@ -14,15 +12,5 @@ __all__ = [
     "twin",
 ]
 
-if TYPE_CHECKING:
-    from credit_lab.figures import (
-        canvas,
-        collecting,
-        evaluation,
-        granting,
-        receivables,
-        scoring,
-        twin,
-    )
 
 lazy.attach(__name__)

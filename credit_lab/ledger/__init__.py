@@ -3,15 +3,10 @@
 `read` gives a `Ledger`; `write` puts its tables elsewhere; `reconcile` proves it against the control account.
 """
 
-from typing import TYPE_CHECKING
-
 from credit_lab import lazy
 from credit_lab.ledger.model import Ledger
 from credit_lab.ledger.reader import read
 from credit_lab.ledger.writer import write
-
-if TYPE_CHECKING:
-    from credit_lab.ledger import reconcile
 
 __all__ = ["Ledger", "read", "reconcile", "write"]
 

@@ -5,17 +5,12 @@
 up, `authority` routes approvals, `terms` prices them, `exposure` says what is used.
 """
 
-from typing import TYPE_CHECKING
-
 from credit_lab import lazy
 from credit_lab.limits.comparison import bench
 from credit_lab.limits.exposures import exposure
 from credit_lab.limits.methods import METHODS, method, sales_forecast
 from credit_lab.limits.proposals import propose
 from credit_lab.limits.quarterly import review
-
-if TYPE_CHECKING:
-    from credit_lab.limits import authority, portfolio, tail_risk, terms, trial
 
 __all__ = [
     "METHODS",

@@ -3,30 +3,11 @@
 >>> from credit_lab.scoring import Binner, fit
 """
 
-from typing import TYPE_CHECKING
-
 from credit_lab import lazy
 from credit_lab.scoring.binning import Binner
 from credit_lab.scoring.fitting import fit, fit_joint
 from credit_lab.scoring.optimum import Limits
 from credit_lab.scoring.scorecard import Scaling, Scorecard
-
-if TYPE_CHECKING:
-    from credit_lab.scoring import (
-        calibrate,
-        challengers,
-        edits,
-        export,
-        features,
-        leakage,
-        low_default,
-        reject,
-        rows,
-        selection,
-        splits,
-        stability,
-        validate,
-    )
 
 __all__ = [
     "Binner",

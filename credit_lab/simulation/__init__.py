@@ -4,8 +4,6 @@
 `compare` sets two policies side by side, `search` looks for better ones.
 """
 
-from typing import TYPE_CHECKING
-
 from credit_lab import lazy
 from credit_lab.simulation.assumptions import Assumptions
 from credit_lab.simulation.calibration import Calibration, calibrate
@@ -13,9 +11,6 @@ from credit_lab.simulation.outcome import Comparison, Outcome, compare, simulate
 from credit_lab.simulation.rules import Rules, of_policy
 from credit_lab.simulation.run import Span
 from credit_lab.simulation.world import Customers, Opening, SimulationError, World
-
-if TYPE_CHECKING:
-    from credit_lab.simulation import assumptions, outcome, search
 
 __all__ = [
     "Assumptions",
