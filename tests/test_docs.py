@@ -180,5 +180,5 @@ def test_the_reference_has_a_page_for_every_part():
     folder = ROOT / "credit_lab"
     parts = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
     inner = {"__init__", "__main__", "commands", "summary", "toml_file", "ids", "file_names", "compiled"}
-    inner |= {"labels", "lazy", "origin"}
+    inner |= {"labels", "lazy", "origin", "time_left"}
     assert parts - inner == set(credit_lab.__all__)
