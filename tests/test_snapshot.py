@@ -28,7 +28,7 @@ PARAMETERS = "\n".join(
 READS = """
 import json
 from pathlib import Path
-from credit_lab.studies import inputs
+from credit_lab import inputs
 book = inputs.open_ledger(ledger, mapping)
 Path(out, "verdicts.json").write_text(json.dumps({"digest": book.digest(), "source": book.source}))
 Path(out, "figures.json").write_text(json.dumps({"invoiced": [float(book.invoices["amount"].sum()), "CNY"]}))

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from credit_lab.errors import ReportError
+from credit_lab.publish import folder
 from credit_lab.publish import run as runs
 from tests.faults import kills
 from tests.test_report import PARAMETERS, notebook
@@ -19,7 +20,7 @@ def test_a_report_is_exchanged_in_one_step(tmp_path):
 
 
 def test_without_an_exchange_by_the_system_the_new_report_still_comes(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_exchange", lambda one, other: False)
+    monkeypatch.setattr(folder, "_exchange", lambda one, other: False)
     for text in ("first", "second"):
         (tmp_path / "aside").mkdir()
         (tmp_path / "aside" / "a").write_text(text)

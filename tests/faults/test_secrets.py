@@ -19,7 +19,7 @@ SECRET = "hunter2%2Fsecret"
 PLAIN = "hunter2/secret"
 NAMES = ["ledger", "mapping", "policy", "period", "currency", "rates", "card", "registry", "models", "out"]
 PARAMETERS = "\n".join(f'{name}: str = ""' for name in NAMES)
-OPENS = "from credit_lab.studies import inputs\nbook = inputs.open_ledger(ledger)\nprint(book.source, ledger)"
+OPENS = "from credit_lab import inputs\nbook = inputs.open_ledger(ledger)\nprint(book.source, ledger)"
 
 
 @pytest.fixture(autouse=True)
