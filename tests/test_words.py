@@ -31,7 +31,7 @@ EXCEPTIONS = {
 }
 
 
-@pytest.fixture(scope="session", params=["en", "zh"])
+@pytest.fixture(scope="module", params=["en", "zh"])
 def review(request, tmp_path_factory):
     """The pack of the sample in one language: its folder and language."""
     patch = pytest.MonkeyPatch()
