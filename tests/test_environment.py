@@ -1,5 +1,6 @@
 """The lists of packages speak of the same ones, and the wheel carries all files."""
 
+import json
 import re
 import subprocess
 import sys
@@ -51,18 +52,27 @@ def test_environment_yml_is_in_step():
         assert any(line.split()[0] == name for line in listed), name
 
 
-def test_the_wheel_carries_every_file_beside_the_code(monkeypatch):
-    from setuptools import Distribution
+PACKED = """
+import json
+from setuptools import Distribution
+wheel = Distribution()
+wheel.parse_config_files()
+build = wheel.get_command_obj("build_py")
+build.ensure_finalized()
+data = [f"{folder}/{file}" for _, folder, _, files in build.get_data_files_without_manifest() for file in files]
+print(json.dumps([data, wheel.packages]))
+"""
 
-    monkeypatch.chdir(ROOT)
-    wheel = Distribution()
-    wheel.parse_config_files()
-    build = wheel.get_command_obj("build_py")
-    build.ensure_finalized()
-    packed = {Path(folder, file) for _, folder, _, files in build.get_data_files_without_manifest() for file in files}
-    there = {path for path in Path("credit_lab").rglob("*") if path.is_file() and path.suffix != ".py"}
-    wanted = {path for path in there if "__pycache__" not in path.parts and path.name != "ruff.toml"}
+
+def test_the_wheel_carries_every_file_beside_the_code():
+    # in a process of its own: setuptools must be there before anything has imported distutils
+    told = subprocess.run([sys.executable, "-c", PACKED], cwd=ROOT, capture_output=True, text=True, check=True)
+    packed, packages = json.loads(told.stdout.splitlines()[-1])
+    there = {path.relative_to(ROOT) for path in (ROOT / "credit_lab").rglob("*") if path.is_file()}
+    wanted = {
+        path for path in there if path.suffix != ".py" and "__pycache__" not in path.parts and path.name != "ruff.toml"
+    }
     assert Path("credit_lab/locale/zh.po") in wanted
     assert {Path(file) for file in packed} == wanted
-    code = {path.parent.as_posix().replace("/", ".") for path in Path("credit_lab").rglob("*.py")}
-    assert set(wheel.packages) >= code
+    code = {path.parent.as_posix().replace("/", ".") for path in there if path.suffix == ".py"}
+    assert set(packages) >= code

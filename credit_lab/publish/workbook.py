@@ -149,8 +149,10 @@ def sheet_name(text: str, taken: set[str]) -> str:
     count).
 
     >>> taken = set()
-    >>> sheet_name("80 Aging at 2025-12-31, CNY: [all]", taken), sheet_name("80 AGING at 2025-12-31,
-    CNY all", taken) ('80 Aging at 2025-12-31, CNY all', '80 AGING at 2025-12-31, CNY a 2')
+    >>> sheet_name("80 Aging at 2025-12-31, CNY: [all]", taken)
+    '80 Aging at 2025-12-31, CNY all'
+    >>> sheet_name("80 AGING at 2025-12-31, CNY all", taken)
+    '80 AGING at 2025-12-31, CNY a 2'
     """
     plain = (
         re.sub(r"\s+", " ", re.sub(r"[\[\]:*?/\\\t\r\n]", "", office.legal(text))).strip("' ")

@@ -111,8 +111,9 @@ def moved(
     """One figure against the period before; movements within `noise` are called unchanged, one
     without a value is said to be not measured and `why`.
 
-    >>> moved("DSO", pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5}), "days",
-    worse_is_up=True) 'DSO rose by 3.5 days to 55.5 (worse).'
+    >>> row = pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5})
+    >>> moved("DSO", row, "days", worse_is_up=True)
+    'DSO rose by 3.5 days to 55.5 (worse).'
     """
     if not np.isfinite(row["value"]):
         return f"{name} is not measured: {why}." if why else f"{name} is not measured."
