@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from nbformat import v4
 
+from credit_lab.commands import pack as review_pack
 from credit_lab.errors import ReportError
 from credit_lab.figures import canvas
 from credit_lab.publish import deck, pack, page, part, show
@@ -153,6 +154,14 @@ def test_what_is_not_there_stands_on_the_status_line(tmp_path):
     )
     assert "Not found, so not told: cash.chart." in made.missing
     assert "aging.chart" not in pack.Pack("T", {}, parts, ("html",)).verdicts["review complete"]
+
+
+def test_a_report_of_its_own_says_what_its_deck_lacks(tmp_path):
+    path = executed(tmp_path / "r", sections())
+    record = {"verdicts": {}, "missing": []}
+    review_pack.beside(("html", "pptx"), "T", {}, path.stem)(path.parent, record)
+    assert record["unfound"] == UNMADE
+    assert (path.parent / "review.pptx").is_file()
 
 
 def test_records_carry_id_subject_units_source_day_and_currency(tmp_path):

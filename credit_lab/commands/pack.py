@@ -89,7 +89,7 @@ def beside(
 
     def write(folder: Path, record: dict[str, Any]) -> None:
         whole = pack.of_report(title, facts, notebook, folder, record, formats)
-        record["unfound"] = list(whole.missing)
+        record["unfound"] = list(whole.unfound)
         for name in formats:
             if name != "html":
                 pack.WRITERS[name](whole, folder)

@@ -97,7 +97,8 @@ def finish(
             options.say(note)
         for name, verdict in made.run["verdicts"].items():
             options.say(f"{name}: {verdict}")
-        for line in made.run.get("unfound", sections.lines(made.run["missing"])):
+        unfound = [f"Not found, so not told: {what}." for what in made.run.get("unfound", ())]
+        for line in (*sections.lines(made.run["missing"]), *unfound):
             options.say(line)
         options.say(f"report: {made.html} ({made.run['seconds']:.0f} s, run {number})")
     if sections.failed(made.run["missing"]):

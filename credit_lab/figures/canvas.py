@@ -174,9 +174,8 @@ def dates(axes: "Axes") -> None:
     """Few dates on the axis, the year said once."""
     from matplotlib import dates as ticks
 
-    locator = ticks.AutoDateLocator(
-        minticks=3, maxticks=8
-    )  # with fewer, some spans have no interval
+    # with fewer, some spans have no interval
+    locator = ticks.AutoDateLocator(minticks=3, maxticks=8)
     axes.xaxis.set_major_locator(locator)
     formatter = ticks.ConciseDateFormatter(locator, show_offset=True)
     if language.current() == "zh":

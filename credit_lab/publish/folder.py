@@ -32,9 +32,8 @@ def alone(target: Path) -> Iterator[None]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f".{target.name}-lock").open("a") as lock:
         try:
-            with contextlib.suppress(
-                ImportError
-            ):  # Windows has no fcntl: two runs at once are the user's care there
+            # Windows has no fcntl: two runs at once are the user's care there
+            with contextlib.suppress(ImportError):
                 import fcntl
 
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

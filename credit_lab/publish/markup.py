@@ -53,9 +53,8 @@ def cell(value: Any, unit: str = "") -> str:
             return f"{value:,.0f}"
         if unit in ("days", "%", "times a year", "index"):
             return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
-        return (
-            f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"
-        )  # a float holds no more digits
+        # a float holds no more digits
+        return f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"
     return str(value)
 
 

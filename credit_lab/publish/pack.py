@@ -115,9 +115,8 @@ class Pack:
     @cached_property
     def story(self) -> "Story":
         """What the deck asks for."""
-        from credit_lab.publish import (
-            deck,
-        )  # python-pptx takes 0.4 s: only when a deck is asked for
+        # python-pptx takes 0.4 s: only when a deck is asked for
+        from credit_lab.publish import deck
 
         return deck.Story(self.main.name, self.main.folder, self.main.artefacts, self.facts)
 
@@ -273,9 +272,8 @@ def make(
         try:
             same(before, states(parameters))
         except ReportError:
-            shutil.rmtree(
-                aside, ignore_errors=True
-            )  # nobody knows which parts are of which version
+            # nobody knows which parts are of which version
+            shutil.rmtree(aside, ignore_errors=True)
             raise
         pack = Pack(
             title,

@@ -156,9 +156,8 @@ def report(
             also(aside, record)
             same(before, states(parameters))
             swap(aside, target)
-            shutil.rmtree(
-                _failed(target), ignore_errors=True
-            )  # what an earlier failure left is answered now
+            # what an earlier failure left is answered now
+            shutil.rmtree(_failed(target), ignore_errors=True)
         except Stopped as error:
             kept = _keep_partial(aside / source.name, _failed(target))
             raise ReportError(f"{error}\n{kept}; an earlier report is untouched") from error

@@ -156,9 +156,8 @@ def lines(gaps: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _gap(cell: "NotebookNode", error: str, message: str, section: str, number: int) -> Gap:
-    quiet = bool(
-        sharing.current().min_cell
-    )  # only the kernel knows which customers a message names
+    # only the kernel knows which customers a message names
+    quiet = bool(sharing.current().min_cell)
     if error in REFUSALS:
         return Gap(
             section, number, "refused", error, "the data do not allow it" if quiet else message, ""

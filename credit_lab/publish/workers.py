@@ -99,9 +99,8 @@ def _give(worker: subprocess.Popen[str], job: Job) -> Job:
 
 def main() -> None:
     """A worker: jobs from standard input, answers to standard output; leaves when input ends."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole group; the parent decides
+    # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else prints must not disturb the answers
     jobs: queue.Queue[str] = queue.Queue()
