@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_lab import policy as policies
+from credit_lab.rules.grades import grade_of
 from credit_lab.errors import PolicyError
 
 BASELINE, TIGHTER = "data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"
@@ -91,7 +92,7 @@ def test_grades_by_hand():
     index = pd.Series([100.0, 79.5, 79.4, 50.0, 39.9, float("nan"), 90.0])
     months = pd.Series([12, 12, 12, 12, 12, 12, 5])
     # the last two: no payments yet, and too short a history
-    assert policies.grade_of(baseline, index, months).tolist() == ["AAA", "AAA", "AA", "B", "D", "B", "B"]
+    assert grade_of(baseline, index, months).tolist() == ["AAA", "AAA", "AA", "B", "D", "B", "B"]
 
 
 def test_approver_by_hand():

@@ -11,7 +11,7 @@ from credit_lab import money, schema
 from credit_lab.errors import LedgerError, nearest
 from credit_lab.ids import looked_up, ordering
 from credit_lab.ledger import quarantine as held
-from credit_lab.ledger import rules, snapshot, sources
+from credit_lab.ledger import contradictions, snapshot, sources
 from credit_lab.ledger.database import hide_password
 from credit_lab.ledger.mapping import Mapping, TableMap, load
 from credit_lab.ledger.model import Ledger
@@ -66,9 +66,9 @@ def read(
     del shaped
     _need(frames, quarantine, shown)
     # Before anything is derived from them, so that a receipt of a refused invoice does not float around.
-    frames["invoices"] = rules.alone("invoices", frames["invoices"], quarantine)
+    frames["invoices"] = contradictions.alone("invoices", frames["invoices"], quarantine)
     frames, derived = _derived(frames, settled, days, source, quarantine)
-    frames = rules.apply(frames, quarantine, allow_prepayment=source.allow_prepayment)
+    frames = contradictions.apply(frames, quarantine, allow_prepayment=source.allow_prepayment)
     kept = {name: held.tally(name, frame) for name, frame in frames.items()}
     held.enforce(quarantine.entries(), kept, max_share=source.max_quarantine_share)
     _room(frames, shown)

@@ -10,7 +10,8 @@ from credit_lab.ledger.model import Ledger
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.limits.methods import METHODS, Method
 from credit_lab.periods import takes_days
-from credit_lab.policy import Policy, grade_of
+from credit_lab.policy import Policy
+from credit_lab.rules.grades import grade_of
 
 FINANCIALS = ("current_assets", "inventory", "current_liabilities", "total_liabilities", "net_worth")
 

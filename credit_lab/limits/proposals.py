@@ -5,7 +5,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab.limits.methods import sales_forecast
-from credit_lab.policy import Policy, approver, grade_of
+from credit_lab.policy import Policy, approver
+from credit_lab.rules.grades import grade_of
 
 # What bound a limit, in words.
 REASONS = {

@@ -2,7 +2,7 @@
 
 from credit_lab import lazy
 from credit_lab.policy.currency import in_currency, money_note, need_amounts
-from credit_lab.policy.files import approver, checked, describe, diff, grade_of, load
+from credit_lab.policy.files import approver, checked, describe, diff, load
 from credit_lab.policy.sections import Grade, Policy, digest
 from credit_lab.policy.writing import save, to_toml
 
@@ -14,7 +14,6 @@ __all__ = [
     "describe",
     "diff",
     "digest",
-    "grade_of",
     "in_currency",
     "load",
     "money_note",

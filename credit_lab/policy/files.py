@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pydantic
 
@@ -168,21 +167,6 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.10g}"
     return "" if value is None else str(value)
-
-
-def grade_of(policy: Policy, payment_index: pd.Series, months_on_book: pd.Series) -> pd.Series:
-    """Behaviour grade of each customer: by payment index, newcomers and customers without one by policy.
-
-    The grade is the best one whose `min_payment_index` the index reaches.
-    """
-    scale = policy.grades.scale
-    cuts = np.array([grade.min_payment_index for grade in scale])[::-1]
-    names = np.array([grade.grade for grade in scale])[::-1]
-    index = payment_index.to_numpy(dtype=float)
-    known = np.isfinite(index) & (months_on_book.to_numpy() >= policy.grades.min_months)
-    position = np.searchsorted(cuts, np.where(known, index, 0.0), side="right") - 1
-    graded = np.where(known, names[np.clip(position, 0, len(cuts) - 1)], policy.grades.newcomer_grade)
-    return pd.Series(graded, index=payment_index.index, dtype="str")
 
 
 def approver(policy: Policy, amount: float, grade: str) -> str:

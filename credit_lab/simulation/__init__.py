@@ -8,7 +8,7 @@ from credit_lab import lazy
 from credit_lab.simulation.assumptions import Assumptions
 from credit_lab.simulation.calibration import Calibration, calibrate
 from credit_lab.simulation.outcome import Comparison, Outcome, compare, simulate
-from credit_lab.simulation.rules import Rules, of_policy
+from credit_lab.simulation.regime import Regime, of_policy
 from credit_lab.simulation.run import Span
 from credit_lab.simulation.world import Customers, Opening, SimulationError, World
 
@@ -19,7 +19,7 @@ __all__ = [
     "Customers",
     "Opening",
     "Outcome",
-    "Rules",
+    "Regime",
     "SimulationError",
     "Span",
     "World",

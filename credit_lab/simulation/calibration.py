@@ -16,10 +16,11 @@ import pandas as pd
 from credit_lab import history
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import takes_days
-from credit_lab.policy import Policy, grade_of
+from credit_lab.policy import Policy
+from credit_lab.rules.grades import grade_of
 from credit_lab.simulation import evidence
 from credit_lab.simulation.assumptions import Assumptions
-from credit_lab.simulation.rules import Rules, of_policy
+from credit_lab.simulation.regime import Regime, of_policy
 from credit_lab.simulation.silence import BANDS, Silent, silent
 from credit_lab.simulation.world import WAITS, Customers, Floats, Ints, SimulationError, World
 
@@ -62,8 +63,8 @@ class Calibration:
         world = self.evidence.world(self.world, assumptions, None)
         return replace(self, world=world, assumptions=assumptions)
 
-    def as_it_was(self, policy: Policy) -> Rules:
-        """Rules that let the past go on: terms as invoiced, nothing refused, the policy's ladder with all the time it
+    def as_it_was(self, policy: Policy) -> Regime:
+        """The regime that lets the past go on: terms as invoiced, nothing refused, the policy's ladder with all the time it
         needs. What this forecasts can be held against what came (`backtest`)."""
         rules = of_policy(policy, self.world.customers, capacity=10**7)
         return rules.with_(

@@ -10,7 +10,7 @@ from credit_lab import labels, summary
 from credit_lab.kpi.formulas import countback
 from credit_lab.progress import Progress
 from credit_lab.simulation import records
-from credit_lab.simulation.rules import Rules
+from credit_lab.simulation.regime import Regime
 from credit_lab.simulation.run import Span, many
 from credit_lab.simulation.world import SimulationError, World
 
@@ -79,7 +79,7 @@ class Outcome:
 
 def simulate(
     world: World | list[World],
-    rules: Rules,
+    rules: Regime,
     span: Span,
     *,
     seed: int,
@@ -116,7 +116,7 @@ def simulate(
     return Outcome(rules.name, monthly, totals, segments, assumptions)
 
 
-def _totals(monthly: pd.DataFrame, rules: Rules, span: Span) -> pd.DataFrame:
+def _totals(monthly: pd.DataFrame, rules: Regime, span: Span) -> pd.DataFrame:
     by = monthly.groupby("replicate")
     total = by.sum(numeric_only=True)
     mean_open = total["open_days"] / span.days

@@ -12,7 +12,7 @@ import pandas as pd
 from credit_lab.periods import parse_date
 from credit_lab.progress import Progress
 from credit_lab.simulation import kernel, records
-from credit_lab.simulation.rules import Rules
+from credit_lab.simulation.regime import Regime
 from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders, draw_payments
 
 RISK_SCALE, NEVER = 100, 10**9
@@ -61,7 +61,7 @@ class Orders:
 
 
 def one(
-    world: World, rules: Rules, span: Span, *, seed: int, replicate: int, log: bool = False
+    world: World, rules: Regime, span: Span, *, seed: int, replicate: int, log: bool = False
 ) -> tuple[Ints, npt.NDArray[np.float64], Orders | None]:
     """One replicate: measures by month and segment (`records.MEASURES`, minor units), expected amounts by
     the same (`records.EXPECTED`, `OWN_DAYS`), orders."""
@@ -133,7 +133,7 @@ def _aligned(number: int, kind: np.dtype[np.void]) -> npt.NDArray[np.void]:
     return raw[skip : skip + number * kind.itemsize].view(kind)
 
 
-def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
+def _grades(world: World, rules: Regime) -> npt.NDArray[np.void]:
     """One record per grade: terms, discount, transfer, take-up, and the weight of its risk in the collectors' queue."""
     people, grades = world.customers, world.hazard.shape[0]
     by_grade = np.bincount(people.grade, weights=people.default_rate, minlength=grades)
@@ -146,7 +146,7 @@ def _grades(world: World, rules: Rules) -> npt.NDArray[np.void]:
     return table
 
 
-def _settings(world: World, rules: Rules, span: Span, opening: int) -> npt.NDArray[np.void]:
+def _settings(world: World, rules: Regime, span: Span, opening: int) -> npt.NDArray[np.void]:
     """The record of single numbers."""
     record = np.zeros(1, records.SETTING)
     record["opening"], record["days"] = opening, span.warm_up + span.days
@@ -159,7 +159,7 @@ def _settings(world: World, rules: Rules, span: Span, opening: int) -> npt.NDArr
     return record
 
 
-def check(world: World, rules: Rules) -> None:
+def check(world: World, rules: Regime) -> None:
     """Sizes that do not fit are named before anything runs.
 
     Raises
@@ -184,7 +184,7 @@ def check(world: World, rules: Rules) -> None:
 
 def many(
     world: World | Sequence[World],
-    rules: Rules,
+    rules: Regime,
     span: Span,
     *,
     seed: int,
@@ -237,7 +237,7 @@ def compiled() -> bool:
 
 
 def _piece(
-    worlds: list[World], rules: Rules, span: Span, seed: int, piece: range
+    worlds: list[World], rules: Regime, span: Span, seed: int, piece: range
 ) -> tuple[Ints, npt.NDArray[np.float64]]:
     found = [one(world, rules, span, seed=seed, replicate=r) for world, r in zip(worlds, piece, strict=True)]
     return np.stack([result for result, _, _ in found]), np.stack([expected for _, expected, _ in found])

@@ -13,14 +13,14 @@ import pandas as pd
 
 from credit_lab.progress import Progress
 from credit_lab.simulation.outcome import simulate
-from credit_lab.simulation.rules import Rules
+from credit_lab.simulation.regime import Regime
 from credit_lab.simulation.run import Span
 from credit_lab.simulation.world import SimulationError, World
 
-Change = Callable[[Rules, float], Rules]
+Change = Callable[[Regime, float], Regime]
 
 
-def _ladder_days(rules: Rules, factor: float) -> Rules:
+def _ladder_days(rules: Regime, factor: float) -> Regime:
     days = np.maximum(np.rint(rules.stage_from * factor).astype(np.int64), 1)
     return rules.with_(stage_from=np.maximum.accumulate(days + np.arange(len(days)) * (np.diff(days, prepend=0) <= 0)))
 
@@ -38,8 +38,8 @@ KNOBS: Mapping[str, Change] = {
 }
 
 
-def turned(rules: Rules, settings: Mapping[str, float]) -> Rules:
-    """Rules with knobs turned: cut_off (only the best so many grades get credit), limit_multiple (factor on all
+def turned(rules: Regime, settings: Mapping[str, float]) -> Regime:
+    """The regime with knobs turned: cut_off (only the best so many grades get credit), limit_multiple (factor on all
     limits), term_days (added to every term), hold_days, ladder_days (factor on the first days of the stages), capacity.
 
     Raises
@@ -56,7 +56,7 @@ def turned(rules: Rules, settings: Mapping[str, float]) -> Rules:
 
 def search(
     world: World,
-    rules: Rules,
+    rules: Regime,
     ranges: Mapping[str, tuple[float, float]],
     span: Span,
     *,
@@ -140,7 +140,7 @@ def _row(
 
 def one_at_a_time(
     world: World,
-    rules: Rules,
+    rules: Regime,
     ranges: Mapping[str, tuple[float, float]],
     span: Span,
     *,

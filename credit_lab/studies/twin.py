@@ -15,7 +15,7 @@ from credit_lab.simulation import (
     Calibration,
     Comparison,
     Outcome,
-    Rules,
+    Regime,
     SimulationError,
     Span,
     World,
@@ -207,7 +207,7 @@ class _Runs:
     usual_term: float
     whole: Whole
 
-    def rules(self, policy: Policy, learned: Calibration) -> Rules:
+    def rules(self, policy: Policy, learned: Calibration) -> Regime:
         people, assumed = learned.world.customers, learned.assumptions
         return of_policy(
             policy,
@@ -235,7 +235,7 @@ class _Runs:
         ]
 
 
-def ranges(rules: Rules) -> dict[str, tuple[float, float]]:
+def ranges(rules: Regime) -> dict[str, tuple[float, float]]:
     """Ends of the knobs for sensitivity and search."""
     grades = len(rules.discount)
     return {"cut_off": (max(grades - 2.4, 0.6), grades + 0.4), **RANGES}

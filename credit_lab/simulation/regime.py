@@ -10,7 +10,7 @@ from credit_lab.simulation.world import Customers, Floats, Ints, SimulationError
 
 
 @dataclass(frozen=True)
-class Rules:
+class Regime:
     """What a policy does; money in minor units.
 
     Attributes
@@ -72,15 +72,15 @@ class Rules:
         if not 0 <= self.advance <= 1 or not 0 <= self.insured_share <= 1:
             raise SimulationError(f"rules {self.name}: advance and insured_share must lie in [0, 1]")
 
-    def with_(self, **changes: object) -> "Rules":
+    def with_(self, **changes: object) -> "Regime":
         """The same rules with some of them changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
-    def scaled(self, factor: float) -> "Rules":
+    def scaled(self, factor: float) -> "Regime":
         """The same rules with all limits multiplied."""
         return replace(self, limit=np.rint(self.limit * factor).astype(np.int64))
 
-    def served(self, grades: int) -> "Rules":
+    def served(self, grades: int) -> "Regime":
         """The same rules, with credit only for the best so many grades."""
         return replace(self, limit=np.where(self.grade < grades, self.limit, 0))
 
@@ -97,8 +97,8 @@ def of_policy(
     elasticity: float = 0.0,
     base_term: float | None = None,
     minor: float = 100.0,
-) -> Rules:
-    """Rules of a policy file for these customers.
+) -> Regime:
+    """The regime of a policy file for these customers.
 
     Limits are the policy's multiple of the sales-forecast limit of each customer's expected sales.
 
@@ -128,7 +128,7 @@ def of_policy(
     limit = np.floor(np.minimum(limit, cap) / step) * step if step > 0 else np.minimum(limit, cap)
     usual = float(term[customers.grade].mean()) if base_term is None else base_term
     stages, grades = policy.ladder.stages, len(scale)
-    return Rules(
+    return Regime(
         name=policy.meta.id,
         grade=customers.grade,
         term=term[customers.grade],
