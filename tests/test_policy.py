@@ -1,4 +1,5 @@
 import re
+import typing
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from credit_lab import policy as policies
 from credit_lab.rules.grades import grade_of
 from credit_lab.errors import PolicyError
+from credit_lab.limits import METHODS
 
 BASELINE, TIGHTER = "data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"
 baseline = policies.load(BASELINE)
@@ -103,3 +105,39 @@ def test_approver_by_hand():
     assert policies.approver(baseline, 600_000, "A") == "finance director + credit committee"
     with pytest.raises(PolicyError, match="grade 'E'"):
         policies.approver(baseline, 1, "E")
+
+
+def test_the_methods_of_limits_are_those_that_are_registered():
+    method = type(baseline.limits).model_fields["method"].annotation
+    assert list(typing.get_args(method)) == [one.replace(" ", "_") for one in METHODS]
+
+
+def test_failed_is_no_earlier_than_impaired(tmp_path):
+    text = Path(BASELINE).read_text(encoding="utf-8")
+    file = tmp_path / "changed.toml"
+    file.write_text(text.replace("failed_days = 180", "failed_days = 89"), encoding="utf-8")
+    with pytest.raises(PolicyError, match="failed_days 89 must not be below impaired_days 90"):
+        policies.load(file)
+    file.write_text(text.replace("failed_days = 180", "failed_days = 90"), encoding="utf-8")
+    assert policies.load(file).default.failed_days == 90
+
+
+def test_the_settings_of_default_and_waiting_have_a_direction():
+    # Later, larger, longer in a row, sooner cured: fewer defaults. A longer wait: more delivered.
+    looser = {
+        "default": {
+            "impaired_days": 91,
+            "impaired_amount": 4001,
+            "impaired_share": 0.02,
+            "month_ends": 3,
+            "cure_months": 2,
+            "failed_days": 181,
+        },
+        "holds": {"wait_days": 16, "wait_days_custom": 46},
+    }
+    changed = baseline.model_dump()
+    for section, values in looser.items():
+        changed[section] |= values
+    table = policies.diff(baseline, policies.checked(changed, "looser"))
+    assert len(table) == 8
+    assert set(table["direction"]) == {"looser"}

@@ -21,7 +21,8 @@ _MORE_IS_LOOSER = [
     "overdue_days", "overdue_share", "min_overdue", "utilisation", "four_eyes_above", "max_amount", "from_days",
     "min_amount", "single_name_cap", "group_cap", "industry_cap", "region_cap", "expected_loss_budget",
     "target_dso", "write_off_after_days", "seller_may_approve", "discount_rate", "discount_days", "repeat_days",
-    "above", "newcomer_grade",
+    "above", "newcomer_grade", "impaired_days", "impaired_amount", "impaired_share", "month_ends",
+    "failed_days", "wait_days", "wait_days_custom",
 ]  # fmt: skip
 _MORE_IS_TIGHTER = [
     "min_payment_index",
@@ -31,6 +32,7 @@ _MORE_IS_TIGHTER = [
     "pre_due_days",
     "min_months",
     "below",
+    "cure_months",
 ]
 _LOOSER = dict.fromkeys(_MORE_IS_LOOSER, 1) | dict.fromkeys(_MORE_IS_TIGHTER, -1)
 

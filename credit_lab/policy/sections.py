@@ -79,10 +79,52 @@ class Grades(Section):
         return self
 
 
+class Default(Section):
+    """Two events of default (违约): impaired (减值), who may recover, and failed (失败).
+
+    A customer is impaired when items more than `impaired_days` past due and not disputed come to
+    more than `impaired_amount` and to more than `impaired_share` of what the customer owes, at
+    `month_ends` month ends in a row, and sound again after `cure_months` month ends without it. It
+    has failed when the same holds with `failed_days`, or when it is insolvent or written off.
+    """
+
+    impaired_days: int = setting("days", "impaired: counts items more days past due than this")
+    impaired_amount: float = setting("money", "impaired: they come to more", low=0, high=1e12)
+    impaired_share: float = setting("share", "impaired: and to more than this of the whole debt")
+    month_ends: int = setting("month ends", "so many in a row", low=1, high=24)
+    cure_months: int = setting("months", "so long without it, an impaired customer is sound again")
+    failed_days: int = setting("days", "failed: the same with items more days past due than this")
+
+    @pydantic.model_validator(mode="after")
+    def _failed_later(self) -> "Default":
+        if self.failed_days < self.impaired_days:
+            raise ValueError(
+                f"failed_days {self.failed_days} must not be below impaired_days "
+                f"{self.impaired_days}: who has failed is impaired before"
+            )
+        return self
+
+
+# The registered methods of `credit_lab.limits`, which stands above this row; a test compares them.
+LimitMethod = Literal[
+    "sales_forecast",
+    "working_assets",
+    "characteristics",
+    "net_worth",
+    "working_capital",
+    "trade_references",
+    "payment_history",
+    "expected_loss",
+    "risk_and_return",
+    "return_on_capital",
+    "supplier_cap",
+]
+
+
 class Limits(Section):
     """Credit limits (授信额度): method, caps, and when a limit is changed."""
 
-    method: Literal["sales_forecast"] = name("formula of the limit")
+    method: LimitMethod = name("formula of the limit")
     forecast_months: int = setting("months", "past months the sales forecast is made from", low=1, high=36)
     growth: float = setting("share", "expected growth of sales over the forecast window", low=-0.9, high=5)
     tolerated_delay_days: int = setting("days", "delay tolerated beyond the term", low=0, high=365)
@@ -130,6 +172,8 @@ class Holds(Section):
     expired_limit: bool = name("hold when the limit has expired")
     missing_contract: bool = name("hold without a valid contract")
     partial_release: bool = name("release the part of an order that fits the limit")
+    wait_days: int = setting("days", "standard goods: a held order waits so long", low=0, high=365)
+    wait_days_custom: int = setting("days", "custom-made: a held order waits so long", low=0, high=365)
 
 
 class Level(Section):
@@ -266,6 +310,7 @@ class Policy(Section):
     investigation: Investigation
     evaluation: Evaluation
     grades: Grades
+    default: Default
     limits: Limits
     trial: Trial
     terms: Terms
