@@ -12,32 +12,17 @@ from credit_lab.aging.items import open_items
 from credit_lab.ids import looked_up, positions
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import takes_days
-
-# Days beyond terms at which the index takes the values beside them; in between it is linear.
-ANCHORS = (
-    (-30, 100.0),
-    (-20, 90.0),
-    (0, 80.0),
-    (15, 70.0),
-    (22, 60.0),
-    (30, 50.0),
-    (60, 40.0),
-    (90, 30.0),
-    (120, 20.0),
-)
-
+from credit_lab.rules import grades
 
 def payment_index(days_beyond_terms: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Payment index (付款指数) 0-100 of amount-weighted days beyond terms: 80 is prompt, 100 is 30 days early.
 
-    Piecewise linear between `ANCHORS`, held at 100 above, running on to 0 at 180 days; NaN stays NaN. The anchors are
-    those of the dollar-weighted payment scores that agencies publish.
+    The rule is `rules.grades.payment_index`; NaN stays NaN.
 
     >>> payment_index([-30, 0, 15, 45, 120]).tolist()
     [100.0, 80.0, 70.0, 45.0, 20.0]
     """
-    late, index = np.array([*ANCHORS, (180, 0.0)]).T
-    return np.interp(np.asarray(days_beyond_terms, dtype=float), late, index)
+    return np.asarray(grades.payment_index(np.asarray(days_beyond_terms, dtype=float)))
 
 
 def settlements(ledger: Ledger) -> pd.DataFrame:

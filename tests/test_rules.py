@@ -54,6 +54,7 @@ ALL = [
     (holds.held, "holds", "amount amount amount amount flag flag flag"),
     (holds.room, "holds", "amount amount"),
     (holds.released, "holds", "amount amount bits"),
+    (grades.payment_index, "", "index"),
     (grades.grade, "grades", "index months"),
     (limits.annual_sales, "limits", "amount months"),
     (limits.sales_forecast, "", "amount days amount factor"),

@@ -33,6 +33,27 @@ def grades(policy: Policy) -> Grades:
     )
 
 
+# Days beyond terms and index of it: 80 is prompt, 100 is 30 days early.
+_LATE = np.array([-30.0, -20.0, 0.0, 15.0, 22.0, 30.0, 60.0, 90.0, 120.0, 180.0])
+_INDEX = np.array([100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 0.0])
+
+
+@rule
+def payment_index(late: Any) -> Any:
+    """Payment index (付款指数) of amount-weighted days beyond terms, straight between the
+    anchors of the dollar-weighted scores that agencies publish; 0 from 180 days on.
+
+    Parameters
+    ----------
+    late : days, settlements and open overdue items together; NaN: nothing was paid or late yet
+    """
+    value = _INDEX[0] + 0.0 * late
+    for k in range(len(_LATE) - 1):
+        slope = (_INDEX[k + 1] - _INDEX[k]) / (_LATE[k + 1] - _LATE[k])
+        value = pick(late >= _LATE[k], slope * (late - _LATE[k]) + _INDEX[k], value)
+    return pick(late >= _LATE[len(_LATE) - 1], _INDEX[len(_LATE) - 1] + 0.0 * late, value)
+
+
 @rule
 def grade(s: Any, index: Any, months: Any) -> Any:
     """Number of the grade, 0 the best: the best whose least payment index is reached.
