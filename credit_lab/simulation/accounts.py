@@ -6,76 +6,76 @@ from credit_lab.simulation.records import BORROWING
 
 
 @njit(**BORROWING, forceinline=True)
-def advance(rest, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
+def advance(rest, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """What the factor has paid on an invoice of which so much is open."""
-    return rest // 10000 * pol[g].advance + rest % 10000 * pol[g].advance // 10000
+    return rest // 10000 * r.advance + rest % 10000 * r.advance // 10000
 
 
 @njit(**BORROWING, forceinline=True)
-def repay(line, rest, part, g, pol):  # type: ignore[no-untyped-def] # pragma: no cover
-    """The factor gets back what it paid on the part of the rest that is settled."""
-    if pol[g].factored:
-        line[rec.REPAID] += advance(rest, g, pol) - advance(rest - part, g, pol)
-
-
-@njit(**BORROWING, forceinline=True)
-def lose(day, i, amount, inv, cus, pol, r, month_of, result):  # type: ignore[no-untyped-def] # pragma: no cover
-    """A write-off of the last of an invoice: what the factor bears of it, what the insurer pays, what is left."""
+def settle(day, i, part, off, inv, cus, r, line):  # type: ignore[no-untyped-def] # pragma: no cover
+    """A payment of an invoice, less a discount: cash, what the factor gets back, and what a review will see of it."""
     c = inv[i].who
-    g, line = cus[c].grade, result[month_of[day], cus[c].segment]
+    line[rec.CREDITED] += off
+    line[rec.COLLECTED] += part - off
+    if cus[c].factored:
+        line[rec.REPAID] += advance(inv[i].rest, r) - advance(inv[i].rest - part, r)
+    cus[c].paid += part - off
+    cus[c].days += (part - off) * (day - inv[i].due)
+    cus[c].paid_well += part == inv[i].rest and day <= inv[i].due
+
+
+@njit(**BORROWING, forceinline=True)
+def lose(day, i, amount, inv, cus, r, month_of, result):  # type: ignore[no-untyped-def] # pragma: no cover
+    """A write-off of the last of an invoice: what the factor bears of it; what is left, before insurance."""
+    c = inv[i].who
+    line = result[month_of[day], cus[c].segment]
     line[rec.WRITTEN_OFF] += amount
     if i >= r.opening:
-        result[month_of[inv[i].due - cus[c].term], cus[c].segment, rec.VINTAGE_LOST] += amount
-    own = amount
-    if pol[g].factored:
-        moved = advance(amount, g, pol)
+        result[month_of[inv[i].issued], cus[c].segment, rec.VINTAGE_LOST] += amount
+    if cus[c].factored:
+        moved = advance(amount, r)
         if r.recourse:
             line[rec.REPAID] += moved
         else:
             line[rec.BORNE] += moved
-            own -= moved
-    if pol[g].insured:
-        paid = int(own * r.insured_share)
+            return amount - moved
+    return amount
+
+
+@njit(**BORROWING, forceinline=True)
+def claim(own, c, cus, r, line):  # type: ignore[no-untyped-def] # pragma: no cover
+    """The insurer pays its share of a loss less the deductible; what stays with the seller."""
+    if cus[c].insured:
+        paid = max(int(own * r.insured_share) - r.deductible, 0)
         line[rec.CLAIMS] += paid
         own -= paid
     return own
 
 
 @njit(**BORROWING, forceinline=True)
-def at_stake(g, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
-    """What the seller loses of one unit owed by a customer that fails."""
-    lost = 1 - r.recovery
-    if pol[g].factored and not r.recourse:
-        lost *= 1 - pol[g].advance / 10000
-    if pol[g].insured:
-        lost *= 1 - r.insured_share
+def at_stake(owed, c, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
+    """What the seller loses if a customer fails that owes so much."""
+    lost = owed * (1 - r.recovery)
+    if cus[c].factored and not r.recourse:
+        lost *= 1 - r.advance / 10000
+    if cus[c].insured:
+        lost -= max(lost * r.insured_share - r.deductible, 0.0)
     return lost
 
 
 @njit(**BORROWING, forceinline=True)
-def allowed(c, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
-    """The limit, or that of the trial step a newcomer has reached."""
-    limit = cus[c].limit
-    if cus[c].newcomer:
-        steps = min(cus[c].paid_well // r.trial_step, r.trial_steps)
-        if steps < r.trial_steps:
-            limit = min(limit, int(r.trial_first * r.trial_factor**steps))
-    return limit
-
-
-@njit(**BORROWING, forceinline=True)
-def accrue(result, expected, month_of, edges, c, day, cus, pol, r):  # type: ignore[no-untyped-def] # pragma: no cover
+def accrue(result, expected, month_of, edges, c, day, cus, r):  # type: ignore[no-untyped-def] # pragma: no cover
     """Money-days owed since the last move, by month, the loss they stand for and the part the seller finances.
 
     A failure would cost what is owed, and what is sold afterwards is put on when it is sold (`kernel._order`): both
     have the right mean, and neither takes anything off, so that no month is below zero.
     """
-    at, owed, place, g = cus[c].moved, cus[c].owed, cus[c].segment, cus[c].grade
+    at, owed, place = cus[c].moved, cus[c].owed, cus[c].segment
     cus[c].moved = day
     if owed == 0 or at >= day:
         return
-    financed = 1 - pol[g].advance / 10000 if pol[g].factored else 1.0
-    daily = 0.0 if cus[c].dead else cus[c].failing * at_stake(g, pol, r) * owed
+    financed = 1 - r.advance / 10000 if cus[c].factored else 1.0
+    daily = 0.0 if cus[c].dead else cus[c].failing * at_stake(owed, c, cus, r)
     month = month_of[at]
     while at < day:
         until = min(edges[month + 1], day)

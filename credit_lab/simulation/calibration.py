@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import history
+from credit_lab import history, money
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 from credit_lab.rules.grades import grade_of
 from credit_lab.simulation import evidence
+from credit_lab.simulation import past as known
 from credit_lab.simulation.assumptions import Assumptions
 from credit_lab.simulation.regime import Regime, of_policy
 from credit_lab.simulation.silence import BANDS, Silent, silent
@@ -64,12 +65,14 @@ class Calibration:
         return replace(self, world=world, assumptions=assumptions)
 
     def as_it_was(self, policy: Policy) -> Regime:
-        """The regime that lets the past go on: terms as invoiced, nothing refused, the policy's ladder with all the time it
+        """The regime that lets the past go on: terms as invoiced, nothing refused or transferred, the policy's ladder with all the time it
         needs. What this forecasts can be held against what came (`backtest`)."""
         rules = of_policy(policy, self.world.customers, capacity=10**7)
         return rules.with_(
-            name="as it was", term=self.term, limit=np.full(len(self.term), 2**50), trial_steps=0, hold_days=10**6,
+            name="as it was", reviewed=False, term=self.term, limit=np.full(len(self.term), 2**50),
+            overdue_days=10**6, share_after_days=10**6, missing_contract=False,
             discount=np.zeros_like(rules.discount), demand=np.ones_like(rules.demand),
+            insured=np.zeros_like(rules.insured), factored=np.zeros_like(rules.factored),
         )  # fmt: skip
 
 
@@ -124,7 +127,7 @@ class Counts:
         return replace(
             base, customers=people, hazard=_levels(events / days, assumptions), season=season, trend=trend,
             dispute_share=dispute, recovery=back, correlation=assumptions.correlation,
-            leave_share=assumptions.leave_share, exits=lost / waited, still_ordering=after / a_day,
+            leave_share=assumptions.leave_share, notice=assumptions.notice_effect, exits=lost / waited, still_ordering=after / a_day,
             discount_taken=np.full(self.paid.shape[0], assumptions.discount_taken),
         )  # fmt: skip
 
@@ -145,7 +148,7 @@ class Counts:
             number = int(rng.poisson(self.newcomers))
         moved = replace(
             people, failed_days=np.where(buying, self.silent.failed_days(len(buying), rng), self.failed),
-            rate=shape / span * (1 + trend / 2), amount=sizes * 100.0, joins=_joins(people.joins, number),
+            rate=shape / span * (1 + trend / 2), amount=sizes * people.minor, joins=_joins(people.joins, number),
             spread=self.log_sd[like], habit=habits / usually, default_rate=(defaults / years)[people.grade],
         )  # fmt: skip
         return moved, trend
@@ -244,8 +247,8 @@ def calibrate(
     stages = [stage.action for stage in policy.ladder.stages]
     stage_from = np.array([stage.from_days for stage in policy.ladder.stages], dtype=np.int64)
     waits = evidence.spells(ledger, as_of, begin, failed, stages, stage_from)
-    known = pd.Series(waits.customer).map(everyone.to_dict()).fillna(0).to_numpy(dtype=np.int64)
-    paid, at_risk = evidence.exposure(waits, known, len(grades), BANDS)
+    kind = pd.Series(waits.customer).map(everyone.to_dict()).fillna(0).to_numpy(dtype=np.int64)
+    paid, at_risk = evidence.exposure(waits, kind, len(grades), BANDS)
     if waits.invoices < 50:
         raise SimulationError(
             f"{ledger.source}: {waits.invoices} invoices settled in {months} months; at least 50 are needed"
@@ -255,9 +258,14 @@ def calibrate(
     season = evidence.season(ledger, as_of, trend[0])
     disputed, count, dispute_days = evidence.disputes(ledger, begin, as_of)
     people, extra, term, expected = _people(ledger, policy, bought, last, failed, as_of, grades)
+    people = replace(
+        people, past=known.learned(ledger, past, as_of, people.names), minor=10.0 ** money.minor_digits(ledger.currency),
+        insured=known.covered(ledger, as_of, people.names, "insurance"),
+        factored=known.covered(ledger, as_of, people.names, "factoring"),
+    )  # fmt: skip
     sizes = extra["log_sd"].to_numpy(dtype=float)
     events, exposed = _rates(paid, at_risk, assumptions)
-    habit = evidence.habit(evidence.habits(waits, known, _levels(events / exposed, assumptions), BANDS), people.names)
+    habit = evidence.habit(evidence.habits(waits, kind, _levels(events / exposed, assumptions), BANDS), people.names)
     after = evidence.orders_after(ledger, as_of, failed)
     more, a_day = _still_ordering(*after)
     counts = Counts(

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import aging
+from credit_lab import aging, money
 from credit_lab.ids import among
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
@@ -342,7 +342,7 @@ def opening(
     free = owed["customer_id"].map(have.to_dict()).astype(float).fillna(0.0)  # text where nothing is open
     left = (total - free).clip(lower=0.0)
     rest = np.minimum(left, owed["open_amount"])
-    owed = owed.assign(rest=np.rint(rest * 100).astype(np.int64), who=owed["customer_id"].map(number))
+    owed = owed.assign(rest=money.to_minor(rest, ledger.currency), who=owed["customer_id"].map(number))
     owed = owed[owed["rest"] > 0].sort_values(["who", "due_date", "document_id"], kind="stable")
     rows = owed.rename(columns={"document_id": "invoice_id"})
     due = days_of(rows["due_date"], as_of + pd.Timedelta(days=1))

@@ -1,7 +1,7 @@
 """The event-driven kernel: one replicate of a world under one policy.
 
-Within a day: defaults; recoveries; payments and write-offs; orders; collectors. An invoice has one day on which it ends
-by itself (paid or written off), found by inverting its clock, and at most one stage of collection ahead; a contact
+Within a day: defaults; recoveries; orders, judged by the books of the evening before; payments and write-offs;
+collectors; at a month's end its review (`reviews`). An invoice has one day on which it ends (paid or written off), found by inverting its clock, and at most one stage of collection ahead; a contact
 burns the clock so far and inverts it again under the hazard of the new level. Stale ends are skipped because the day on
 file differs. Collectors work through a heap ordered by amount × risk until the day's minutes are used up. Nothing is
 drawn here: what is left to chance stands in the records.
@@ -10,21 +10,15 @@ drawn here: what is left to chance stands in the records.
 import numpy as np
 
 from credit_lab.compiled import njit
+from credit_lab.rules import holds as by_hold
+from credit_lab.rules import ladder as by_ladder
 from credit_lab.simulation import records as rec
-from credit_lab.simulation.accounts import (
-    accrue,
-    advance,
-    allowed,
-    at_stake,
-    balances,
-    late,
-    lose,
-    repay,
-)  # fmt: skip
+from credit_lab.simulation.accounts import accrue, advance, at_stake, balances, claim, late, lose, settle
 from credit_lab.simulation.agenda import AHEAD, BLOCK, fetch, gather, look_ahead, put
 from credit_lab.simulation.clock import burnt, ends_on
 from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.records import BORROWING
+from credit_lab.simulation.reviews import arrears, month_end
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
 PARTS = "7ea3d3c0119f"
@@ -33,9 +27,13 @@ END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
 
 @njit()
-def simulate(inv, size, cus, default_day, pol, stages, settings, burn, bands, month_of, edges, start, payday):  # type: ignore[no-untyped-def] # pragma: no cover
+def simulate(  # type: ignore[no-untyped-def] # pragma: no cover
+    inv, size, cus, default_day, pol, stages, settings, own, rings, burn, bands, month_of, edges, start, payday
+):  # fmt: skip
     """Run a replicate on records of orders, customers, grades, stages and one record of settings.
 
+    own : the rules of the policy: (holds, limits, ladder) of `credit_lab.rules`, in minor units
+    rings : customer, month modulo their number, sold, paid, paid × days late
     size : of each order, replaced by what is granted
     default_day : on which each customer fails; below 0: it has failed
     start : first order of each day, sorted by day
@@ -49,32 +47,44 @@ def simulate(inv, size, cus, default_day, pol, stages, settings, burn, bands, mo
     result = np.zeros((len(edges) - 1, r.segments, len(rec.MEASURES)), np.int64)
     expected = np.zeros((len(edges) - 1, r.segments, 2))
     heads = np.full((5, r.days), -1, np.int64)
-    pool = np.empty(_room(len(inv), len(cus), len(stages), r.days), np.int32)
+    pool = np.empty(_room(len(inv), len(cus), len(stages), r), np.int32)
     todays = np.empty(len(pool), np.int32)
     heap, used = np.empty(len(inv) + 1, rec.HEAP), np.zeros(2, np.int64)
     _run(
-        inv, size, cus, default_day, pol, stages, settings, burn, bands, month_of, edges, start, payday, heads, pool,
-        todays, heap, used, result, expected,
+        inv, size, cus, default_day, pol, stages, settings, own, rings, burn, bands, month_of, edges, start, payday,
+        heads, pool, todays, heap, used, result, expected,
     )  # fmt: skip
     return result, expected
 
 
 @njit(**BORROWING)
 def _run(  # type: ignore[no-untyped-def] # pragma: no cover
-    inv, size, cus, default_day, pol, stages, settings, burn, bands, month_of, edges, start, payday, heads, pool,
-    todays, heap, used, result, expected,
+    inv, size, cus, default_day, pol, stages, settings, own, rings, burn, bands, month_of, edges, start, payday,
+    heads, pool, todays, heap, used, result, expected,
 ):  # fmt: skip
     """The days one after the other."""
     r = settings[0]
+    hold, limit, ladder = own
     _begin(inv, cus, default_day, r, heads, pool, used)
     for k in range(r.opening):
-        _take_over(k, size[k], inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result, expected)
+        _take_over(k, size[k], inv, cus, pol, ladder, r, burn, bands, payday, heads, pool, used, result, expected)
     for day in range(r.days):
-        lines = result[month_of[day]]
+        month = month_of[day]
+        lines = result[month]
         for at in range(gather(pool, heads[FAIL, day], todays, 0)):
-            _fail(day, todays[at], cus, pol, r, month_of, edges, heads, pool, used, result, expected)
+            _fail(day, todays[at], cus, r, month_of, edges, heads, pool, used, result, expected)
         for at in range(gather(pool, heads[BACK, day], todays, 0)):
-            _recover(day, todays[at], inv, cus, pol, r, month_of, edges, result, expected)
+            _recover(day, todays[at], inv, cus, r, month_of, edges, result, expected)
+        for k in range(start[day], start[day + 1]):
+            fetch(cus, inv[min(k + AHEAD, len(inv) - 1)].who)
+            fetch(inv, cus[inv[min(k + AHEAD // 2, len(inv) - 1)].who].first)
+            if cus[inv[k].who].dead and day >= cus[inv[k].who].until:
+                inv[k].ends, size[k] = -1, 0
+            else:
+                _order(
+                    day, k, size, inv, cus, pol, hold, ladder, r, burn, bands, payday, month_of, edges, heads,
+                    pool, used, result, expected,
+                )  # fmt: skip
         listed = gather(pool, heads[END, day], todays, 0)
         ends = gather(pool, heads[EARLY, day], todays, listed)
         for at in range(ends):
@@ -86,19 +96,11 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
                     _list_end(i, r.days, inv, heads, pool, used)
                     continue
             _end(day, i, inv, cus, pol, r, burn, bands, payday, month_of, edges, heads, pool, used, result, expected)
-        for k in range(start[day], start[day + 1]):
-            fetch(cus, inv[min(k + AHEAD, len(inv) - 1)].who)
-            fetch(inv, cus[inv[min(k + AHEAD // 2, len(inv) - 1)].who].first)
-            if cus[inv[k].who].dead and day >= cus[inv[k].who].until:
-                inv[k].ends, size[k] = -1, 0
-            else:
-                _order(
-                    day, k, size, inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads,
-                    pool, used, result, expected,
-                )  # fmt: skip
-        _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines)
+        _collect(day, inv, cus, pol, stages, ladder, r, burn, bands, payday, heads, pool, todays, heap, used, lines)
+        if r.reviewed and day + 1 == edges[month + 1]:
+            month_end(month, day, start[day + 1], inv, cus, rings, limit)
     for c in range(len(cus)):
-        accrue(result, expected, month_of, edges, c, r.days, cus, pol, r)
+        accrue(result, expected, month_of, edges, c, r.days, cus, r)
     for i in range(len(inv)):
         if inv[i].state > 0:
             late(r.days, i, inv[i].rest, inv, cus, month_of, edges, result)
@@ -106,10 +108,11 @@ def _run(  # type: ignore[no-untyped-def] # pragma: no cover
 
 
 @njit(**BORROWING, forceinline=True)
-def _room(orders, customers, stages, days):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Room for all lists: an invoice is listed once as it begins, once for its second part, twice for each contact."""
-    events = orders * (2 * stages + 4) + 2 * customers
-    return events // (BLOCK - 1) * BLOCK + 6 * days * BLOCK
+def _room(orders, customers, stages, r):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Room for all lists: an invoice is listed once as it begins, once for its second part, twice for each stage and
+    for the notice before it is due, and once for each time a stage is repeated or it has waited for others."""
+    events = orders * (2 * stages + 8) + r.contacts + 2 * customers
+    return events // (BLOCK - 1) * BLOCK + 6 * r.days * BLOCK
 
 
 @njit(**BORROWING)
@@ -130,9 +133,9 @@ def _begin(inv, cus, default_day, r, heads, pool, used):  # type: ignore[no-unty
 
 
 @njit(**BORROWING)
-def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+def _fail(day, c, cus, r, month_of, edges, heads, pool, used, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A customer defaults: nothing is paid any more; what comes back comes later."""
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
+    accrue(result, expected, month_of, edges, c, day, cus, r)
     cus[c].dead = 1
     result[month_of[day], cus[c].segment, rec.DEFAULTED] += cus[c].owed
     back = day + cus[c].wait
@@ -141,27 +144,29 @@ def _fail(day, c, cus, pol, r, month_of, edges, heads, pool, used, result, expec
 
 
 @njit(**BORROWING)
-def _recover(day, c, inv, cus, pol, r, month_of, edges, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
+def _recover(day, c, inv, cus, r, month_of, edges, result, expected):  # type: ignore[no-untyped-def] # pragma: no cover
     """A share of each open invoice comes back, the rest is written off."""
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
-    line = result[month_of[day], cus[c].segment]
+    accrue(result, expected, month_of, edges, c, day, cus, r)
+    line, own = result[month_of[day], cus[c].segment], 0
     i = cus[c].first
     while i >= 0:
         if inv[i].state > 0:
             back = int(inv[i].rest * r.recovery + 0.5)
             line[rec.RECOVERED] += back
-            repay(line, inv[i].rest, back, cus[c].grade, pol)
-            lose(day, i, inv[i].rest - back, inv, cus, pol, r, month_of, result)
+            if cus[c].factored:
+                line[rec.REPAID] += advance(inv[i].rest, r) - advance(inv[i].rest - back, r)
+            own += lose(day, i, inv[i].rest - back, inv, cus, r, month_of, result)
             late(day, i, inv[i].rest, inv, cus, month_of, edges, result)
             cus[c].owed -= inv[i].rest
             inv[i].rest, inv[i].state, inv[i].ends = 0, 0, day
         i = inv[i].following
+    claim(own, c, cus, r, line)
 
 
 @njit(**BORROWING, forceinline=True)
 def _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """Put the day on which the invoice ends by itself into its list: paid, or written off before."""
-    g = cus[inv[i].who].grade
+    g = cus[inv[i].who].kind
     paid = day + 1  # a clock that was used up on a day without payments
     if inv[i].clock > 0:
         paid = ends_on(inv[i].clock, day + 1, inv[i].due, g, inv[i].level, inv[i].disputed, burn, bands)
@@ -199,29 +204,22 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
     c = inv[i].who
     if inv[i].state == 0 or inv[i].ends != day or cus[c].dead:
         return
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
-    g, line = cus[c].grade, result[month_of[day], cus[c].segment]
+    accrue(result, expected, month_of, edges, c, day, cus, r)
+    line = result[month_of[day], cus[c].segment]
     part, closed, first = inv[i].rest, True, int(inv[i].rest * r.partial_first + 0.5)
-    if inv[i].pending < 0:  # the discount is taken
-        off = int(part * pol[g].discount + 0.5)
-        line[rec.CREDITED] += off
-        line[rec.COLLECTED] += part - off
-        repay(line, part, part, g, pol)
-        cus[c].paid_well += day <= inv[i].due
+    if inv[i].pending < 0:  # the discount that was offered is taken
+        settle(day, i, part, int(part * pol[-1 - inv[i].pending].discount + 0.5), inv, cus, r, line)
     elif day > inv[i].due + r.write_off:
-        line[rec.AGED_OFF] += lose(day, i, part, inv, cus, pol, r, month_of, result)
+        line[rec.AGED_OFF] += claim(lose(day, i, part, inv, cus, r, month_of, result), c, cus, r, line)
     elif inv[i].state == 1 and inv[i].pending > 0 and first < part:  # first of two parts; a cent has but one
         part, closed = first, False
-        line[rec.COLLECTED] += part
-        repay(line, inv[i].rest, part, g, pol)
+        settle(day, i, part, 0, inv, cus, r, line)
         inv[i].state, inv[i].clock = 2, inv[i].pending
         _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)
         if inv[i].ready > day:  # it would have been paid before; not any more
             _list_stage(i, r.days, inv, heads, pool, used)
     else:
-        line[rec.COLLECTED] += part
-        repay(line, part, part, g, pol)
-        cus[c].paid_well += day <= inv[i].due
+        settle(day, i, part, 0, inv, cus, r, line)
     late(day, i, part, inv, cus, month_of, edges, result)
     cus[c].owed -= part
     inv[i].rest -= part
@@ -230,28 +228,33 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
 
 
 @njit(**BORROWING, forceinline=True)
-def _granted(day, k, c, asked, inv, cus, r, line):  # type: ignore[no-untyped-def] # pragma: no cover
-    """How much of an order is granted; what is refused is counted by reason."""
+def _granted(day, k, c, asked, inv, cus, hold, r, month_of, line):  # type: ignore[no-untyped-def] # pragma: no cover
+    """How much of an order is granted; what is refused is counted by reason. Ages are those of the evening before."""
     oldest = cus[c].first
     while oldest < k and inv[oldest].state == 0:
         oldest = inv[oldest].following
     cus[c].first = oldest
-    if oldest < k and day - inv[oldest].due > r.hold_days and inv[oldest].rest >= r.hold_least:
+    overdue, old, aged = 0, 0, 0
+    if oldest < k:
+        soonest = min(inv[oldest].due, inv[oldest].issued + r.shortest)  # no open invoice falls due before
+        if day - 1 - soonest > min(hold.overdue_days, hold.share_after_days):
+            overdue, old, aged, _, _ = arrears(day - 1, c, k, inv, cus, hold.overdue_days, hold.share_after_days)
+    valid = month_of[day] - cus[c].looked <= 12  # a limit runs for a year from the review that looked at it
+    if by_hold.held(hold, cus[c].owed, overdue, old, aged, valid, day <= cus[c].contract, False) > 0:
         line[rec.REFUSED_HOLD] += asked
         inv[k].ends = -2
         return 0
-    room, granted = allowed(c, cus, r) - cus[c].owed, asked
-    if asked > room:
-        granted = room if r.partial_release and room > 0 else 0
-        line[rec.REFUSED_LIMIT] += asked - granted
-        if granted == 0:
-            inv[k].ends = -3
+    room = int(by_hold.room(hold, cus[c].limit, cus[c].owed))
+    granted = int(by_hold.released(hold, asked, room, 0))
+    line[rec.REFUSED_LIMIT] += asked - granted
+    if granted == 0:
+        inv[k].ends = -3
     return granted
 
 
 @njit(**BORROWING, forceinline=True)
 def _order(  # type: ignore[no-untyped-def] # pragma: no cover
-    day, k, size, inv, cus, pol, stages, r, burn, bands, payday, month_of, edges, heads, pool, used, result,
+    day, k, size, inv, cus, pol, hold, ladder, r, burn, bands, payday, month_of, edges, heads, pool, used, result,
     expected,
 ):  # fmt: skip
     """An order comes in; what is granted becomes an invoice."""
@@ -264,39 +267,41 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         line[rec.LOST] += asked
         inv[k].ends = -4
         return
-    accrue(result, expected, month_of, edges, c, day, cus, pol, r)
-    granted = _granted(day, k, c, asked, inv, cus, r, line)
+    accrue(result, expected, month_of, edges, c, day, cus, r)
+    granted = _granted(day, k, c, asked, inv, cus, hold, r, month_of, line)
     if granted == 0:
         if inv[k].leaves:
             cus[c].gone = 1
         return
     line[rec.SALES] += granted
-    line[rec.PREMIUM] += int(granted * r.premium + 0.5) if pol[g].insured else 0
-    if pol[g].factored:
+    line[rec.PREMIUM] += int(granted * r.premium + 0.5) if cus[c].insured else 0
+    if cus[c].factored:
         line[rec.FACTORING] += int(granted * pol[g].factor_cost + 0.5)
-        line[rec.ADVANCED] += advance(granted, g, pol)
-    cus[c].owed += granted
-    size[k], inv[k].rest, inv[k].due, inv[k].ready = granted, granted, day + cus[c].term, LATER
-    inv[k].listed, inv[k].state = -1, 1
+        line[rec.ADVANCED] += advance(granted, r)
     if cus[c].dead:  # it waits for the write-off
         line[rec.DEFAULTED] += granted
-        expected[month_of[day], cus[c].segment, rec.EXPECTED] += granted * at_stake(g, pol, r)
+        more = at_stake(cus[c].owed + granted, c, cus, r) - at_stake(cus[c].owed, c, cus, r)
+        expected[month_of[day], cus[c].segment, rec.EXPECTED] += more
+    cus[c].owed += granted
+    cus[c].sold += granted
+    cus[c].since = min(cus[c].since, month_of[day])
+    size[k], inv[k].rest, inv[k].due, inv[k].ready = granted, granted, day + cus[c].term, LATER
+    inv[k].listed, inv[k].state, inv[k].issued = -1, 1, day
+    if cus[c].dead:
         inv[k].pending, inv[k].ends = 0, LATER
         return
     if pol[g].discount > 0 and inv[k].disputed == 0 and inv[k].quick:
-        inv[k].pending = -1
+        inv[k].pending = -1 - g
         inv[k].ends = day + max(pol[g].discount_days, 1)
         _list_end(k, r.days, inv, heads, pool, used)
     else:
         _await(k, day, inv, cus, r, burn, bands, payday, heads, pool, used)
-    if len(stages) > 0:
-        inv[k].ready = inv[k].due + max(stages[0].from_day, inv[k].disputed)
-        _list_stage(k, r.days, inv, heads, pool, used)
+    _first_step(k, day, inv, ladder, r.days, heads, pool, used)
 
 
 @njit(**BORROWING)
 def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
-    k, size, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, used, result, expected
+    k, size, inv, cus, pol, ladder, r, burn, bands, payday, heads, pool, used, result, expected
 ):
     """An invoice that is open on the first day: its size, due date, stage and dispute are known, the rest is drawn."""
     c = inv[k].who
@@ -304,48 +309,122 @@ def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
     cus[c].owed += size
     line = result[0, cus[c].segment]
     line[rec.OPENING] += size
-    g = cus[c].grade
     if not cus[c].dead:  # it may fail on the first day
-        expected[0, cus[c].segment, rec.EXPECTED] += cus[c].failing * at_stake(g, pol, r) * size
-    if pol[g].factored:
-        line[rec.FACTORING] += int(size * pol[g].factor_cost + 0.5)
-        line[rec.ADVANCED] += advance(size, g, pol)
+        more = at_stake(cus[c].owed, c, cus, r) - at_stake(cus[c].owed - size, c, cus, r)
+        expected[0, cus[c].segment, rec.EXPECTED] += cus[c].failing * more
+    if cus[c].factored:
+        line[rec.FACTORING] += int(size * pol[cus[c].grade].factor_cost + 0.5)
+        line[rec.ADVANCED] += advance(size, r)
     _await(k, -1, inv, cus, r, burn, bands, payday, heads, pool, used)
-    if inv[k].level < len(stages):
-        inv[k].ready = max(inv[k].due + max(stages[inv[k].level].from_day, inv[k].disputed), 0)
-        _list_stage(k, r.days, inv, heads, pool, used)
+    _first_step(k, -1, inv, ladder, r.days, heads, pool, used)
 
 
 @njit(**BORROWING, forceinline=True)
-def _collect(day, inv, cus, pol, stages, r, burn, bands, payday, heads, pool, todays, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Collectors contact whoever waits, by amount × risk, until the day's minutes are used up."""
+def _first_step(i, day, inv, ladder, horizon, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
+    """The day of the notice before the due date, where there is one still to send, or of the first stage."""
+    notice = inv[i].due - ladder.pre_due_days
+    if ladder.pre_due_days > 0 and inv[i].due > day and (notice > day or day >= 0) and inv[i].pending >= 0:
+        inv[i].ready = max(notice, day + 1)
+        _list_stage(i, horizon, inv, heads, pool, used)
+    else:
+        _next_step(i, day, inv, ladder, horizon, heads, pool, used)
+
+
+@njit(**BORROWING, forceinline=True)
+def _next_step(i, day, inv, ladder, horizon, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
+    """The day of the next stage of collection, or of the last one again; disputes are waited for, if the policy does."""
+    level = inv[i].level
+    inv[i].ready = LATER
+    if level < len(ladder.first_days):
+        wait = inv[i].disputed if ladder.hold_disputed else 0
+        inv[i].ready = max(inv[i].due + max(ladder.first_days[level], wait), day + 1)
+    if level > 0:
+        inv[i].ready = min(inv[i].ready, day + ladder.repeat_days[level - 1])
+    _list_stage(i, horizon, inv, heads, pool, used)
+
+
+@njit(**BORROWING, forceinline=True)
+def _notice(day, i, inv, cus, ladder, r, burn, bands, payday, heads, pool, used, line):  # type: ignore[no-untyped-def] # pragma: no cover
+    """A friendly notice before the due date: from the next day on the clock runs faster by an assumed factor."""
+    line[rec.ACTIONS] += 1
+    inv[i].clock -= burnt(inv[i].since, day, inv[i].due, cus[inv[i].who].kind, 0, inv[i].disputed, burn, bands)
+    if inv[i].clock > 0:
+        inv[i].clock = max(int(inv[i].clock / r.notice), 1)
+    _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)
+    _next_step(i, day, inv, ladder, r.days, heads, pool, used)
+
+
+@njit(**BORROWING, forceinline=True)
+def _due_amount(day, c, inv, cus, ladder):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Open amount of a customer's invoices that have reached a stage, without those in dispute where these wait."""
+    total, i = 0, cus[c].first
+    while i >= 0:
+        if inv[i].state > 0:
+            age = day - inv[i].due
+            waits = ladder.hold_disputed and 0 <= age < inv[i].disputed
+            if by_ladder.stage_by_age(ladder, age) > 0 and not waits:
+                total += inv[i].rest
+        i = inv[i].following
+    return total
+
+
+@njit(**BORROWING, forceinline=True)
+def _queue(i, inv, cus, pol, r, heap, used):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Into the collectors' queue, by amount × risk."""
+    used[1] = push(heap, used[1], inv[i].rest // r.minor * pol[cus[inv[i].who].grade].risk, i)
+
+
+@njit(**BORROWING, forceinline=True)
+def _listed(day, inv, cus, pol, ladder, r, burn, bands, payday, heads, pool, todays, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Steps of collection of a day: notices go out, stages queue up, and with them what was too small before."""
     number = gather(pool, heads[STAGED, day], todays, 0)
     for at in range(number):
         look_ahead(inv, cus, todays, at, number)
         i = todays[at]
         c = inv[i].who
-        if inv[i].state > 0 and not cus[c].dead:
-            key = inv[i].rest // 100 * pol[cus[c].grade].risk
-            used[1] = push(heap, used[1], key, i)
+        if inv[i].state == 0 or cus[c].dead:
+            continue
+        if day <= inv[i].due:
+            _notice(day, i, inv, cus, ladder, r, burn, bands, payday, heads, pool, used, lines[cus[c].segment])
+            continue
+        _queue(i, inv, cus, pol, r, heap, used)
+        k = cus[c].first if cus[c].small > 0 else -1
+        while k >= 0:
+            if inv[k].small and inv[k].state > 0:
+                _queue(k, inv, cus, pol, r, heap, used)
+            inv[k].small = 0
+            k = inv[k].following
+        cus[c].small = 0
+
+
+@njit(**BORROWING, forceinline=True)
+def _collect(day, inv, cus, pol, stages, ladder, r, burn, bands, payday, heads, pool, todays, heap, used, lines):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Collectors contact whoever waits, by amount × risk, until the day's minutes are used up."""
+    _listed(day, inv, cus, pol, ladder, r, burn, bands, payday, heads, pool, todays, heap, used, lines)
     left = r.capacity
     while used[1] > 0:
         i = heap[0].item
-        c, stage = inv[i].who, inv[i].level
-        gone = inv[i].state == 0 or cus[c].dead
-        if not gone and stages[stage].minutes > left:
+        c, last = inv[i].who, inv[i].level
+        if inv[i].state == 0 or cus[c].dead:
+            used[1] = pop(heap, used[1])
+            continue
+        age = day - inv[i].due
+        level = by_ladder.next_stage(by_ladder.stage_by_age(ladder, age), last, age, False)
+        if stages[level - 1].minutes > left:
             break
         used[1] = pop(heap, used[1])
-        if gone:
+        if by_ladder.too_small(ladder, inv[i].rest) and by_ladder.too_small(
+            ladder, _due_amount(day, c, inv, cus, ladder)
+        ):
+            inv[i].small = 1  # until more of this customer is due
+            cus[c].small += 1
             continue
-        left -= stages[stage].minutes
-        g, line = cus[c].grade, lines[cus[c].segment]
-        line[rec.COST] += stages[stage].cost
+        left -= stages[level - 1].minutes
+        line = lines[cus[c].segment]
+        line[rec.COST] += stages[level - 1].cost
         line[rec.ACTIONS] += 1
-        inv[i].level = stage + 1
-        if inv[i].pending >= 0:  # who takes the discount keeps the day of that
-            inv[i].clock -= burnt(inv[i].since, day, inv[i].due, g, stage, inv[i].disputed, burn, bands)
+        inv[i].level = level
+        if level > last and inv[i].pending >= 0:  # who takes the discount keeps the day of that
+            inv[i].clock -= burnt(inv[i].since, day, inv[i].due, cus[c].kind, last, inv[i].disputed, burn, bands)
             _await(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)
-        inv[i].ready = LATER
-        if stage + 1 < len(stages):
-            inv[i].ready = max(inv[i].due + stages[stage + 1].from_day, day + 1)
-        _list_stage(i, r.days, inv, heads, pool, used)
+        _next_step(i, day, inv, ladder, r.days, heads, pool, used)

@@ -16,7 +16,6 @@ from credit_lab.simulation.world import SimulationError, World
 
 Floats = npt.NDArray[np.float64]
 AT = {name: k for k, name in enumerate(records.MEASURES)}
-MINOR = 100.0
 CASH_IN = ("collected", "recovered", "claims", "advanced")
 CASH_OUT = ("repaid", "premium", "factoring_cost", "collection_cost")
 # What a record shows of itself.
@@ -102,11 +101,12 @@ def simulate(
     one = world if isinstance(world, World) else world[0]
     _, ends, before = span.months()
     sums = found.sum(axis=2).astype(float)
-    money = sums / MINOR
+    minor = one.customers.minor
+    money = sums / minor
     money[:, :, AT["actions"]] = sums[:, :, AT["actions"]]
     index = pd.MultiIndex.from_product([range(first, first + replicates), ends], names=["replicate", "month"])
     monthly = pd.DataFrame(money.reshape(-1, len(records.MEASURES)), index=index, columns=list(records.MEASURES))
-    by_month = expected.sum(axis=2).reshape(-1, expected.shape[-1]) / MINOR
+    by_month = expected.sum(axis=2).reshape(-1, expected.shape[-1]) / minor
     monthly["expected_loss"], monthly["own_days"] = by_month[:, records.EXPECTED], by_month[:, records.OWN_DAYS]
     monthly["cash"] = monthly[list(CASH_IN)].sum(axis=1) - monthly[list(CASH_OUT)].sum(axis=1)
     monthly = monthly.reset_index()
@@ -162,8 +162,9 @@ def _countback(monthly: pd.DataFrame, span: Span) -> pd.Series:
 
 
 def _segments(world: World, found: npt.NDArray[np.int64], expected: Floats, span: Span) -> pd.DataFrame:
-    mean = found.sum(axis=1).mean(axis=0) / MINOR
-    loss = expected[..., records.EXPECTED].sum(axis=1).mean(axis=0) / MINOR + mean[:, AT["aged_off"]]
+    minor = world.customers.minor
+    mean = found.sum(axis=1).mean(axis=0) / minor
+    loss = expected[..., records.EXPECTED].sum(axis=1).mean(axis=0) / minor + mean[:, AT["aged_off"]]
     sales = mean[:, AT["sales"]]
     owed = mean[:, AT["open_days"]] / span.days
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -11,12 +11,14 @@ import pandas as pd
 
 from credit_lab.periods import parse_date
 from credit_lab.progress import Progress
+from credit_lab.rules.limits import trial_ends
 from credit_lab.simulation import kernel, records
+from credit_lab.simulation.past import Past
 from credit_lab.simulation.regime import Regime
 from credit_lab.simulation.world import Ints, SimulationError, World, draw_defaults, draw_orders, draw_payments
 
 RISK_SCALE, NEVER = 100, 10**9
-BY_GRADE = ("discount_days", "insured", "factored", "demand", "discount", "factor_cost")
+BY_GRADE = ("discount_days", "demand", "discount", "factor_cost")
 log_ = logging.getLogger(__name__)
 
 
@@ -70,21 +72,17 @@ def one(
     edges = np.append(np.flatnonzero(np.diff(months, prepend=-1)), days)
     start, inv, size, default_day = draw(world, span, seed=seed, replicate=replicate)
     people, opening = world.customers, int(start[0])
-    inv["level"][:opening] = np.minimum(inv["level"][:opening], len(rules.stage_from))
-    cus, pol = _aligned(len(people.names), records.CUSTOMER), _grades(world, rules)
-    for name in ("grade", "segment", "newcomer"):
-        cus[name] = getattr(people, name)
-    cus["failing"] = -np.expm1(-people.default_rate / 365)
+    inv["level"][:opening] = np.minimum(inv["level"][:opening], len(rules.ladder.first_days))
     default_day, waits = np.minimum(default_day, NEVER), world.waits(seed, replicate)
-    cus["limit"], cus["term"], cus["wait"] = rules.limit, rules.term, waits
-    cus["until"] = world.until(seed, replicate, default_day, waits)
+    cus = _customers(world, rules)
+    cus["wait"], cus["until"] = waits, world.until(seed, replicate, default_day, waits)
     asked = size.copy() if log else size  # the kernel replaces what was asked for by what is granted
-    settings = _settings(world, rules, span, opening)
-    stages = np.zeros(len(rules.stage_from), records.STAGE)
-    stages["from_day"], stages["minutes"], stages["cost"] = rules.stage_from, rules.stage_minutes, rules.stage_cost
+    stages = np.zeros(len(rules.stage_minutes), records.STAGE)
+    stages["minutes"], stages["cost"] = rules.stage_minutes, rules.stage_cost
     result, expected = kernel.simulate(
-        inv, size, cus, default_day, pol, stages, settings, world.burn(), world.bands.astype(np.int64),
-        months, edges, start, world.next_payday(span.dates()),
+        inv, size, cus, default_day, _grades(world, rules), stages, _settings(world, rules, span, opening, len(inv)),
+        (rules.holds, rules.limits, rules.ladder), _rings(people.known(), rules),
+        world.burn(), world.bands.astype(np.int64), months, edges, start, world.next_payday(span.dates()),
     )  # fmt: skip
     orders = None
     if log:
@@ -133,30 +131,73 @@ def _aligned(number: int, kind: np.dtype[np.void]) -> npt.NDArray[np.void]:
     return raw[skip : skip + number * kind.itemsize].view(kind)
 
 
+def _customers(world: World, rules: Regime) -> npt.NDArray[np.void]:
+    """One record per customer on the first day: what the world and the first review make of it."""
+    people, past = world.customers, world.customers.known()
+    cus = _aligned(len(people.names), records.CUSTOMER)
+    for name in ("segment", "insured", "factored"):
+        cus[name] = getattr(rules if name != "segment" else people, name)
+    for name, values in (
+        ("grade", rules.grade),
+        ("limit", rules.limit),
+        ("term", rules.term),
+        ("trial", rules.on_trial),
+    ):
+        cus[name] = values
+    cus["kind"], cus["failing"] = people.grade, -np.expm1(-people.default_rate / 365)
+    cus["since"], cus["last_sold"], cus["paid_well"] = past.since, past.last_sold, past.paid_well
+    cus["contract"], cus["decided"] = past.contract, past.since < 0
+    cus["ended"] = trial_ends(rules.limits, past.dpd, past.overdue).any(axis=1)
+    cus["changed"] = cus["looked"] = -1
+    if not rules.reviewed:
+        cus["looked"] = records.FOREVER
+    return cus
+
+
+def _rings(past: Past, rules: Regime) -> Ints:
+    """What was sold, paid and paid × days late by customer and month modulo their number: −1 is the last place."""
+    depth = max(rules.limits.forecast_months, 12)
+    return np.ascontiguousarray(
+        np.stack([values[:, -depth:] for values in (past.sold, past.paid, past.paid_days)], axis=2)
+    )
+
+
 def _grades(world: World, rules: Regime) -> npt.NDArray[np.void]:
-    """One record per grade: terms, discount, transfer, take-up, and the weight of its risk in the collectors' queue."""
-    people, grades = world.customers, world.hazard.shape[0]
-    by_grade = np.bincount(people.grade, weights=people.default_rate, minlength=grades)
-    mean = by_grade / np.maximum(np.bincount(people.grade, minlength=grades), 1)
-    table = np.zeros(grades, records.GRADE)
-    table["risk"] = np.maximum(np.rint(mean * RISK_SCALE), 1)
-    table["advance"] = round(rules.advance * 10000)
+    """One record per grade: discount, demand, factoring, and the weight of its risk in the collectors' queue."""
+    people, kinds = world.customers, world.hazard.shape[0]
+    by_kind = np.bincount(people.grade, weights=people.default_rate, minlength=kinds)
+    mean = by_kind / np.maximum(np.bincount(people.grade, minlength=kinds), 1)
+    table = np.zeros(len(rules.discount), records.GRADE)
+    table["risk"] = np.maximum(np.rint(mean[np.minimum(np.arange(len(table)), kinds - 1)] * RISK_SCALE), 1)
     for name in BY_GRADE:
-        table[name] = getattr(rules, name)[:grades]
+        table[name] = getattr(rules, name)
     return table
 
 
-def _settings(world: World, rules: Regime, span: Span, opening: int) -> npt.NDArray[np.void]:
+def _settings(world: World, rules: Regime, span: Span, opening: int, orders: int) -> npt.NDArray[np.void]:
     """The record of single numbers."""
     record = np.zeros(1, records.SETTING)
     record["opening"], record["days"] = opening, span.warm_up + span.days
-    record["segments"] = len(world.customers.segments)
-    for name in ("partial_first", "recovery"):
+    record["segments"], record["minor"] = len(world.customers.segments), round(world.customers.minor)
+    record["advance"] = round(rules.advance * 10000)
+    for name in ("partial_first", "recovery", "notice"):
         record[name] = getattr(world, name)
-    for name in ("trial_step", "trial_steps", "hold_days", "hold_least", "partial_release", "capacity", "write_off",
-                 "trial_first", "trial_factor", "insured_share", "premium", "recourse"):  # fmt: skip
+    for name in ("capacity", "write_off", "insured_share", "premium", "recourse", "deductible", "reviewed"):
         record[name] = getattr(rules, name)
+    terms = rules.limits.grades.term[rules.limits.grades.multiple > 0]
+    record["shortest"] = min(int(rules.term.min()), int(terms.min()) if len(terms) else 0)
+    record["contacts"] = _contacts(rules, span.warm_up + span.days, orders)
     return record
+
+
+def _contacts(rules: Regime, days: int, orders: int) -> int:
+    """More contacts than this there cannot be beside the first of each stage: the collectors' time, and the days until
+    a stage is repeated, set bounds."""
+    if not len(rules.stage_minutes):
+        return 0
+    least, again = int(rules.stage_minutes.min()), int(rules.ladder.repeat_days.min())
+    bound = orders * (days // again + 1)
+    return min(bound, days * (rules.capacity // least + 1)) if least else bound
 
 
 def check(world: World, rules: Regime) -> None:
@@ -167,18 +208,19 @@ def check(world: World, rules: Regime) -> None:
     SimulationError
         Limits for other customers, grades or levels the world does not have.
     """
-    for name in ("limit", "term"):
+    for name in ("limit", "term", "grade", "on_trial", "insured", "factored"):
         if len(getattr(rules, name)) != len(world.customers.names):
             raise SimulationError(
                 f"rules {rules.name}: {len(getattr(rules, name))} {name}s for {len(world.customers.names)} customers"
             )
-    grades, levels = world.hazard.shape[:2]
+    levels = world.hazard.shape[1]
     least = min(len(getattr(rules, name)) for name in BY_GRADE)
-    if least < grades:
-        raise SimulationError(f"rules {rules.name}: rules for {least} grades, the world has {grades}")
-    if len(rules.stage_from) > levels - 1:
+    if least < len(rules.limits.grades.cuts) or rules.grade.max() >= least:
+        raise SimulationError(f"rules {rules.name}: discount, demand and cost for {least} grades of "
+                              f"{max(len(rules.limits.grades.cuts), int(rules.grade.max()) + 1)}")  # fmt: skip
+    if len(rules.stage_minutes) > levels - 1:
         raise SimulationError(
-            f"rules {rules.name}: {len(rules.stage_from)} stages, but hazards are known for {levels - 1} levels only"
+            f"rules {rules.name}: {len(rules.stage_minutes)} stages, but hazards are known for {levels - 1} levels only"
         )
 
 

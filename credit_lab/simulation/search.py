@@ -21,18 +21,18 @@ Change = Callable[[Regime, float], Regime]
 
 
 def _ladder_days(rules: Regime, factor: float) -> Regime:
-    days = np.maximum(np.rint(rules.stage_from * factor).astype(np.int64), 1)
-    return rules.with_(stage_from=np.maximum.accumulate(days + np.arange(len(days)) * (np.diff(days, prepend=0) <= 0)))
+    first = rules.ladder.first_days
+    days = np.maximum(np.rint(first * factor).astype(np.int64), 1)
+    rising = np.maximum.accumulate(days + np.arange(len(days)) * (np.diff(days, prepend=0) <= 0))
+    return rules.with_(first_days=rising)
 
 
 # What can be turned, and how: a name → (rules, value) → rules.
 KNOBS: Mapping[str, Change] = {
     "cut_off": lambda rules, value: rules.served(round(value)),
     "limit_multiple": lambda rules, value: rules.scaled(value),
-    "term_days": lambda rules, value: rules.with_(
-        term=np.maximum(np.rint(rules.term + value), 0).astype(np.int64) * (rules.term > 0)
-    ),
-    "hold_days": lambda rules, value: rules.with_(hold_days=round(value)),
+    "term_days": lambda rules, value: rules.longer(value),
+    "hold_days": lambda rules, value: rules.with_(overdue_days=round(value)),
     "ladder_days": _ladder_days,
     "capacity": lambda rules, value: rules.with_(capacity=round(value)),
 }

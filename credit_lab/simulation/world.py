@@ -18,6 +18,7 @@ import pandas as pd
 
 from credit_lab.compiled import njit
 from credit_lab.errors import CreditLabError
+from credit_lab.simulation.past import Past, usual
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -40,14 +41,17 @@ class Customers:
     Attributes
     ----------
     names : customer_id
-    grade : row of the hazard table and of the policy's grades (0 is best)
+    grade : row of the hazard table (0 is best): how it behaves, which stays; the grade a policy gives it moves
     segment : code of the segment results are given by; `segments` names the codes
     rate : orders per day; amount : mean order, minor units; spread : standard deviation of ln(amount)
     default_rate : yearly default intensity
-    newcomer : starts on a trial limit
+    newcomer : has no document yet, where no `past` is given
     joins : day of the first possible order; 0: a customer already, later ones are customers still to come
-    habit : factor on the customer's hazards of payment
     failed_days : days since the customer failed; 0: it has not
+    habit : factor on the customer's hazards of payment
+    insured, factored : whether its invoices are
+    past : what a review knows of them before the first day; None: as their rate and grade have it
+    minor : minor units per unit of money (100; yen 1, dinar 1,000)
     """
 
     names: npt.NDArray[np.object_]
@@ -62,6 +66,10 @@ class Customers:
     joins: Ints = None  # type: ignore[assignment]
     failed_days: Ints = None  # type: ignore[assignment]
     habit: Floats = None  # type: ignore[assignment]
+    insured: npt.NDArray[np.bool_] = None  # type: ignore[assignment]
+    factored: npt.NDArray[np.bool_] = None  # type: ignore[assignment]
+    past: Past | None = None
+    minor: float = 100.0
 
     def __post_init__(self) -> None:
         size = len(self.names)
@@ -72,6 +80,9 @@ class Customers:
                 object.__setattr__(self, name, np.zeros(size, dtype=np.int64))
         if self.habit is None:
             object.__setattr__(self, "habit", np.ones(size))
+        for name in ("insured", "factored"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, np.zeros(size, dtype=bool))
         for name in ("grade", "segment", "rate", "amount", "spread", "default_rate", "newcomer", "joins",
                      "failed_days"):  # fmt: skip
             if len(getattr(self, name)) != size:
@@ -82,6 +93,11 @@ class Customers:
             values = getattr(self, name)
             if not (np.isfinite(values) & (values >= 0)).all():
                 raise SimulationError(f"simulation: {name} must be known and not negative for every customer")
+
+    def known(self) -> Past:
+        """What a review knows of them on the first day."""
+        joined = self.newcomer | (self.joins > 0)
+        return self.past or usual(self.rate * 365 / 12 * self.amount, joined, self.grade)
 
 
 @dataclass(frozen=True)
@@ -135,6 +151,7 @@ class World:
     still_ordering : mean days for which a customer that has failed goes on ordering (geometric)
     leave_share : chance that a customer whose order is refused leaves for good
     correlation : of default times with one common factor
+    notice : factor on the hazard of payment after a notice before the due date
     opening : invoices open on the first day; None: the books fill during a warm-up
     """
 
@@ -156,6 +173,7 @@ class World:
     still_ordering: float = 0.0
     leave_share: float = 0.0
     correlation: float = 0.12
+    notice: float = 1.0
     opening: Opening | None = None
 
     def __post_init__(self) -> None:
