@@ -14,6 +14,7 @@ from credit_lab.ledger.model import Ledger
 from credit_lab.periods import takes_days
 from credit_lab.rules import grades
 
+
 def payment_index(days_beyond_terms: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Payment index (付款指数) 0-100 of amount-weighted days beyond terms: 80 is prompt, 100 is 30 days early.
 

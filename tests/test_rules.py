@@ -182,6 +182,7 @@ def test_what_a_review_makes_of_a_limit_by_hand():
     assert ask(due=False, called=True) == limits.RAISED
     assert ask(since=0, due=False, trial=True) == limits.RAISED
     assert ask(wanted=100.0) == limits.SAME
+    assert ask(wanted=100.0, due=False) == limits.NOT_DUE  # nobody looked
     assert ask(quiet=12, due=False) == limits.WITHDRAWN
     assert ask(quiet=11) == limits.RAISED
     assert ask(old=0.0, wanted=0.0, quiet=12) == limits.SAME

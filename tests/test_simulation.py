@@ -103,7 +103,7 @@ def test_mean_days_to_pay_of_a_constant_hazard():
         discount_taken=np.zeros(6), correlation=0.0, paydays=np.ones(7, bool),
     )  # fmt: skip
     world = replace(world, customers=replace(world.customers, default_rate=np.zeros(200), newcomer=np.zeros(200, bool)))
-    rules = of_policy(baseline, world.customers).scaled(1e6).with_(hold_days=10**6)
+    rules = of_policy(baseline, world.customers).scaled(1e6).with_(overdue_days=10**6)
     rules = rules.with_(limit=np.full(200, 2**50), term=np.full(200, 30))
     result, _, orders = one(world, rules, Span(days=260, warm_up=0), seed=3, replicate=0, log=True)
     table = orders.table[(orders.table["day"] < 100) & (orders.table["closed"] >= 0)]
@@ -129,11 +129,13 @@ def test_lists_of_blocks_are_lists(events):
 
 # ---- kernel and reference --------------------
 RULES = [
-    {"capacity": 0, "hold_days": 10}, {"capacity": 30, "hold_days": 30, "write_off": 60},
-    {"capacity": 100, "hold_days": 90, "write_off": 120}, {"capacity": 480, "hold_days": 60},
-    {"capacity": 60, "hold_days": 0, "write_off": 90, "partial_release": False},
-    {"capacity": 20, "hold_days": 5, "write_off": 30, "trial_step": 1, "trial_steps": 2},
-    {"capacity": 60, "hold_days": 20, "write_off": 150}, {"capacity": 200, "hold_days": 0, "recourse": False},
+    {"capacity": 0, "overdue_days": 10}, {"capacity": 30, "overdue_days": 30, "write_off": 60},
+    {"capacity": 100, "overdue_days": 90, "write_off": 120}, {"capacity": 480, "overdue_days": 60},
+    {"capacity": 60, "overdue_days": 0, "write_off": 90, "partial_release": False},
+    {"capacity": 20, "overdue_days": 5, "write_off": 30, "step_invoices": 1, "steps": 2},
+    {"capacity": 60, "overdue_days": 20, "write_off": 150}, {"capacity": 200, "overdue_days": 0, "recourse": False},
+    {"pre_due_days": 5, "min_amount": 3e6, "hold_disputed": False, "utilisation": 0.6, "review_months": 1},
+    {"share_after_days": 5, "overdue_share": 0.1, "withdraw_after": 2, "forecast_months": 2, "steps": 1},
 ]  # fmt: skip
 
 
@@ -142,9 +144,9 @@ def test_kernel_and_reference_agree_to_the_cent(case):
     world, span = made_world(12, seed=case, still_ordering=[0.0, 25.0][case % 2]), Span(days=230, warm_up=40)
     if case > 5:
         world, span = with_books(world, case), Span(days=230, warm_up=0)
-    rules = of_policy(baseline, world.customers).scaled([1, 0.3, 1, 0.5, 2, 0.2, 1, 0.5][case])
+    rules = of_policy(baseline, world.customers).scaled([1, 0.3, 1, 0.5, 2, 0.2, 1, 0.5, 1, 1][case])
     rules = rules.with_(
-        insured=np.array([1, 0, 1, 0, 1, 0], bool), factored=np.array([0, 0, 1, 1, 0, 0], bool),
+        insured=np.arange(12) % 2 == 0, factored=np.arange(12) % 5 < 2, deductible=[0, 50_000][case % 2],
         discount=np.full(6, 0.02), **RULES[case],
     )  # fmt: skip
     if case == 3:  # collectors call before the days of the discount are over
@@ -163,16 +165,16 @@ def test_kernel_and_reference_agree_to_the_cent(case):
 
 def test_a_broken_rule_is_noticed():
     world, span = made_world(12), Span(days=150, warm_up=0)
-    rules = of_policy(baseline, world.customers).with_(hold_days=20)
-    same, _, _ = reference(world, rules.with_(hold_days=21), span, seed=1, replicate=0, risk=risk_of(world))
+    rules = of_policy(baseline, world.customers).with_(overdue_days=20)
+    same, _, _ = reference(world, rules.with_(overdue_days=21), span, seed=1, replicate=0, risk=risk_of(world))
     assert (one(world, rules, span, seed=1, replicate=0)[0] != same).any()
 
 
 rules_ = st.fixed_dictionaries(
     {
-        "capacity": st.integers(0, 500), "hold_days": st.integers(0, 200), "hold_least": st.integers(0, 10**6),
-        "partial_release": st.booleans(), "write_off": st.integers(1, 400), "trial_step": st.integers(1, 5),
-        "trial_steps": st.integers(0, 5), "trial_first": st.floats(0, 1e8), "recourse": st.booleans(),
+        "capacity": st.integers(0, 500), "overdue_days": st.integers(0, 200), "min_overdue": st.integers(0, 10**6),
+        "partial_release": st.booleans(), "write_off": st.integers(1, 400), "step_invoices": st.integers(1, 5),
+        "steps": st.integers(0, 5), "first": st.floats(0, 1e8), "recourse": st.booleans(),
     }
 )  # fmt: skip
 
@@ -181,7 +183,7 @@ rules_ = st.fixed_dictionaries(
 def test_money_is_conserved(changes, limits, seed):
     """Granted and taken over = collected + recovered + credited + written off + still open, in minor units; and what
     a factor advanced is repaid, borne or still out."""
-    world, factored = made_world(30, seed=seed % 7), np.array([0, 1, 0, 1, 0, 1], bool)
+    world, factored = made_world(30, seed=seed % 7), np.arange(30) % 2 == 1
     span = Span(days=200, warm_up=10 * (seed % 2))
     if seed % 2 == 0:
         world = replace(with_books(world, seed), still_ordering=seed % 5 * 20.0)
@@ -194,7 +196,7 @@ def test_money_is_conserved(changes, limits, seed):
     assert total["opening"] + total["sales"] == gone + rest.sum()
     assert found[-1, :, AT["open"]].sum() == rest.sum()
     assert total["ordered"] == total["sales"] + total["refused_limit"] + total["refused_hold"] + total["lost"]
-    out = sum(int(x) * 7654 // 10000 for x in rest[factored[world.customers.grade[orders.table["customer"]]]])
+    out = sum(int(x) * 7654 // 10000 for x in rest[factored[orders.table["customer"]]])
     assert total["advanced"] == total["repaid"] + total["borne"] + out
     assert total["vintage_lost"] <= total["written_off"]
     assert expected[..., 1].sum() <= total["open_days"]
@@ -308,7 +310,7 @@ def test_common_worlds_save_most_of_the_noise(pair):
     world, rules, span, base = pair
     for other, measure, least in (
         (rules.scaled(0.8), "bad_debt", 30), (rules.with_(capacity=40), "bad_debt", 10),
-        (rules.with_(hold_days=15), "bad_debt_expected", 3),
+        (rules.with_(overdue_days=15), "bad_debt_expected", 3),
     ):  # fmt: skip
         table = compare(base, simulate(world, other, span, seed=1, replicates=40)).table.set_index("measure")
         assert table.loc[measure, "against_independent"] > least
@@ -332,7 +334,7 @@ def test_failed_customers_go_on_ordering_and_a_hold_stops_them(pair):
     A hold after 10 days past due stops part of it."""
     world, rules, span, _ = pair
     world = replace(world, correlation=0.0, recovery_days=1000)
-    free = rules.with_(limit=np.full(150, 2**50), trial_steps=0, hold_days=10**6)
+    free = rules.with_(limit=np.full(150, 2**50), steps=0, overdue_days=10**6)
     usual, more = (
         simulate(replace(world, still_ordering=days), free, span, seed=1, replicates=100).monthly["defaulted"].sum()
         for days in (0.0, 30.0)
@@ -341,7 +343,7 @@ def test_failed_customers_go_on_ordering_and_a_hold_stops_them(pair):
     failing = np.exp(-p.default_rate * 120 / 365) - np.exp(-p.default_rate * 485 / 365)
     wanted = 100 * 30 * (failing * p.rate * p.amount).sum() / 100
     assert more - usual == pytest.approx(wanted, rel=0.1)
-    held = free.with_(hold_days=10)
+    held = free.with_(overdue_days=10)
     less = [
         simulate(replace(world, still_ordering=days), held, span, seed=1, replicates=100).monthly["defaulted"].sum()
         for days in (0.0, 30.0)
@@ -369,7 +371,7 @@ def test_measures_add_up(pair):
 def test_search_finds_what_it_should(pair):
     """Without collectors and with every order held after a day, any loosening earns more."""
     world, rules, span, _ = pair
-    bad = rules.with_(hold_days=1, capacity=0)
+    bad = rules.with_(overdue_days=1, capacity=0)
     found = search(world, bad, {"hold_days": (1, 120), "capacity": (0, 200)}, span, seed=2, candidates=8, replicates=2)
     assert found["difference"].iloc[0] > 3 * found["standard_error"].iloc[0] > 0
     assert found["hold_days"].iloc[0] > 20
@@ -410,7 +412,7 @@ def test_cash_and_cover_by_hand():
     opening = Opening(*(np.array([value]) for value in (0, 100_000, 10, 0, 0)))
     world = World(people, np.zeros((1, 5, 8)), BANDS, np.ones(12), recovery=0.0, recovery_days=30, opening=opening)
     rules = of_policy(baseline, people).with_(
-        insured=np.ones(6, bool), factored=np.ones(6, bool), recourse=False, advance=0.8, insured_share=0.9,
+        insured=np.ones(len(people.names), bool), factored=np.ones(len(people.names), bool), recourse=False, deductible=0, advance=0.8, insured_share=0.9,
         factor_cost=np.full(6, 0.01),
     )  # fmt: skip
     made = simulate(world, rules, Span(days=60, warm_up=0), seed=1, replicates=1)
@@ -443,13 +445,13 @@ def test_bad_input_is_named(sample):
     with pytest.raises(SimulationError, match="hazards are known for 1 levels only"):
         many(replace(world, hazard=world.hazard[:, :2]), rules, span, seed=1, replicates=1)
     with pytest.raises(SimulationError, match="stages must rise"):
-        rules.with_(stage_from=rules.stage_from[::-1].copy())
+        rules.with_(first_days=rules.first_days[::-1].copy())
     with pytest.raises(SimulationError, match="not negative"):
         rules.with_(capacity=-1)
     with pytest.raises(SimulationError, match="no customer has bought"):
         calibrate(sample, baseline, pd.Timestamp("2035-12-31"))
     none = rules.with_(
-        stage_from=rules.stage_from[:0], stage_minutes=rules.stage_minutes[:0], stage_cost=rules.stage_cost[:0]
+        first_days=rules.first_days[:0], stage_minutes=rules.stage_minutes[:0], stage_cost=rules.stage_cost[:0]
     )
     quiet = simulate(world, none.with_(capacity=0), span, seed=1, replicates=2)  # a policy without a ladder runs
     assert quiet.totals["collection_cost"].sum() == 0

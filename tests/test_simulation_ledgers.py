@@ -87,7 +87,7 @@ def test_a_weekend_without_receipts_says_nothing(write_ledger):
 # ---- nothing sold --------------------
 def test_worlds_without_sales_are_left_out_of_shares():
     world = made_world(3, rate=0.002)  # two or three orders in a quarter; none in some worlds
-    rules, span = of_policy(baseline, world.customers).scaled(1e6).with_(trial_steps=0, hold_days=10**6), Span(days=90)
+    rules, span = of_policy(baseline, world.customers).scaled(1e6).with_(steps=0, overdue_days=10**6), Span(days=90)
     a = simulate(world, rules, span, seed=1, replicates=30)
     b = simulate(world, rules.scaled(0).with_(name="none"), span, seed=1, replicates=30)
     known = a.totals["bad_debt_expected"].notna()

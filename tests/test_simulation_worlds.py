@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from credit_lab import policy as policies
-from credit_lab.simulation import Customers, Opening, Span, World, of_policy, simulate
+from credit_lab.simulation import Customers, Opening, Span, World, of_policy, past, simulate
 from credit_lab.simulation.outcome import AT
 from credit_lab.simulation.run import many, one
 from credit_lab.simulation.world import draw_orders_after
@@ -52,23 +52,53 @@ def odd_world(rng, people, grades):
     )  # fmt: skip
 
 
+def odd_past(rng, people):
+    """Books of customers that are new, old, quiet, late, without a contract."""
+    number = len(people.names)
+    sold = rng.choice([0, 1, 10], (number, 36)) * np.rint(people.amount).astype(np.int64)[:, None]
+    paid = rng.integers(0, 3, (number, 36)) * 1000
+    since = rng.choice([past.NOT_YET, 0, -1, -3, -6, -40], number)
+    return past.Past(
+        np.where(since[:, None] < 0, sold, 0), paid, paid * rng.integers(-10, 90, (number, 36)),
+        rng.choice([0.0, 0.0, 40.0], (number, 36)), rng.choice([0.0, 1e6], (number, 36)),
+        rng.choice([np.nan, 20.0, 60.0, 81.0], number), since, np.maximum(since, rng.integers(-20, 0, number)),
+        rng.integers(0, 12, number), rng.choice([-1, 20, past.NOT_YET], number),
+        np.full(number, -1) if rng.random() < 0.7 else np.minimum(people.grade, 5),
+    )  # fmt: skip
+
+
 def odd_rules(rng, world):
     people, (grades, levels) = world.customers, world.hazard.shape[:2]
     number, stages = len(people.names), int(rng.integers(min(levels - 1, 1), levels))
-    plain = of_policy(baseline, replace(people, grade=np.minimum(people.grade, 5)))
+    plain, grades = of_policy(baseline, replace(people, grade=np.minimum(people.grade, 5))), max(grades, 6)
+    by_hand = rng.random() < 0.5
+    if by_hand:
+        plain = plain.with_(
+            grade=people.grade, term=rng.choice([0, 1, 10, 30, 90], number),
+            limit=np.rint(rng.choice([0, 0.1, 1, 3, 1e6], number) * people.amount).astype(np.int64),
+        )  # fmt: skip
     return plain.with_(
-        grade=people.grade, term=rng.choice([0, 1, 10, 30, 90], number), discount=rng.choice([0.0, 0.02, 1.0], grades),
-        limit=np.rint(rng.choice([0, 0.1, 1, 3, 1e6], number) * people.amount).astype(np.int64),
-        discount_days=rng.choice([0, 1, 10, 200], grades), trial_first=float(rng.choice([0.0, 1e3, 1e7])),
-        trial_factor=float(rng.choice([0.5, 1.0, 2.0])), trial_steps=int(rng.integers(0, 4)), trial_step=1,
-        hold_days=int(rng.choice([-5, 0, 5, 30, 10**6])), hold_least=int(rng.choice([0, 1000, 10**6])),
+        reviewed=bool(rng.random() < 0.8), discount=rng.choice([0.0, 0.02, 1.0], grades),
+        discount_days=rng.choice([0, 1, 10, 200], grades), first=float(rng.choice([0.0, 1e3, 1e7])),
+        step_factor=float(rng.choice([0.5, 1.0, 2.0])), steps=int(rng.integers(0, 4)), step_invoices=1,
+        stop_dpd=float(rng.choice([1, 10, 30])), least=float(rng.choice([0, 1e5])),
+        review_months=int(rng.choice([1, 2, 3, 14])), months_between=float(rng.choice([0, 1, 3])),
+        min_change=float(rng.choice([0.0, 0.15, 0.5])), forecast_months=int(rng.choice([1, 3, 12, 36])),
+        withdraw_after=int(rng.choice([1, 2, 12])), rounding=float(rng.choice([0, 100, 1e5])),
+        growth=float(rng.choice([0.0, -0.5, 1.0])), share_of_sales=float(rng.choice([0.1, 1.0])),
+        overdue_days=int(rng.choice([-5, 0, 5, 30, 10**6])), min_overdue=int(rng.choice([0, 1000, 10**6])),
+        share_after_days=int(rng.choice([0, 3, 45, 10**6])), overdue_share=float(rng.choice([0.0, 0.2, 0.5])),
+        min_overdue_share=float(rng.choice([0.0, 0.1, 0.9])), utilisation=float(rng.choice([0.0, 0.5, 1.1])),
+        expired_limit=bool(rng.random() < 0.5), missing_contract=bool(rng.random() < 0.5),
         partial_release=bool(rng.random() < 0.5), capacity=int(rng.choice([0, 50, 200, 10**7])),
-        stage_from=np.sort(rng.choice(np.arange(1, 20), stages, replace=False)),
+        first_days=np.sort(rng.choice(np.arange(1, 20), stages, replace=False)),
+        repeat_days=rng.choice([1, 3, 10, 365], stages), min_amount=float(rng.choice([0, 1e4, 1e6])),
+        pre_due_days=int(rng.choice([0, 3, 40])), hold_disputed=bool(rng.random() < 0.5),
         stage_minutes=rng.choice([0, 3, 15, 90], stages), stage_cost=rng.integers(0, 10**4, stages),
         write_off=int(rng.choice([1, 2, 30, 90, 10**6])), demand=rng.choice([0.0, 0.5, 1.0, 2.0], grades),
-        insured=rng.random(grades) < 0.4, factored=rng.random(grades) < 0.4, recourse=bool(rng.random() < 0.5),
+        insured=rng.random(number) < 0.4, factored=rng.random(number) < 0.4, recourse=bool(rng.random() < 0.5),
         insured_share=float(rng.choice([0.0, 0.9, 1.0])), advance=float(rng.choice([0.0, 0.7654, 1.0])),
-        factor_cost=rng.choice([0.0, 0.02], grades),
+        deductible=int(rng.choice([0, 1000, 10**6])), factor_cost=rng.choice([0.0, 0.02], grades),
     )  # fmt: skip
 
 
@@ -82,9 +112,13 @@ def test_odd_worlds_and_rules_agree_with_the_reference(part):
         grades, days = int(rng.choice([1, 2, 6, 100])), int(rng.choice([1, 31, 60, 90]))
         people = odd_customers(rng, grades, days + 10, int(rng.choice([1, 2, 3, 6, 10])))
         world = odd_world(rng, people, grades)
+        if rng.random() < 0.7:
+            world = replace(world, customers=replace(people, past=odd_past(rng, people)))
         rules, span = odd_rules(rng, world), Span(days=days, warm_up=int(rng.choice([0, 0, 1, 10])))
+        risk = risk_of(world)
+        risk = np.append(risk, np.full(max(6 - len(risk), 0), risk[-1]))
         found, expected, orders = one(world, rules, span, seed=seed, replicate=0, log=True)
-        same, loss, invoices = reference(world, rules, span, seed=seed, replicate=0, risk=risk_of(world))
+        same, loss, invoices = reference(world, rules, span, seed=seed, replicate=0, risk=risk)
         wrong = {name: int((found - same)[:, :, k].sum()) for name, k in AT.items() if (found != same)[:, :, k].any()}
         assert wrong == {}, seed
         assert np.allclose(expected, loss, rtol=1e-9, atol=0.0), seed
@@ -98,9 +132,9 @@ def test_odd_worlds_and_rules_agree_with_the_reference(part):
 
 CASES = {
     "often": (1.0, 50.0, {}, {}),
-    "books": (1.0, 20.0, {}, {"hold_days": 5}),
-    "covered": (0.5, 20.0, {"recovery_days": 5}, {"insured": np.ones(6, bool), "factored": np.ones(6, bool),
-                                                 "recourse": False}),
+    "books": (1.0, 20.0, {}, {"overdue_days": 5}),
+    "covered": (0.5, 20.0, {"recovery_days": 5}, {"insured": np.ones(60, bool), "factored": np.ones(60, bool),
+                                                 "recourse": False, "deductible": 0}),
 }  # fmt: skip
 
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from credit_lab import money, schema
 from credit_lab.errors import LedgerError, nearest
 from credit_lab.ids import looked_up, ordering
-from credit_lab.ledger import quarantine as held
 from credit_lab.ledger import contradictions, snapshot, sources
+from credit_lab.ledger import quarantine as held
 from credit_lab.ledger.database import hide_password
 from credit_lab.ledger.mapping import Mapping, TableMap, load
 from credit_lab.ledger.model import Ledger
@@ -77,7 +77,7 @@ def read(
     for name in maps:  # one after another, so that tables that are not wanted are never in memory together
         if name not in DOCUMENTS:
             frame = believed(name, _shaped(name, maps, found, source, path, quarantine).frame, days, quarantine)
-            frame = rules.beside(name, frame, known, quarantine)
+            frame = contradictions.beside(name, frame, known, quarantine)
             kept[name] = held.tally(name, frame)
             if chosen is None or name in chosen:
                 tables[name] = canonical(name, frame)

@@ -182,8 +182,8 @@ def change(s: Any, old: Any, wanted: Any, since: Any, quiet: Any, due: Any, call
     found = pick(small, SMALL, found)
     found = pick(early, EARLY, found)
     found = pick(called & (small | early), TRIGGERED, found)
-    found = pick(due | called | trial, found, NOT_DUE)
     found = pick(step == 0, SAME, found)
+    found = pick(due | called | trial, found, NOT_DUE)
     found = pick((quiet >= s.withdraw_after) & (old > 0), WITHDRAWN, found)
     return pick(old >= 0, found, NEW)
 

@@ -236,8 +236,8 @@ def _granted(day, k, c, asked, inv, cus, hold, r, month_of, line):  # type: igno
     cus[c].first = oldest
     overdue, old, aged = 0, 0, 0
     if oldest < k:
-        soonest = min(inv[oldest].due, inv[oldest].issued + r.shortest)  # no open invoice falls due before
-        if day - 1 - soonest > min(hold.overdue_days, hold.share_after_days):
+        soonest = inv[oldest].issued + r.shortest  # no order falls due before; what was taken over may
+        if oldest < r.opening or day - 1 - soonest > min(hold.overdue_days, hold.share_after_days):
             overdue, old, aged, _, _ = arrears(day - 1, c, k, inv, cus, hold.overdue_days, hold.share_after_days)
     valid = month_of[day] - cus[c].looked <= 12  # a limit runs for a year from the review that looked at it
     if by_hold.held(hold, cus[c].owed, overdue, old, aged, valid, day <= cus[c].contract, False) > 0:
@@ -333,13 +333,12 @@ def _first_step(i, day, inv, ladder, horizon, heads, pool, used):  # type: ignor
 @njit(**BORROWING, forceinline=True)
 def _next_step(i, day, inv, ladder, horizon, heads, pool, used):  # type: ignore[no-untyped-def] # pragma: no cover
     """The day of the next stage of collection, or of the last one again; disputes are waited for, if the policy does."""
-    level = inv[i].level
+    level, wait = inv[i].level, inv[i].disputed if ladder.hold_disputed else 0
     inv[i].ready = LATER
     if level < len(ladder.first_days):
-        wait = inv[i].disputed if ladder.hold_disputed else 0
         inv[i].ready = max(inv[i].due + max(ladder.first_days[level], wait), day + 1)
     if level > 0:
-        inv[i].ready = min(inv[i].ready, day + ladder.repeat_days[level - 1])
+        inv[i].ready = min(inv[i].ready, max(inv[i].due + max(wait, 1), day + ladder.repeat_days[level - 1]))
     _list_stage(i, horizon, inv, heads, pool, used)
 
 
