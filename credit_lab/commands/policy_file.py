@@ -12,8 +12,8 @@ app = typer.Typer()
 
 @app.command()
 def policy(
-    files: Annotated[list[str], typer.Argument(help="One policy file to explain, or two to compare.")],
-    upgrade: Annotated[bool, typer.Option("--upgrade", help="Add what a file of an earlier version lacks.")] = False,
+    files: Annotated[list[str], typer.Argument(help="One policy file to explain, or two.")],
+    upgrade: Annotated[bool, typer.Option("--upgrade", help="Add what an old file lacks.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Explain one policy, or show what differs between two, or bring one up to date.

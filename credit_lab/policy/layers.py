@@ -58,8 +58,8 @@ def read(path: str | Path) -> tuple[Layer, ...]:
         if found.resolve() in [layer.path.resolve() for layer in layers]:
             circle = " -> ".join(map(str, ways))
             raise PolicyError(
-                f"policy {path}: base leads in a circle: {circle}; one of these files must give every "
-                "setting and no base"
+                f"policy {path}: base leads in a circle: {circle}; one of these files must give "
+                "every setting and no base"
             )
         layers.append(_layer(found))
     _one_currency(layers)
@@ -126,16 +126,15 @@ def _base(layer: Layer) -> Path:
     """The file of a layer's base: beside it, else among those of the workbench or the package."""
     name, where = layer.content["base"], f"policy {layer.path}: base"
     if not isinstance(name, str):
-        raise PolicyError(f"{where}: must be the name of a policy file without .toml (given: {name!r})")
+        raise PolicyError(f"{where}: give a file's name without .toml, in quotes (given: {name!r})")
     plain = file_names.inside(name, where, PolicyError)
     folders = [layer.path.parent, *_shipped()]
     for folder in folders:
         if (file := folder / f"{plain}.toml").is_file():
             return file
     known = {file.stem for folder in folders for file in folder.glob("*.toml")} - {layer.path.stem}
-    raise PolicyError(
-        f"{where} {name!r}: there is no {plain}.toml in {layer.path.parent} or {SHIPPED}; {nearest(plain, known)}"
-    )
+    places = f"{layer.path.parent} or {SHIPPED}"
+    raise PolicyError(f"{where} {name!r}: there is no {plain}.toml in {places}; {nearest(plain, known)}")
 
 
 def _shipped() -> Iterator[Path]:

@@ -28,7 +28,9 @@ DEFAULTS = "2025-baseline.toml"  # among the policies that ship with the package
 Place = tuple[str, ...]
 # What may hold brackets or line breaks that end no statement, brackets, and line breaks.
 _TOKEN = re.compile(
-    r'"""(?:\\.|[^\\])*?"""+|' + r"'''.*?'''+|" + r'"(?:\\.|[^"\\\n])*"|' + r"'[^'\n]*'|#[^\n]*|[\[\]{}]|\n",
+    r'''"""(?:\\.|[^\\])*?"""+|"(?:\\.|[^"\\\n])*"|'''  # a text between double quotes
+    r"""'''.*?'''+|'[^'\n]*'|"""  # between single ones
+    r"#[^\n]*|[\[\]{}]|\n",
     re.DOTALL,
 )
 
@@ -138,7 +140,11 @@ def _expected(
     return whole
 
 
-def _same_currency(files: Sequence[layers.Layer], shipped: layers.Layer, lacking: Sequence[Place]) -> None:
+def _same_currency(
+    files: Sequence[layers.Layer],
+    shipped: layers.Layer,
+    lacking: Sequence[Place],
+) -> None:
     """Amounts in one currency are not written into a policy in another."""
     code, other = (_at(one.content, "meta.currency") for one in (files[0], shipped))
     if code == other:
@@ -151,8 +157,8 @@ def _same_currency(files: Sequence[layers.Layer], shipped: layers.Layer, lacking
     ]
     if amounts:
         raise PolicyError(
-            f"policy {files[0].path} is in {code or 'no currency'}; write these by hand in it, then "
-            f"upgrade again: {', '.join(amounts)}"
+            f"policy {files[0].path} is in {code or 'no currency'}; write these by hand in it, "
+            f"then upgrade again: {', '.join(amounts)}"
         )
 
 
@@ -204,7 +210,10 @@ def _without(text: str, gone: Sequence[str]) -> str:
             kept.append(one.text)
             continue
         lines = one.text.splitlines(keepends=True)
-        kept += [f"# {place}: {REMOVED[place]}{_line_break(text)}", *(f"# {line}" for line in lines)]
+        kept += [
+            f"# {place}: {REMOVED[place]}{_line_break(text)}",
+            *(f"# {line}" for line in lines),
+        ]
     return "".join(kept)
 
 
@@ -276,8 +285,8 @@ def _verify(files: Sequence[layers.Layer], made: str, expected: dict[str, Any]) 
         content = {}
     if content != expected:
         raise PolicyError(
-            f"policy {path} is laid out in a way that leaves no place for what it lacks; write every "
-            "section as a table of its own, such as [holds], then upgrade again"
+            f"policy {path} is laid out in a way that leaves no place for what it lacks; write "
+            "every section as a table of its own, such as [holds], then upgrade again"
         )
     upgraded = (layers.Layer(path, content), *files[1:])
     checked(layers.merged(upgraded), f"policy {path}", upgraded)
@@ -287,7 +296,9 @@ def _replace(path: Path, before: str, text: str) -> None:
     """Write the file; the one before stays beside it."""
     kept = path.with_name(f"{path.name}.bak")
     if kept.exists():
-        raise PolicyError(f"policy {path}: {kept.name} exists already and is not overwritten; move it away first")
+        raise PolicyError(
+            f"policy {path}: {kept.name}, the copy of an earlier time, would be overwritten; move it away first"
+        )
     put(kept, before)
     try:
         shutil.copymode(path, kept)
