@@ -134,7 +134,8 @@ def _base(layer: Layer) -> Path:
             return file
     known = {file.stem for folder in folders for file in folder.glob("*.toml")} - {layer.path.stem}
     places = f"{layer.path.parent} or {SHIPPED}"
-    raise PolicyError(f"{where} {name!r}: there is no {plain}.toml in {places}; {nearest(plain, known)}")
+    way_out = nearest(plain, known)
+    raise PolicyError(f"{where} {name!r}: there is no {plain}.toml in {places}; {way_out}")
 
 
 def _shipped() -> Iterator[Path]:

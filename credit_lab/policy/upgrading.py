@@ -88,7 +88,10 @@ def upgrade(path: str | Path) -> pd.DataFrame:
         return _told(own, shipped.content, lacking, gone)
     _same_currency(files, shipped, lacking)
     text = path.read_bytes().decode("utf-8")
-    made = _with_defaults(_without(text, gone), lacking, shipped.path)
+    line_break = "\r\n" if "\r\n" in text else "\n"
+    made = text if text.endswith("\n") else text + line_break
+    made = _without(made, gone, line_break)
+    made = _with_defaults(made, lacking, shipped.path, line_break)
     _verify(files, made, _expected(own, shipped.content, lacking, gone))
     _replace(path, text, made)
     return _told(own, shipped.content, lacking, gone)
@@ -163,7 +166,7 @@ def _same_currency(
 
 
 def _statements(text: str, table: Place = ()) -> Iterator[_Statement]:
-    """A TOML text in pieces that add up to it."""
+    """A TOML text of whole lines in pieces that add up to it."""
     start = depth = 0
     for token in _TOKEN.finditer(text):
         sign = token.group()
@@ -194,37 +197,27 @@ def _path(content: Any) -> Place:
     return tuple(keys)
 
 
-def _whole_lines(text: str, line_break: str) -> str:
-    return text if not text or text.endswith("\n") else text + line_break
-
-
-def _without(text: str, gone: Sequence[str]) -> str:
-    """Statements of settings that are no more become comments, each with what became of it."""
-    if not gone:
-        return text
+def _without(text: str, gone: Sequence[str], line_break: str) -> str:
+    """Statements of settings that are no more become comments, below what became of them."""
     places = {tuple(place.split(".")): place for place in gone}
+    told: set[str] = set()
     kept = []
-    for one in _statements(_whole_lines(text, _line_break(text))):
+    for one in _statements(text):
         place = places.get(one.place[:1]) or places.get(one.place[:2])
         if place is None or not (one.key or one.header):
             kept.append(one.text)
             continue
         lines = one.text.splitlines(keepends=True)
-        kept += [
-            f"# {place}: {REMOVED[place]}{_line_break(text)}",
-            *(f"# {line}" for line in lines),
-        ]
+        if place not in told:
+            kept.append(f"# {place}: {REMOVED[place]}{line_break}")
+        told.add(place)
+        kept += [f"# {line}" for line in lines]
     return "".join(kept)
 
 
-def _line_break(text: str) -> str:
-    return "\r\n" if "\r\n" in text else "\n"
-
-
-def _with_defaults(text: str, lacking: Sequence[Place], shipped: Path) -> str:
+def _with_defaults(text: str, lacking: Sequence[Place], shipped: Path, line_break: str) -> str:
     """The text with sections and settings of the shipped policy where they belong."""
-    line_break = _line_break(text)
-    held = list(_statements(_whole_lines(text, line_break)))
+    held = list(_statements(text))
     source = list(_statements(shipped.read_text(encoding="utf-8")))
     order = list(dict.fromkeys(one.place[:2] for one in source if one.key))
     for place in lacking:
@@ -296,9 +289,7 @@ def _replace(path: Path, before: str, text: str) -> None:
     """Write the file; the one before stays beside it."""
     kept = path.with_name(f"{path.name}.bak")
     if kept.exists():
-        raise PolicyError(
-            f"policy {path}: {kept.name}, the copy of an earlier time, would be overwritten; move it away first"
-        )
+        raise PolicyError(f"policy {path}: {kept.name} would be overwritten; move it away")
     put(kept, before)
     try:
         shutil.copymode(path, kept)
@@ -321,5 +312,8 @@ def _told(
         for section, *keys in lacking
         for key in keys or shipped[section]
     ]
-    out = [(*place.partition(".")[::2], _text(_at(own, place)), "taken out", REMOVED[place]) for place in gone]
+    out = []
+    for place in gone:
+        section, _, key = place.partition(".")
+        out.append((section, key, _text(_at(own, place)), "taken out", REMOVED[place]))
     return pd.DataFrame([*added, *out], columns=["section", "setting", "value", "change", "note"])
