@@ -5,6 +5,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from credit_lab import policy as policies
 from credit_lab.__main__ import app
+from credit_lab.commands import pack
 from credit_lab.errors import PolicyError
 from credit_lab.policy import files
 
@@ -334,3 +336,14 @@ def test_the_command_says_what_was_added(tmp_path):
     assert "Held orders wait" in said.stdout
     said = CliRunner().invoke(app, ["policy", "--upgrade", str(path), str(BASELINE)])
     assert said.exit_code == 2
+
+
+def test_a_run_that_was_stopped_is_not_resumed_after_a_change_of_a_base(tmp_path):
+    base = written(tmp_path / "house.toml", BASELINE.read_text(encoding="utf-8"))
+    path = own(tmp_path / "mine.toml", base="house")
+    parameters = {"mapping": "", "policy": str(BASELINE), "other": str(path), "card": ""}
+    ledger = SimpleNamespace(digest=lambda: "a ledger")
+    first = pack._digest(ledger, parameters)
+    assert pack._digest(ledger, parameters) == first
+    base.write_text(base.read_text(encoding="utf-8") + "\n# a remark\n", encoding="utf-8")
+    assert pack._digest(ledger, parameters) != first
