@@ -185,6 +185,20 @@ def test_what_lacks_is_added_with_its_reason_and_the_rest_stays(tmp_path, line_b
     assert (made.holds.overdue_days, made.holds.wait_days_custom) == (30, 45)
 
 
+def test_a_comment_stays_with_what_it_is_about(tmp_path):
+    text = OLD.read_text(encoding="utf-8")
+    last = next(line for line in text.splitlines() if line.startswith("partial_release"))
+    path = written(tmp_path / "mine.toml", text.replace(last, f"{last}\n# agreed with sales"))
+    policies.upgrade(path)
+    assert f"{last}\n# agreed with sales\n# A held order" in path.read_text(encoding="utf-8")
+    # Above a setting it is about that one: what is new comes before it.
+    mixed = text.replace(f"{last}\n", "").replace("[holds] ", f"[holds]\n{last}\n# mine\n#")
+    path = written(tmp_path / "other.toml", mixed)
+    policies.upgrade(path)
+    after = path.read_text(encoding="utf-8")
+    assert after.index("wait_days_custom") < after.index("# mine") < after.index("overdue_days")
+
+
 def test_a_second_time_nothing_is_done(tmp_path):
     path = written(tmp_path / "mine.toml", OLD.read_text(encoding="utf-8"))
     policies.upgrade(path)
