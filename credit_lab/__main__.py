@@ -13,7 +13,19 @@ import typer
 
 from credit_lab import inputs, periods, spreadsheet, summary, when, workbench
 from credit_lab import ledger as ledgers
-from credit_lab.commands import collect, evaluate, grant, lab, models, options, reports, runs, score, twin
+from credit_lab.commands import (
+    collect,
+    evaluate,
+    grant,
+    lab,
+    models,
+    options,
+    policy_file,
+    reports,
+    runs,
+    score,
+    twin,
+)
 from credit_lab.commands import pack as packs
 from credit_lab.errors import CreditLabError
 from credit_lab.ledger import quarantine, reconcile
@@ -34,6 +46,7 @@ app.add_typer(runs.app)
 app.add_typer(models.app, name="models")
 app.add_typer(models.evidence_app)
 app.add_typer(lab.app)
+app.add_typer(policy_file.app)
 
 # What an error says when something that is bundled was looked for in vain.
 _PLACES = re.compile(r"data/\S+ does not exist|no folder notebooks|run from the project's folder")
@@ -335,27 +348,6 @@ def claim(
         quiet=quiet or as_json,
     )
     reports.finish(made, as_json, "claim", book=book, as_of=str(last.date()), notes=notes)
-
-
-@app.command()
-def policy(
-    files: Annotated[list[str], typer.Argument(help="One policy file to explain, or two to compare.")],
-    as_json: options.Json = False,
-) -> None:
-    """Explain one policy, or show what differs between two.
-
-    Example: credit-lab policy data/policies/2025-baseline.toml data/policies/2025-tighter.toml
-    """
-    from credit_lab import policy as policies
-
-    if len(files) not in (1, 2):
-        raise typer.BadParameter("give one policy file, or two", param_hint="FILES")
-    loaded = [policies.load(name) for name in files]
-    table = policies.describe(loaded[0]) if len(loaded) == 1 else policies.diff(*loaded)
-    if as_json:
-        options.dump(options.records(table))
-    else:
-        options.say(options.as_text(table, "{:g}".format))
 
 
 def main() -> None:

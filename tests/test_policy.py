@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_lab import policy as policies
-from credit_lab.rules.grades import grade_of
 from credit_lab.errors import PolicyError
 from credit_lab.limits import METHODS
+from credit_lab.rules.grades import grade_of
 
 BASELINE, TIGHTER = "data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"
 baseline = policies.load(BASELINE)

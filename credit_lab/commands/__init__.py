@@ -10,6 +10,7 @@ __all__ = [
     "models",
     "options",
     "pack",
+    "policy_file",
     "reports",
     "runs",
     "score",

@@ -125,4 +125,6 @@ def _digest(book: ledgers.Ledger, parameters: dict[str, Any]) -> str:
                 digest.update(Path(parameters[name]).read_bytes())
             except OSError as error:
                 raise ReportError(f"{name} {parameters[name]} cannot be read: {error.strerror}") from error
+    for base in (one for name in ("policy", "other") for one in policies.bases(parameters[name])):
+        digest.update(base.read_bytes())
     return digest.hexdigest()

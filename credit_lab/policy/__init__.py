@@ -3,13 +3,16 @@
 from credit_lab import lazy
 from credit_lab.policy.currency import in_currency, money_note, need_amounts
 from credit_lab.policy.files import approver, checked, describe, diff, load
+from credit_lab.policy.layers import bases
 from credit_lab.policy.sections import Grade, Policy, digest
+from credit_lab.policy.upgrading import upgrade
 from credit_lab.policy.writing import save, to_toml
 
 __all__ = [
     "Grade",
     "Policy",
     "approver",
+    "bases",
     "checked",
     "describe",
     "diff",
@@ -20,6 +23,7 @@ __all__ = [
     "need_amounts",
     "save",
     "to_toml",
+    "upgrade",
 ]
 
 lazy.attach(__name__)

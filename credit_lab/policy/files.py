@@ -1,15 +1,15 @@
 """Reading policy files, comparing two policies, and looking things up in one."""
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pydantic
 
-from credit_lab import toml_file
 from credit_lab.errors import PolicyError, nearest
+from credit_lab.policy import layers
 from credit_lab.policy.base import Section
 from credit_lab.policy.sections import Policy
 
@@ -36,31 +36,73 @@ _MORE_IS_TIGHTER = [
 ]
 _LOOSER = dict.fromkeys(_MORE_IS_LOOSER, 1) | dict.fromkeys(_MORE_IS_TIGHTER, -1)
 
+# Settings that are no more, as "section.setting" or "section": what became of them.
+REMOVED: dict[str, str] = {}
+
 
 def load(path: str | Path) -> Policy:
-    """Read a policy file (TOML) and check it whole.
+    """Read a policy file (TOML), with its base where it names one, and check it whole.
+
+    Parameters
+    ----------
+    path : of the file; for `base` see `policy.layers`
 
     Raises
     ------
     PolicyError
-        The file is missing or no TOML, a key is unknown (with the nearest known one) or lacking, a value has the
-        wrong type or lies outside its range, or bands leave a gap. The message names the dotted place.
+        The file or its base is missing or no TOML, a key is unknown (with the nearest known one) or
+        lacking, a value has the wrong type or lies outside its range, or bands leave a gap. The
+        message names the dotted place, and the file where it is not the one asked for.
     """
-    return checked(toml_file.read(path, "policy", PolicyError, "data/policies"), f"policy {path}")
+    files = layers.read(path)
+    return checked(layers.merged(files), f"policy {path}", files)
 
 
-def checked(data: Mapping[str, Any], source: str) -> Policy:
-    """A policy from plain values, whole or refused as `load` does; `source` begins the message."""
+def checked(
+    data: Mapping[str, Any],
+    source: str,
+    files: Sequence[layers.Layer] = (),
+) -> Policy:
+    """A policy from plain values, whole or refused as `load` does.
+
+    Parameters
+    ----------
+    data : section → setting → value
+    source : begins the message
+    files : that the values stand in, where they come from files
+
+    Raises
+    ------
+    PolicyError
+        As `load` does.
+    """
     try:
         return Policy.model_validate(data)
     except pydantic.ValidationError as error:
-        raise PolicyError("\n".join([f"{source}:", *(f"  {_explain(one)}" for one in error.errors())])) from error
+        lines = (f"  {_explain(one)}{_where(one, files)}" for one in error.errors())
+        raise PolicyError("\n".join([f"{source}:", *lines])) from error
+
+
+def _where(error: Any, files: Sequence[layers.Layer]) -> str:
+    """The file at fault where it is another one than asked for, and what mends it."""
+    place = error["loc"]
+    if not files or not place:
+        return ""
+    file = layers.giver(files, place)
+    mend = f"`credit-lab policy --upgrade {file}`"
+    if error["type"] == "missing" and place[0] != "meta" and len(place) < 3:
+        return f"; {mend} adds it"
+    if error["type"] == "extra_forbidden" and (said := REMOVED.get(".".join(map(str, place)))):
+        return f"; {said}; {mend} takes it out"
+    return f" (in {file})" if file != files[0].path else ""
 
 
 def _explain(error: Any) -> str:
     """One violation in words: place, what is wrong, what is allowed."""
     where = ".".join(str(part) for part in error["loc"]) or "whole policy"
     if error["type"] == "extra_forbidden":
+        if error["loc"][-1] == "base":
+            return f"{where}: base belongs at the top of the file, above the first section"
         known = _model_at(error["loc"][:-1]).model_fields
         return f"{where}: unknown key; {nearest(str(error['loc'][-1]), known)}"
     text = error["msg"].removeprefix("Value error, ")

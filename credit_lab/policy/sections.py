@@ -172,8 +172,8 @@ class Holds(Section):
     expired_limit: bool = name("hold when the limit has expired")
     missing_contract: bool = name("hold without a valid contract")
     partial_release: bool = name("release the part of an order that fits the limit")
-    wait_days: int = setting("days", "standard goods: a held order waits so long", low=0, high=365)
-    wait_days_custom: int = setting("days", "custom-made: a held order waits so long", low=0, high=365)
+    wait_days: int = setting("days", "standard goods: wait of a held order", low=0, high=365)
+    wait_days_custom: int = setting("days", "custom-made: wait of a held order", low=0, high=365)
 
 
 class Level(Section):

@@ -42,14 +42,30 @@ def save(policy: Policy, path: str | Path, *, overwrite: bool = False) -> Path:
     path = Path(path)
     if path.exists() and not overwrite:
         raise PolicyError(f"policy {path} exists already; choose another name, a policy in use is not overwritten")
+    put(path, to_toml(policy))
+    return path
+
+
+def put(path: Path, text: str) -> None:
+    """Write a text to a file, whole or not at all, line breaks as they are.
+
+    Parameters
+    ----------
+    path : of the file; its folder is made where there is none
+    text : the whole content
+
+    Raises
+    ------
+    PolicyError
+        The folder cannot be written to.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(to_toml(policy), encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="")
         part.replace(path)
     except OSError as error:
         raise PolicyError(f"policy {path} cannot be written ({error.strerror}); choose another folder") from error
-    return path
 
 
 def _inline(section: Section) -> str:

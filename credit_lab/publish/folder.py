@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from credit_lab import policy as policies
 from credit_lab.errors import ReportError
 from credit_lab.ledger.sources import state
 
@@ -51,14 +52,20 @@ def alone(target: Path) -> Iterator[None]:
 
 def states(parameters: Mapping[str, Any]) -> dict[str, list[tuple[str, int, int]]]:
     """The files behind each parameter that names a file or a folder of files, as `sources.state`
-    gives them.
+    gives them; behind a policy file its base, too.
     """
-    texts = {name: value for name, value in parameters.items() if isinstance(value, str) and value}
-    return {
-        f"{name} {value}": state(value)
-        for name, value in texts.items()
-        if name not in ("out", "registry")
-    }
+    texts = [
+        (name, value)
+        for name, value in parameters.items()
+        if isinstance(value, str) and value and name not in ("out", "registry")
+    ]
+    bases = [
+        (f"base of {name}", str(base))
+        for name, value in texts
+        if value.endswith(".toml")
+        for base in policies.bases(value)
+    ]
+    return {f"{name} {value}": state(value) for name, value in (*texts, *bases)}
 
 
 def same(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

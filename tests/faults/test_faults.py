@@ -104,6 +104,22 @@ def test_a_file_that_changes_while_the_report_is_made_is_refused(tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+def test_a_base_that_changes_while_the_report_is_made_is_refused(tmp_path):
+    base = tmp_path / "base.toml"
+    base.write_text("a = 1")
+    (tmp_path / "policy.toml").write_text('base = "base"')
+    code = f"open({str(base)!r}, 'a').write('#')"
+    source = notebook(tmp_path / "n.ipynb", 'policy: str = ""  # p\nout: str = ""', code)
+    with pytest.raises(ReportError, match=r"base of policy .*base.toml was changed while"):
+        runs.report(
+            source,
+            {"policy": str(tmp_path / "policy.toml")},
+            tmp_path / "r",
+            title="T",
+            progress=False,
+        )
+
+
 def test_a_kernel_that_is_killed_is_said(tmp_path):
     source = notebook(tmp_path / "n.ipynb", PARAMETERS, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(ReportError, match="the kernel ended: it was killed, or memory was short"):
