@@ -62,7 +62,8 @@ class Assumptions:
             found[f"collection effect × {factor:g}"] = replace(self, level_effect=effect)
         for name, words, form in (
             ("elasticity", "orders per day of term", "+.2%"), ("leave_share", "leave after a refusal", ".0%"),
-            ("discount_taken", "take a discount", ".0%"), ("notice_effect", "effect of a notice", "g"), ("correlation", "correlation of defaults", "g"),
+            ("discount_taken", "take a discount", ".0%"), ("notice_effect", "effect of a notice", "g"),
+            ("correlation", "correlation of defaults", "g"),
         ):  # fmt: skip
             ends = getattr(
                 self,

@@ -65,8 +65,8 @@ class Calibration:
         return replace(self, world=world, assumptions=assumptions)
 
     def as_it_was(self, policy: Policy) -> Regime:
-        """The regime that lets the past go on: terms as invoiced, nothing refused or transferred, the policy's ladder with all the time it
-        needs. What this forecasts can be held against what came (`backtest`)."""
+        """The regime that lets the past go on: terms as invoiced, nothing refused or transferred, the policy's
+        ladder with all the time it needs. What this forecasts can be held against what came (`backtest`)."""
         rules = of_policy(policy, self.world.customers, capacity=10**7)
         return rules.with_(
             name="as it was", reviewed=False, term=self.term, limit=np.full(len(self.term), 2**50),
@@ -127,7 +127,8 @@ class Counts:
         return replace(
             base, customers=people, hazard=_levels(events / days, assumptions), season=season, trend=trend,
             dispute_share=dispute, recovery=back, correlation=assumptions.correlation,
-            leave_share=assumptions.leave_share, notice=assumptions.notice_effect, exits=lost / waited, still_ordering=after / a_day,
+            leave_share=assumptions.leave_share, notice=assumptions.notice_effect, exits=lost / waited,
+            still_ordering=after / a_day,
             discount_taken=np.full(self.paid.shape[0], assumptions.discount_taken),
         )  # fmt: skip
 
@@ -259,7 +260,8 @@ def calibrate(
     disputed, count, dispute_days = evidence.disputes(ledger, begin, as_of)
     people, extra, term, expected = _people(ledger, policy, bought, last, failed, as_of, grades)
     people = replace(
-        people, past=known.learned(ledger, past, as_of, people.names), minor=10.0 ** money.minor_digits(ledger.currency),
+        people, past=known.learned(ledger, past, as_of, people.names),
+        minor=10.0 ** money.minor_digits(ledger.currency),
         insured=known.covered(ledger, as_of, people.names, "insurance"),
         factored=known.covered(ledger, as_of, people.names, "factoring"),
     )  # fmt: skip

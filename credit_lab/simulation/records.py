@@ -34,15 +34,15 @@ _INT, _SHORT, _FLOAT = np.int64, np.int32, np.float64
 # One record per order, 64 bytes, since the cost of an event is that of fetching it: rest still open, clock left as of
 # since, pending (clock of a second part; −1 takes the discount), ends (day it ends by itself; when closed the day of
 # that; −1 never came about, −2 and −3 refused, −4 its customer had left), listed (day in whose list it stands), ready
-# (day of the next step of collection), following (next order of the customer), state (1 open, 2 in part), quick (takes a
-# discount if there is one), leaves (its customer, if it is refused), small (waits for more to be due), noticed (of its
-# due date), issued (day; 0 for those taken over).
+# (day of the next step of collection), following (next order of the customer), state (1 open, 2 in part), quick (takes
+# a discount if there is one), leaves (its customer, if it is refused), small (waits for more to be due), issued (day;
+# 0 for those taken over).
 ORDER = np.dtype(
     {
         "names": ["rest", "clock", "pending", "who", "due", "since", "ends", "listed", "ready", "following", "disputed",
-                  "level", "state", "quick", "leaves", "small", "noticed", "issued"],
-        "formats": [_INT] * 3 + [_SHORT] * 7 + [np.int16] + [np.int8] * 6 + [_SHORT],
-        "offsets": [0, 8, 16, *range(24, 52, 4), 52, *range(54, 60), 60],
+                  "level", "state", "quick", "leaves", "small", "issued"],
+        "formats": [_INT] * 3 + [_SHORT] * 7 + [np.int16] + [np.int8] * 5 + [_SHORT],
+        "offsets": [0, 8, 16, *range(24, 52, 4), 52, *range(54, 59), 60],
         "itemsize": 64,
     }
 )  # fmt: skip

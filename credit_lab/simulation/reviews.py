@@ -11,6 +11,7 @@ from credit_lab.rules import forms, grades, limits
 from credit_lab.simulation.records import BORROWING
 
 forms.for_loops()
+PARTS = "533f9564b85b"  # see `kernel.PARTS`
 SOLD, PAID, DAYS = range(3)  # of a month, in the rings
 
 
@@ -44,7 +45,8 @@ def arrears(day, c, before, inv, cus, old_from, late_from):  # type: ignore[no-u
 def month_end(month, day, ordered, inv, cus, rings, own):  # type: ignore[no-untyped-def] # pragma: no cover
     """The books of the month are closed; grades, limits and terms are set where a review is due.
 
-    ordered : so many orders have come so far; own : `rules.limits.Limits`; rings : customer, month modulo their number, what was sold, paid, and paid × days
+    ordered : so many orders have come so far; own : `rules.limits.Limits`
+    rings : customer, month modulo their number, what was sold, paid, and paid × days
     """
     depth = rings.shape[1]
     whole = 0.0
