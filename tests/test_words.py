@@ -113,9 +113,10 @@ READERS = {"index.html": of_page, "review.pptx": of_deck, "review.xlsx": of_book
 @functools.cache
 def texts(folder):
     """File and text of all that a reader of the pack sees; reading it takes seconds, and three tests ask."""
-    return frozenset(
-        (name, text.strip()) for name, read in READERS.items() for text in read(folder / name) if text
-    )
+    found = set()
+    for name, read in READERS.items():
+        found |= {(name, text.strip()) for text in read(folder / name) if text}
+    return found
 
 
 def codes(found):
