@@ -2,6 +2,7 @@
 known in one place only."""
 
 import ast
+import functools
 import json
 import re
 from pathlib import Path
@@ -62,8 +63,14 @@ def drawn() -> tuple[dict[str, int], dict[str, set[str]]]:
 ROWS, MODULES = drawn()
 
 
+@functools.cache
+def nodes(file: Path) -> list[ast.AST]:
+    """All nodes of a file's syntax tree; several tests walk over every file of the package."""
+    return list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
 def imports(file: Path):
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes(file):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "credit_lab":
             parts = node.module.split(".")
             yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
@@ -129,7 +136,7 @@ def test_a_notebook_needs_two_imports_besides_the_package_itself(path):
 
 def mentions(*modules):
     for file, part in files():
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -154,7 +161,7 @@ def test_few_modules_know_the_environment_and_none_the_folder():
     asked = {"environ", "environb", "getenv", "putenv", "unsetenv", "chdir", "fchdir"}
     found = {}
     for file, _ in files():
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             names = [node.attr] if isinstance(node, ast.Attribute) else []
             if isinstance(node, ast.ImportFrom) and node.module == "os":
                 names = [alias.name for alias in node.names]
@@ -169,7 +176,7 @@ def test_files_and_functions_stay_readable():
     for file, _ in files():
         text = file.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 420, file
-        for node in ast.walk(ast.parse(text)):
+        for node in nodes(file):
             if isinstance(node, ast.FunctionDef):
                 doc = ast.get_docstring(node, clean=False)
                 own = node.end_lineno - node.lineno - (len(doc.splitlines()) if doc else 0)

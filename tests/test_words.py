@@ -4,6 +4,7 @@ One pack of the sample is made per language, once a session, with few replicates
 """
 
 import csv
+import functools
 import html
 import re
 from pathlib import Path
@@ -109,8 +110,13 @@ def of_book(path):
 READERS = {"index.html": of_page, "review.pptx": of_deck, "review.xlsx": of_book}
 
 
+@functools.cache
 def texts(folder):
-    return {(name, text.strip()) for name, read in READERS.items() for text in read(folder / name) if text}
+    """File and text of all that a reader of the pack sees; reading it takes seconds, and three tests ask."""
+    found = set()
+    for name, read in READERS.items():
+        found |= {(name, text.strip()) for text in read(folder / name) if text}
+    return found
 
 
 def codes(found):

@@ -10,6 +10,7 @@ a fault, too, so that a change of it is seen in whatever module. Codes and singl
 """
 
 import ast
+import functools
 import json
 import re
 import sys
@@ -123,6 +124,7 @@ def silent(node: ast.AST) -> bool:
     return False
 
 
+@functools.cache
 def written() -> str:
     """Every text in the code of the package, in cells of notebooks and in policies and claims, docstrings left out."""
     texts = [source(file) for file in sorted((ROOT / "data").rglob("*.toml"))]
@@ -131,9 +133,11 @@ def written() -> str:
         cells = json.loads(source(file))["cells"]
         trees += [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
     for tree in trees:
-        remarks = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.JoinedStr):
+        remarks = set()
+        for node in ast.walk(tree):  # a statement comes before what stands in it
+            if isinstance(node, ast.Expr):
+                remarks.add(id(node.value))
+            elif isinstance(node, ast.JoinedStr):
                 texts.append(pattern(node))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in remarks:
                 texts.append(node.value)
