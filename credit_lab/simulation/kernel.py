@@ -30,7 +30,7 @@ from credit_lab.simulation.records import BORROWING
 from credit_lab.simulation.reviews import arrears, month_end
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "38df56837252"
+PARTS = "a7ba02bf0596"
 
 
 @njit()
@@ -202,17 +202,15 @@ def _end(  # type: ignore[no-untyped-def] # pragma: no cover
 
 
 @njit(**BORROWING, forceinline=True)
-def _granted(day, k, c, asked, inv, cus, hold, r, month_of, line):  # type: ignore[no-untyped-def] # pragma: no cover
+def _granted(day, k, c, asked, inv, cus, hold, month_of, line):  # type: ignore[no-untyped-def] # pragma: no cover
     """How much of an order is granted; what is refused is counted by reason. Ages are those of the evening before."""
     oldest = cus[c].first
     while oldest < k and inv[oldest].state == 0:
         oldest = inv[oldest].following
     cus[c].first = oldest
     overdue, old, aged = 0, 0, 0
-    if oldest < k:
-        soonest = inv[oldest].issued + r.shortest  # no order falls due before; what was taken over may
-        if oldest < r.opening or day - 1 - soonest > min(hold.overdue_days, hold.share_after_days):
-            overdue, old, aged, _, _ = arrears(day - 1, c, k, inv, cus, hold.overdue_days, hold.share_after_days)
+    if oldest < k and day - 1 - cus[c].soonest > min(hold.overdue_days, hold.share_after_days):
+        overdue, old, aged, _, _ = arrears(day - 1, c, k, inv, cus, hold.overdue_days, hold.share_after_days)
     valid = month_of[day] - cus[c].looked <= 12  # a limit runs for a year from the review that looked at it
     if by_hold.held(hold, cus[c].owed, overdue, old, aged, valid, day <= cus[c].contract, False) > 0:
         line[rec.REFUSED_HOLD] += asked
@@ -242,7 +240,7 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
         inv[k].ends = -4
         return
     accrue(result, expected, month_of, edges, c, day, cus, r)
-    granted = _granted(day, k, c, asked, inv, cus, hold, r, month_of, line)
+    granted = _granted(day, k, c, asked, inv, cus, hold, month_of, line)
     if granted == 0:
         if inv[k].leaves:
             cus[c].gone = 1
@@ -261,6 +259,7 @@ def _order(  # type: ignore[no-untyped-def] # pragma: no cover
     cus[c].since = min(cus[c].since, month_of[day])
     size[k], inv[k].rest, inv[k].due, inv[k].ready = granted, granted, day + cus[c].term, LATER
     inv[k].listed, inv[k].state, inv[k].issued = -1, 1, day
+    cus[c].soonest = min(cus[c].soonest, inv[k].due)
     if cus[c].dead:
         inv[k].pending, inv[k].ends = 0, LATER
         return
@@ -281,6 +280,7 @@ def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
     c = inv[k].who
     inv[k].rest, inv[k].ready, inv[k].listed, inv[k].state = size, LATER, -1, 1
     cus[c].owed += size
+    cus[c].soonest = min(cus[c].soonest, inv[k].due)
     line = result[0, cus[c].segment]
     line[rec.OPENING] += size
     if not cus[c].dead:  # it may fail on the first day

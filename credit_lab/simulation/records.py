@@ -50,17 +50,18 @@ ORDER = np.dtype(
 # (chance to fail on a day), wait (days from its failure until its debts are written off), until (the first day after a
 # failure on which it does not order any more), moved (the last day accrued), first (its oldest order that may be open),
 # small (invoices that wait for more to be due), grade (by the policy), kind (row of the hazards); sold, paid, days (of
-# this month), annual (sales expected of a year), since, last_sold, changed, looked (months: of the first document, the
-# last sale, the last change of the limit, the last review), decided (whether a review has set its limit), trial, ended
-# (whether that limit is one of a trial, whether its trial is over).
+# this month), year (sold in the months a forecast looks at), since, last_sold, changed, looked (months: of the first
+# document, the last sale, the last change of the limit, the last review), soonest (day on which none of its open
+# invoices falls due before), decided (whether a review has set its limit), trial, ended (whether that limit is one of a
+# trial, whether its trial is over).
 CUSTOMER = np.dtype(
     {
-        "names": ["limit", "owed", "sold", "paid", "days", "failing", "annual",
+        "names": ["limit", "owed", "sold", "paid", "days", "year", "failing",
                   "segment", "term", "wait", "until", "moved", "paid_well", "first", "small", "contract",
-                  "since", "last_sold", "changed", "looked",
+                  "since", "last_sold", "changed", "looked", "soonest",
                   "grade", "kind", "dead", "gone", "insured", "factored", "decided", "trial", "ended"],
-        "formats": [_INT] * 5 + [_FLOAT] * 2 + [_SHORT] * 13 + [np.int8] * 9,
-        "offsets": [*range(0, 56, 8), *range(56, 108, 4), *range(108, 117)],
+        "formats": [_INT] * 6 + [_FLOAT] + [_SHORT] * 14 + [np.int8] * 9,
+        "offsets": [*range(0, 56, 8), *range(56, 112, 4), *range(112, 121)],
         "itemsize": 128,
     }
 )  # fmt: skip
@@ -74,7 +75,7 @@ HEAP = np.dtype([("key", _INT), ("item", _INT)])
 SETTING = np.dtype(
     [(name, _INT) for name in (
         "days", "opening", "segments", "capacity", "write_off", "recourse", "advance", "deductible", "reviewed",
-        "shortest", "minor", "contacts",
+        "minor", "contacts",
     )]
     + [(name, _FLOAT) for name in ("partial_first", "recovery", "insured_share", "premium", "notice")]
 )  # fmt: skip

@@ -148,7 +148,9 @@ def _customers(world: World, rules: Regime) -> npt.NDArray[np.void]:
     cus["since"], cus["last_sold"], cus["paid_well"] = past.since, past.last_sold, past.paid_well
     cus["contract"], cus["decided"] = past.contract, past.since < 0
     cus["ended"] = trial_ends(rules.limits, past.dpd, past.overdue).any(axis=1)
+    cus["year"] = past.sold[:, -rules.limits.forecast_months :].sum(axis=1)
     cus["changed"] = cus["looked"] = -1
+    cus["soonest"] = NEVER
     if not rules.reviewed:
         cus["looked"] = records.FOREVER
     return cus
@@ -184,8 +186,6 @@ def _settings(world: World, rules: Regime, span: Span, opening: int, orders: int
         record[name] = getattr(world, name)
     for name in ("capacity", "write_off", "insured_share", "premium", "recourse", "deductible", "reviewed"):
         record[name] = getattr(rules, name)
-    terms = rules.limits.grades.term[rules.limits.grades.multiple > 0]
-    record["shortest"] = min(int(rules.term.min()), int(terms.min()) if len(terms) else 0)
     record["contacts"] = _contacts(rules, span.warm_up + span.days, orders)
     return record
 
