@@ -16,6 +16,8 @@ from credit_lab.limits import (
     trial,
 )
 from credit_lab.policy import Policy, in_currency, need_amounts
+from credit_lab.rules import limits as rule
+from credit_lab.rules import standing
 from credit_lab.studies.text import money_text
 
 
@@ -121,17 +123,12 @@ def in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame | None:
     """
     if not ledger.has("limits"):
         return None
-    valid = exposures.valid_limits(ledger, day, temporary=False)
-    rows = ledger.tables["limits"]
-    rows = rows[~exposures.is_temporary(rows)]
-    since = rows[rows["valid_from"] <= day].groupby("customer_id")["valid_from"].max()
-    return pd.DataFrame(
-        {
-            "customer_id": valid.index,
-            "credit_limit": valid.to_numpy(),
-            "changed_on": since.reindex(valid.index).to_numpy(),
-        }
-    )
+    limits = ledger.tables["limits"]
+    held = pd.DataFrame({"holder": limits["customer_id"].drop_duplicates(), "day": day})
+    stands = held.join(standing.standing_limit(limits, held)).dropna(subset="lasting")
+    names = {"holder": "customer_id", "lasting": "credit_limit", "since": "changed_on"}
+    kept = stands[list(names)].rename(columns=names)
+    return kept.sort_values("customer_id", ignore_index=True)
 
 
 def _trial(policy: Policy, past: pd.DataFrame) -> pd.DataFrame:
