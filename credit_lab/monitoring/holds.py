@@ -400,7 +400,7 @@ def _fate(ledger: Ledger, orders: pd.DataFrame, asked: pd.DataFrame) -> pd.DataF
         gone = ledger.tables["write_offs"]
         lost = invoice.map(money.added(gone["amount"], gone["invoice_id"], ledger.currency)).fillna(0.0)
     late = (settled - due).dt.days
-    known = invoice.isin(paid.index)
+    known = among(invoice, paid.index)
     fate = np.select(
         [~known, lost > 0, settled.isna(), late > 30], ["not invoiced", "written off", "open", "paid late"], "paid"
     )

@@ -174,18 +174,25 @@ def _utilisation(
     if not ledger.has("limits"):
         return _missing(table, absent, "utilisation", "the ledger has no table limits")
     limits, month = ledger.tables["limits"], table["month"]
-    holder = looked_up(table["customer_id"], standing.holder(ledger.customers, limits))
+    holders = standing.holder(ledger.customers, limits)
+    holder = looked_up(table["customer_id"], holders)
     stands = standing.standing_limit(limits, pd.DataFrame({"holder": holder, "day": month}))
     # A limit that has run out is none; a customer who never had one uses no share of it.
     limit = stands["credit_limit"].mask(stands["known"] & stands["credit_limit"].isna(), 0.0)
     planned = commitments(ledger, month.min(), month.max(), tax_rate=tax_rate)
+    planned = planned.assign(customer_id=looked_up(planned["customer_id"], holders))
     delivered, ordered = (
-        Running.of(rows["customer_id"], rows["day"], rows["minor"]).up_to(table["customer_id"], month)
+        Running.of(rows["customer_id"], rows["day"], rows["minor"]).up_to(holder, month)
         for rows in (planned[planned["kind"] == kind] for kind in (DELIVERED, ORDERED))
     )
-    owed, unapplied = (money.to_minor(table[name], ledger.currency) for name in ("open", "unapplied"))
-    minor = pd.Series(exposure(owed, delivered, ordered, unapplied), index=table.index)
-    whole = minor.groupby([holder.to_numpy(), month]).transform("sum").to_numpy()
+    owed, unapplied = (
+        pd.Series(money.to_minor(table[name], ledger.currency))
+        .groupby([holder.to_numpy(), month.to_numpy()])
+        .transform("sum")
+        .to_numpy()
+        for name in ("open", "unapplied")
+    )
+    whole = exposure(owed, delivered, ordered, unapplied)
     used = money.from_minor(whole, ledger.currency)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(limit > 0, used / limit, np.where((used > 0) & (limit == 0), np.inf, np.nan))
