@@ -90,7 +90,11 @@ def _delivered(ledger: Ledger) -> pd.DataFrame:
 
 
 def _ordered(
-    ledger: Ledger, first: pd.Timestamp, last: pd.Timestamp, tax_rate: float, order_days: int
+    ledger: Ledger,
+    first: pd.Timestamp,
+    last: pd.Timestamp,
+    tax_rate: float,
+    order_days: int,
 ) -> pd.DataFrame:
     """Orders from their day to the first delivery or invoice that names them."""
     orders = ledger.rows("orders")

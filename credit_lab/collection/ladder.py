@@ -135,7 +135,7 @@ def run(
         raise CollectionError(f"ladder: items lack {', '.join(missing)}; use aging.open_items")
     policy = in_currency(policy, currency)
     stages = policy.ladder.stages
-    settings = rules.ladder(policy, money.scale(currency))
+    settings = rules.ladder(policy, 10.0 ** money.minor_digits(currency))
     log = _known(actions, as_of)
     warnings = check_actions(log, items)
     open_invoices = items[(items["kind"] == "invoice") & (items["open_amount"] > 0)].reset_index(drop=True)
@@ -223,17 +223,10 @@ def _levels(
     days = rows["days"].to_numpy()
     reached = rules.stage_by_age(settings, days)
     level = rules.next_stage(reached, last, days, options.skip_on_first_run)
-    first = (
-        "by age at stage "
-        + pd.Series(reached).astype(str)
-        + ", stage "
-        + pd.Series(level).astype(str)
-        + " comes first"
-    )
+    age, following = pd.Series(reached).astype(str), pd.Series(level).astype(str)
+    first = "by age at stage " + age + ", stage " + following + " comes first"
     skipped = "earlier stages skipped as the policy allows on a first run"
-    note = np.where(
-        level < reached, first, np.where((level > last + 1) & (level > 0), skipped, "")
-    )
+    note = np.where(level < reached, first, np.where((level > last + 1) & (level > 0), skipped, ""))
     return rows.assign(reached=reached, last_level=last, level=level, note=note)
 
 
@@ -289,7 +282,10 @@ def _reasons(
 
 
 def _due_again(
-    rows: pd.DataFrame, settings: rules.Ladder, log: pd.DataFrame, as_of: pd.Timestamp
+    rows: pd.DataFrame,
+    settings: rules.Ladder,
+    log: pd.DataFrame,
+    as_of: pd.Timestamp,
 ) -> pd.Series:
     """Whether the next stage of each item is due, by what was last done about the item."""
     taken = log[log["invoice_id"].notna() & (log["action"] != "none")]

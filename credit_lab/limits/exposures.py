@@ -78,9 +78,7 @@ def exposure(
     exposed = rule.exposure(*(getattr(include, part) * table[part] for part in PARTS))
     # in minor units, so that what fits a limit to the cent is not found above it
     table["exposure"] = money.from_minor(money.to_minor(exposed, code), code)
-    table["holder_exposure"] = table["holder"].map(
-        money.added(table["exposure"], table["holder"], code)
-    )
+    table["holder_exposure"] = table["holder"].map(money.added(table["exposure"], table["holder"], code))
     stands = standing.standing_limit(limits, table[["holder"]].assign(day=as_of))
     table["credit_limit"] = stands["credit_limit"]
     table["cover"] = cover(ledger, table.set_index("customer_id")["exposure"], as_of).to_numpy()
@@ -92,23 +90,25 @@ def exposure(
     return table
 
 
-def _parts(
-    ledger: Ledger, as_of: pd.Timestamp, tax_rate: float, order_days: int
-) -> pd.DataFrame:
+def _parts(ledger: Ledger, as_of: pd.Timestamp, tax_rate: float, order_days: int) -> pd.DataFrame:
     """The parts of the exposure of each customer, by customer_id."""
     items = aging.open_items(ledger, as_of)
     minor = money.to_minor(items["open_amount"], ledger.currency)
     invoice = items["kind"] == "invoice"
-    part = np.where(invoice, "receivables", "unapplied")
-    owed = items.assign(minor=np.where(invoice, minor, -minor), part=part)
-    planned = commitments.commitments(ledger, as_of, as_of, tax_rate=tax_rate, order_days=order_days)
+    kind = np.where(invoice, "receivables", "unapplied")
+    owed = items.assign(minor=np.where(invoice, minor, -minor), part=kind)
+    every = commitments.commitments
+    planned = every(ledger, as_of, as_of, tax_rate=tax_rate, order_days=order_days)
     planned = planned[planned["day"] <= as_of]
     names = {commitments.DELIVERED: "delivered", commitments.ORDERED: "open_orders"}
     planned = planned.assign(part=planned["kind"].map(names))
     rows = pd.concat([frame[["customer_id", "part", "minor"]] for frame in (owed, planned)])
-    total = rows.groupby(["customer_id", "part"])["minor"].sum().unstack()
-    total = total.reindex(index=ledger.customers["customer_id"], columns=list(PARTS)).fillna(0)
-    return total.apply(lambda column: money.from_minor(column, ledger.currency))
+    table = pd.DataFrame(index=pd.Index(ledger.customers["customer_id"]))
+    for part in PARTS:
+        total = rows[rows["part"] == part].groupby("customer_id")["minor"].sum()
+        minor = total.reindex(table.index, fill_value=0)
+        table[part] = money.from_minor(minor, ledger.currency)
+    return table
 
 
 def cover(ledger: Ledger, exposures: pd.Series, as_of: pd.Timestamp) -> pd.Series:

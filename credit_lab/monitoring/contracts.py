@@ -175,8 +175,7 @@ def term_findings(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.
     limits = ledger.tables["limits"]
     holder = looked_up(rows["customer_id"], standing.holder(ledger.customers, limits))
     stands = _standing(limits, "valid_from", holder, rows["day"])
-    approved = stands["term_days"] if "term_days" in stands else np.nan
-    rows = rows.assign(approved=approved).astype({"approved": float})
+    rows = rows.assign(approved=stands.get("term_days", np.nan)).astype({"approved": float})
     over = rows[rows["value"] > rows["approved"]]
     parts.append(_findings("term_over_approval", over, allowed=over["approved"], text="invoiced longer than approved"))
     if "agreed" in rows:
@@ -189,9 +188,7 @@ def term_findings(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.
     return pd.concat(parts, ignore_index=True)
 
 
-def _standing(
-    table: pd.DataFrame, begins: str, holder: pd.Series, day: pd.Series
-) -> pd.DataFrame:
+def _standing(table: pd.DataFrame, begins: str, holder: pd.Series, day: pd.Series) -> pd.DataFrame:
     """The row of a table that stands for each holder on each day, as `rules.standing` says of
     limits; missing values where none does.
 
@@ -208,7 +205,11 @@ def _standing(
 
 @takes_days
 def over_limit(
-    ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, *, tax_rate: float = 0.0
+    ledger: Ledger,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    *,
+    tax_rate: float = 0.0,
 ) -> pd.DataFrame:
     """Deliveries after which the exposure stood above the limit valid that day; a group shares its
     limit, none is 0.
@@ -240,9 +241,8 @@ def over_limit(
     over = value > allowed
     above = np.minimum(money.to_minor(rows["amount"], ledger.currency), value - allowed)
     minor = {"value": value, "allowed": allowed, "amount": above}
-    rows = rows.assign(
-        **{name: money.from_minor(amount, ledger.currency) for name, amount in minor.items()}
-    )[over]
+    units = {name: money.from_minor(each, ledger.currency) for name, each in minor.items()}
+    rows = rows.assign(**units)[over]
     said = "exposure above the limit after this delivery"
     text = np.where(limit[over].isna(), "no valid limit", said)
     return _findings("over_limit", rows, text=text)

@@ -12,23 +12,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import money
-from credit_lab.aging.commitments import ORDERED, Exposures, Running, commitments, gross
-from credit_lab.aging.postings import INVOICE, postings
-from credit_lab.ids import among, looked_up, positions
+from credit_lab.aging.commitments import gross
+from credit_lab.ids import among, looked_up
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
-from credit_lab.monitoring import contracts
 from credit_lab.monitoring.alerts import MonitoringError
+from credit_lab.monitoring.positions import Books, books, has_orders, position_in
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, approver, in_currency
 from credit_lab.rules import holds as rules
-from credit_lab.rules import standing
 
 Floats = npt.NDArray[np.float64]
 Minor = npt.NDArray[np.int64]
 NO_LIMIT = 64  # a reason beside those of the rules: what does not fit has no limit at all
 NO_BOUND = 1e13  # where nobody keeps limits, in currency units: more than money can be
-ALERT_DAYS = 92  # an alert that stops orders does so for three months
 BLOCK = 20_000  # held orders followed at a time
 POSITION = ("open", "overdue", "late_old", "late_share", "exposure", "credit_limit", "limit_valid", "contract", "alert")
 
@@ -49,14 +46,12 @@ class Replayed:
     totals: pd.Series
 
 
-def decide(
-    orders: pd.DataFrame, policy: Policy, *, grades: pd.Series | None = None
-) -> pd.DataFrame:
+def decide(orders: pd.DataFrame, policy: Policy, *, grades: pd.Series | None = None) -> pd.DataFrame:
     """Release, part or hold, order by order, in minor units of the policy's currency.
 
     Parameters
     ----------
-    orders : order_id, customer_id, amount and the customer's position (see `position`)
+    orders : order_id, customer_id, amount and the customer's position (see `positions.position`)
     policy : in the currency of the amounts
     grades : grade per customer_id, for the release authority; default the policy's newcomer grade
 
@@ -76,7 +71,7 @@ def decide(
     needed = ("order_id", "customer_id", "amount", *POSITION)
     missing = [name for name in needed if name not in orders]
     if missing:
-        raise MonitoringError(f"holds: orders lack {', '.join(missing)}; see holds.position")
+        raise MonitoringError(f"holds: orders lack {', '.join(missing)}; see positions.position")
     table, code = orders.reset_index(drop=True), policy.meta.currency
     amount, released, bits = _answered(table, policy)
     decision = np.where(released >= amount, "release", np.where(released > 0, "partial", "hold"))
@@ -101,7 +96,7 @@ def _answered(table: pd.DataFrame, policy: Policy) -> tuple[Minor, Minor, Minor]
     (`rules.holds`).
     """
     code = policy.meta.currency
-    scale = money.scale(code)
+    scale = 10.0 ** money.minor_digits(code)
     settings = rules.holds(policy, scale)
     amount, open_, overdue, old, late, exposure = (
         money.to_minor(table[name], code)
@@ -126,10 +121,10 @@ def _in_words(bits: Minor, limitless: npt.NDArray[np.bool_], policy: Policy) -> 
     limitless : where no limit stands
     """
     h = policy.holds
+    late = f"is more than {h.share_after_days} days late"
     names = {
         rules.OLD: f"items more than {h.overdue_days} days past due",
-        rules.SHARE: f"more than {h.overdue_share:.0%} of what is open is more than "
-        f"{h.share_after_days} days late",
+        rules.SHARE: f"more than {h.overdue_share:.0%} of what is open {late}",
         rules.EXPIRED: "limit expired",
         rules.CONTRACT: "no valid contract",
         rules.ALERT: "alert: stop",
@@ -139,10 +134,9 @@ def _in_words(bits: Minor, limitless: npt.NDArray[np.bool_], policy: Policy) -> 
     # Where a limit has run out, "limit expired" says already that there is no room.
     none = np.where(bits & rules.EXPIRED, 0, NO_LIMIT)
     bits = np.where(limitless & (bits & rules.LIMIT > 0), bits - rules.LIMIT + none, bits)
-    texts = {
-        value: "; ".join(name for bit, name in names.items() if value & bit)
-        for value in np.unique(bits).tolist()
-    }
+    texts = {}
+    for value in np.unique(bits).tolist():
+        texts[value] = "; ".join(name for bit, name in names.items() if value & bit)
     return [texts[value] for value in bits.tolist()]
 
 
@@ -158,155 +152,16 @@ def _authority(
     """
     given = grades if grades is not None else pd.Series(dtype="str")
     names = [level.approver for level in policy.authority.levels]
-    total, newcomer = table["exposure"] + table["amount"], policy.grades.newcomer_grade
+    who, newcomer = table["customer_id"].to_numpy(), policy.grades.newcomer_grade
+    total = (table["exposure"] + table["amount"]).tolist()
     result = np.full(len(table), "", dtype=object)
     for k in np.flatnonzero(stays):
-        grade = given.get(table["customer_id"].iat[k], newcomer)
-        needed = approver(policy, float(total.iat[k]), grade)
+        needed = approver(policy, total[k], given.get(who[k], newcomer))
         if stopped[k]:
             last = needed.split(" + ")[-1]
             needed = names[min(names.index(last) + 1, len(names) - 1)]
         result[k] = needed
     return result.tolist()
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """What positions of any day are read from, by one name: a customer or an order.
-
-    Attributes
-    ----------
-    late : open, overdue, late_old, late_share
-    exposure : of the holder of the limit, or of the order
-    """
-
-    late: dict[str, Running]
-    exposure: Exposures
-
-
-@dataclass(frozen=True)
-class _Books:
-    """Sums over everything, and over the documents of the orders asked about alone."""
-
-    holder: pd.Series
-    whole: _Sums
-    own: _Sums | None
-
-
-def _books(ledger: Ledger, policy: Policy, asked: pd.DataFrame, last: pd.Timestamp) -> _Books:
-    """Books for positions from the first day asked about to a last one."""
-    first = asked["day"].min() - pd.Timedelta(days=1)
-    planned = commitments(ledger, first, last, tax_rate=policy.economics.tax_rate)
-    columns = [*planned.columns, "due_date"]
-    rows = pd.concat([postings(ledger).reindex(columns=columns), planned], ignore_index=True)
-    holder = standing.holder(ledger.customers, ledger.tables.get("limits"))
-    whose = looked_up(rows["customer_id"], holder)
-    whole = _Sums(_late(rows, rows["customer_id"], policy), Exposures.of(rows, whose))
-    if "order_id" not in asked:
-        return _Books(holder, whole, None)
-    order = rows["document_id"]
-    if _has_orders(ledger):
-        number = positions(order, ledger.invoices["invoice_id"])
-        named = ledger.invoices["order_id"].take(number).set_axis(order.index)
-        order = order.where((rows["kind"] == ORDERED) | (number < 0), named)
-    mine = among(order, asked["order_id"]).to_numpy()
-    rows, order = rows[mine], order[mine]
-    own = _Sums(_late(rows, order, policy), Exposures.of(rows, order))
-    return _Books(holder, whole, own)
-
-
-def _late(rows: pd.DataFrame, who: pd.Series, policy: Policy) -> dict[str, Running]:
-    """Running sums of open invoices and of how late they are."""
-    invoices = rows["kind"] == INVOICE
-    items, who = rows[invoices], who[invoices]
-    sums = {"open": Running.of(who, items["day"], items["minor"])}
-    days = {
-        "overdue": 0,
-        "late_old": policy.holds.overdue_days,
-        "late_share": policy.holds.share_after_days,
-    }
-    for name, past in days.items():
-        due = items["due_date"] + pd.Timedelta(days=past + 1)
-        when = items["day"].where(items["day"] > due, due)
-        sums[name] = Running.of(who, when, items["minor"])
-    return sums
-
-
-@takes_days
-def position(
-    ledger: Ledger,
-    policy: Policy,
-    asked: pd.DataFrame,
-    *,
-    alerts: pd.DataFrame | None = None,
-) -> pd.DataFrame:
-    """What was known of a customer when an order came: its books of the evening before, and the
-    limit, contract and alerts of the day.
-
-    Parameters
-    ----------
-    ledger : one currency
-    policy : says which days late count, and the tax on orders
-    asked : customer_id, day; with order_id the documents of that order are left out
-    alerts : month, customer_id, severity (`alerts.fire`)
-
-    Returns
-    -------
-    DataFrame
-        The columns of `asked` and open, overdue, late_old (more than holds.overdue_days past due),
-        late_share (more than share_after_days), exposure (of the holder of the limit, as in
-        `limits.exposure`), credit_limit (NaN: none stands; infinite: the ledger has no limits),
-        limit_valid (False: there was a limit and it has run out), contract (a valid one exists),
-        alert ("stop" for three months after one that stops)
-
-    Raises
-    ------
-    StandingError
-        A limit ends before it begins; a group that is a customer of another group.
-    """
-    policy = in_currency(policy, ledger.currency)
-    return _position(ledger, _books(ledger, policy, asked, asked["day"].max()), asked, alerts)
-
-
-def _position(
-    ledger: Ledger, books: _Books, asked: pd.DataFrame, alerts: pd.DataFrame | None
-) -> pd.DataFrame:
-    table = asked.reset_index(drop=True)
-    day, who = table["day"] - pd.Timedelta(days=1), table["customer_id"]
-    holder = looked_up(who, books.holder)
-    minor = {name: running.up_to(who, day) for name, running in books.whole.late.items()}
-    minor["exposure"] = books.whole.exposure.on(holder, day)
-    if books.own:
-        for name, running in books.own.late.items():
-            minor[name] = minor[name] - running.up_to(table["order_id"], day)
-        minor["exposure"] = minor["exposure"] - books.own.exposure.on(table["order_id"], day)
-    table = table.assign(
-        **{name: money.from_minor(amount, ledger.currency) for name, amount in minor.items()}
-    )
-    if ledger.has("limits"):
-        question = table[["day"]].assign(holder=holder)
-        stands = standing.standing_limit(ledger.tables["limits"], question)
-        valid = ~stands["known"] | stands["credit_limit"].notna()
-        table = table.assign(credit_limit=stands["credit_limit"], limit_valid=valid)
-    else:
-        table = table.assign(credit_limit=np.inf, limit_valid=True)
-    return table.assign(contract=contracts.covered(ledger, table), alert=_alert(table, alerts))
-
-
-def _alert(table: pd.DataFrame, alerts: pd.DataFrame | None) -> pd.Series:
-    """ "stop" where an alert that stops came within three months before the day, else empty."""
-    none = pd.Series("", index=table.index)
-    stops = alerts[alerts["severity"] == "stop"] if alerts is not None else pd.DataFrame()
-    if stops.empty:
-        return none
-    on = Running.of(stops["customer_id"], stops["month"], pd.Series(1, index=stops.index))
-    gone = Running.of(
-        stops["customer_id"],
-        stops["month"] + pd.Timedelta(days=ALERT_DAYS + 1),
-        pd.Series(1, index=stops.index),
-    )
-    who, day = table["customer_id"], table["day"]
-    return none.mask(on.up_to(who, day) > gone.up_to(who, day), "stop")
 
 
 @takes_days
@@ -328,14 +183,14 @@ def replay_holds(
     policy = in_currency(policy, ledger.currency)
     asked = orders_placed(ledger, start, end, policy.economics.tax_rate)
     last = asked["day"].max() + pd.Timedelta(days=7 * look_weeks)
-    books = _books(ledger, policy, asked, last)
-    table = _position(ledger, books, asked, alerts)
+    sums = books(ledger, policy, asked, last)
+    table = position_in(ledger, sums, asked, alerts)
     made = decide(table, policy, grades=grades)
     waiting = np.flatnonzero(made["decision"] != "release")
     days_held = np.full(len(made), np.nan)
     for first in range(0, len(waiting), BLOCK):
         some = waiting[first : first + BLOCK]
-        days_held[some] = _days_held(ledger, policy, books, asked.iloc[some], alerts, look_weeks)
+        days_held[some] = _days_held(ledger, policy, sums, asked.iloc[some], alerts, look_weeks)
     capped = np.isinf(days_held)
     days_held[capped] = 7.0 * look_weeks
     orders = made.assign(day=table["day"], days_held=days_held, capped=capped)
@@ -346,16 +201,16 @@ def replay_holds(
 def _days_held(
     ledger: Ledger,
     policy: Policy,
-    books: _Books,
+    sums: Books,
     asked: pd.DataFrame,
     alerts: pd.DataFrame | None,
     weeks: int,
 ) -> Floats:
-    """Days, in steps of a week, after which each order would go out whole; infinite: none of them."""
+    """Days, in steps of a week, after which each order would go out whole; infinite: none."""
     later = asked.loc[asked.index.repeat(weeks)].reset_index(drop=True)
     week = np.tile(np.arange(1, weeks + 1), len(asked))
     later = later.assign(day=later["day"] + pd.to_timedelta(7 * week, unit="D"))
-    amount, released, _ = _answered(_position(ledger, books, later, alerts), policy)
+    amount, released, _ = _answered(position_in(ledger, sums, later, alerts), policy)
     goes = (released >= amount).reshape(len(asked), weeks)
     return np.where(goes.any(axis=1), 7.0 * (goes.argmax(axis=1) + 1), np.inf)
 
@@ -371,7 +226,7 @@ def orders_placed(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, tax_ra
     MonitoringError
         No orders in the window.
     """
-    if _has_orders(ledger):
+    if has_orders(ledger):
         rows = ledger.tables["orders"].rename(columns={"ordered_on": "day"})
         invoices = ledger.invoices[ledger.invoices["amount"] > 0].drop_duplicates("order_id").set_index("order_id")
         rows = rows.assign(invoice_id=looked_up(rows["order_id"], invoices["invoice_id"]))
@@ -384,11 +239,6 @@ def orders_placed(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, tax_ra
     if rows.empty:
         raise MonitoringError(f"holds: no orders between {start.date()} and {end.date()}")
     return rows[["order_id", "customer_id", "day", "amount", "invoice_id"]].reset_index(drop=True)
-
-
-def _has_orders(ledger: Ledger) -> bool:
-    """Whether the ledger has orders that its invoices name."""
-    return ledger.has("orders") and "order_id" in ledger.invoices
 
 
 def _fate(ledger: Ledger, orders: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:

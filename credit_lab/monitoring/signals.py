@@ -169,7 +169,10 @@ def _missing(table: pd.DataFrame, absent: dict[str, str], name: str, why: str) -
 
 
 def _utilisation(
-    ledger: Ledger, table: pd.DataFrame, tax_rate: float, absent: dict[str, str]
+    ledger: Ledger,
+    table: pd.DataFrame,
+    tax_rate: float,
+    absent: dict[str, str],
 ) -> Floats:
     if not ledger.has("limits"):
         return _missing(table, absent, "utilisation", "the ledger has no table limits")
@@ -195,7 +198,8 @@ def _utilisation(
     whole = exposure(owed, delivered, ordered, unapplied)
     used = money.from_minor(whole, ledger.currency)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(limit > 0, used / limit, np.where((used > 0) & (limit == 0), np.inf, np.nan))
+        above = np.where((used > 0) & (limit == 0), np.inf, np.nan)
+        return np.where(limit > 0, used / limit, above)
 
 
 def _broken(ledger: Ledger, table: pd.DataFrame, absent: dict[str, str]) -> Floats:
