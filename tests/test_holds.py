@@ -1,5 +1,7 @@
 """Holds by hand: who holds a limit, which one stands, what the exposure is, in every currency."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from credit_lab import policy as policies
 from credit_lab.monitoring import contracts, holds, positions, signals
 from credit_lab.policy import in_currency
 from credit_lab.rules.standing import StandingError
+from credit_lab.studies import evidence
 from tests.ledgers import allocation, invoice, payment
 
 BASELINE = policies.load("data/policies/2025-baseline.toml")
@@ -218,6 +221,28 @@ def test_an_invoice_does_not_hold_back_its_own_order(write_ledger):
     found = holds.replay_holds(made, BASELINE, "2025-05-01", "2025-05-31").orders
     columns = ["decision", "released", "days_held", "capped"]
     assert found[columns].iloc[0].tolist() == ["partial", 550.0, 21.0, False]
+
+
+# ---------------------------------------------------------------- evidence
+def test_evidence_names_the_limit_that_stands_and_what_of_it_is_temporary(sample):
+    """C-0001 has 140,000 from April 2025 on; here 30,000 more in June."""
+    rows = sample.tables["limits"]
+    last = rows[rows["customer_id"] == "C-0001"].iloc[[-1]]
+    began, ended = pd.Timestamp("2025-06-01"), pd.Timestamp("2025-06-30")
+    june = last.assign(
+        valid_from=began,
+        valid_to=ended,
+        credit_limit=30_000.0,
+        reason="temporary: fair",
+    )
+    tables = sample.tables | {"limits": pd.concat([rows, june], ignore_index=True)}
+    made = dataclasses.replace(sample, tables=tables)
+    said = evidence.evidence(made, BASELINE, "C-0001", began + pd.Timedelta(days=14)).lines
+    assert "was 170,000 CNY, since 2025-04-01" in said[0]
+    assert said[1] == "30,000 CNY of it is temporary."
+    after = evidence.evidence(made, BASELINE, "C-0001", ended + pd.Timedelta(days=15)).lines
+    assert "was 140,000 CNY, since 2025-04-01" in after[0]
+    assert not any("temporary" in line for line in after)
 
 
 # ---------------------------------------------------------------- contracts
