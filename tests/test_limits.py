@@ -24,6 +24,7 @@ from credit_lab.limits import (
     trial,
 )
 from credit_lab.limits.exposures import LimitsError
+from credit_lab.rules.standing import StandingError
 from credit_lab.studies import granting, portfolio_limits, terms_and_discounts
 
 baseline = policies.load("data/policies/2025-baseline.toml")
@@ -245,11 +246,11 @@ def test_a_temporary_limit_is_not_taken_for_the_lasting_one(write_ledger):
 def test_exposure_refuses(write_ledger):
     made = book(write_ledger)
     wrong = made.tables["limits"].assign(valid_to=pd.Timestamp("2023-01-01"))
-    with pytest.raises(LimitsError, match="4 end before they begin"):
+    with pytest.raises(StandingError, match="4 end before they begin"):
         exposures.exposure(dataclasses.replace(made, tables={**made.tables, "limits": wrong}), DAY)
     own = [{"customer_id": "C", "valid_from": "2025-01-01", "valid_to": "", "credit_limit": 9, "reason": "review"}]
     circle = [{"customer_id": c, "group_id": g} for c, g in (("A", "B"), ("B", "C"), ("C", "C"))]
-    with pytest.raises(LimitsError, match=r"group 'B' of 'A' belongs to group 'C' itself"):
+    with pytest.raises(StandingError, match=r"group 'B' of 'A' belongs to group 'C' itself"):
         exposures.exposure(book(write_ledger, customers=circle, limits=own), DAY)
 
 

@@ -17,6 +17,7 @@ from credit_lab.ids import looked_up
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, in_currency
 from credit_lab.policy.sections import Stage
+from credit_lab.rules import ladder as rules
 
 PRE_DUE = "pre_due_notice"
 INTERRUPTING = ("demand_letter", "legal")  # 诉讼时效中断 (Civil Code art. 195): a demand, a suit, an acknowledgement
@@ -111,7 +112,8 @@ def run(
 ) -> Run:
     """Run the ladder over the open items of a day.
 
-    Where the policy's amounts are not known in `currency`, nobody is below the minimum and letters have no cost (NaN).
+    Where the policy's amounts are not known in `currency`, nobody who owes anything net of cash and
+    credit notes is below the minimum, and letters have no cost (NaN).
 
     Parameters
     ----------
@@ -133,19 +135,20 @@ def run(
         raise CollectionError(f"ladder: items lack {', '.join(missing)}; use aging.open_items")
     policy = in_currency(policy, currency)
     stages = policy.ladder.stages
+    settings = rules.ladder(policy, 10.0 ** money.minor_digits(currency))
     log = _known(actions, as_of)
     warnings = check_actions(log, items)
     open_invoices = items[(items["kind"] == "invoice") & (items["open_amount"] > 0)].reset_index(drop=True)
-    rows = _levels(open_invoices, stages, log, policy.ladder.pre_due_days, options)
+    rows = _levels(open_invoices, stages, settings, log, options)
     rows = rows.assign(
         interest=options.interest.of(rows["open_amount"], rows["days"], currency),
         **_limitation(rows, log, as_of, options),
     )
-    reason = _reasons(rows, items, stages, log, disputes, as_of, policy, options, currency)
+    reason = _reasons(rows, items, settings, log, disputes, as_of, options, currency)
     soon = (rows["limitation_days"] < options.warn_days) & (rows["days"] > 0)
     text = rows["limitation_days"].astype(int).astype(str) + " days until the claim is time-barred"
     alarm = pd.DataFrame({"table": "items", "id": rows["document_id"], "text": text})[soon]
-    names = {-1: PRE_DUE, **{k + 1: stage.action for k, stage in enumerate(stages)}}
+    names = {rules.NOTICE: PRE_DUE, **{k + 1: stage.action for k, stage in enumerate(stages)}}
     rows = rows.assign(action=rows["level"].map(names))
     keep = [
         "customer_id", "document_id", "part", "due_date", "days", "open_amount", "last_level", "reached", "level",
@@ -202,34 +205,29 @@ def check_actions(log: pd.DataFrame, items: pd.DataFrame, settled: pd.DataFrame 
 
 
 def _levels(
-    rows: pd.DataFrame, stages: tuple[Stage, ...], log: pd.DataFrame, pre_due: int, options: Options
+    rows: pd.DataFrame,
+    stages: tuple[Stage, ...],
+    settings: rules.Ladder,
+    log: pd.DataFrame,
+    options: Options,
 ) -> pd.DataFrame:
-    """Stage reached by age (0: none, −1: pre-due notice), last one taken, and the one that is next."""
+    """Stage reached by age, last one taken, and the one that is next (`rules.ladder`)."""
     number = pd.Series({stage.action: k + 1.0 for k, stage in enumerate(stages)}, dtype="float64")
     taken = log.assign(level=looked_up(log["action"], number)).dropna(subset=["level"])
     by_item = taken[taken["invoice_id"].notna()].groupby("invoice_id")["level"].max()
-    days = rows["days"].to_numpy()
-    reached = np.searchsorted([stage.from_days for stage in stages], days, side="right")
-    notice = (days <= 0) & (days >= -pre_due) & (pre_due > 0)
     last = looked_up(rows["document_id"], by_item).fillna(0).astype(int).to_numpy()
     # An action on the whole account lifts every item that was overdue then.
     for row in taken[taken["invoice_id"].isna()].itertuples():
         mine = (rows["customer_id"] == row.customer_id) & (rows["due_date"] < row.taken_on)
         last = np.where(mine, np.maximum(last, int(row.level)), last)
-    step = np.where((last == 0) & options.skip_on_first_run, reached, np.minimum(reached, last + 1))
-    level = np.where(reached <= last, np.where(days > 0, last, 0), step)
-    note = np.where(
-        level < reached,
-        "by age at stage "
-        + pd.Series(reached).astype(str)
-        + ", stage "
-        + pd.Series(level).astype(str)
-        + " comes first",
-        np.where((level > last + 1) & (level > 0), "earlier stages skipped as the policy allows on a first run", ""),
-    )
-    return rows.assign(
-        reached=np.where(notice, -1, reached), last_level=last, level=np.where(notice, -1, level), note=note
-    )
+    days = rows["days"].to_numpy()
+    reached = rules.stage_by_age(settings, days)
+    level = rules.next_stage(reached, last, days, options.skip_on_first_run)
+    age, following = pd.Series(reached).astype(str), pd.Series(level).astype(str)
+    first = "by age at stage " + age + ", stage " + following + " comes first"
+    skipped = "earlier stages skipped as the policy allows on a first run"
+    note = np.where(level < reached, first, np.where((level > last + 1) & (level > 0), skipped, ""))
+    return rows.assign(reached=reached, last_level=last, level=level, note=note)
 
 
 def _limitation(rows: pd.DataFrame, log: pd.DataFrame, as_of: pd.Timestamp, options: Options) -> dict[str, pd.Series]:
@@ -248,11 +246,10 @@ def _limitation(rows: pd.DataFrame, log: pd.DataFrame, as_of: pd.Timestamp, opti
 def _reasons(
     rows: pd.DataFrame,
     items: pd.DataFrame,
-    stages: tuple[Stage, ...],
+    settings: rules.Ladder,
     log: pd.DataFrame,
     disputes: pd.DataFrame | None,
     as_of: pd.Timestamp,
-    policy: Policy,
     options: Options,
     currency: str,
 ) -> pd.Series:
@@ -260,7 +257,7 @@ def _reasons(
     reason = pd.Series("", index=rows.index, dtype=object)
     reason[rows["level"] == 0] = "not due"
     reason[(rows["level"] == 0) & (rows["days"] > 0)] = "before the first stage"
-    if policy.ladder.hold_disputed and disputes is not None and len(disputes):
+    if settings.hold_disputed and disputes is not None and len(disputes):
         running = disputes[(disputes["opened_on"] <= as_of)]
         running = running[running["closed_on"].isna() | (running["closed_on"] > as_of)]
         reason[(reason == "") & rows["document_id"].isin(running["invoice_id"])] = "disputed"
@@ -273,7 +270,7 @@ def _reasons(
     reason[(reason == "") & held] = "promise running"
     broken = rows["document_id"].isin(last.loc[last["promised_on"] < as_of, "invoice_id"].dropna())
     rows["note"] = np.where(broken & (rows["note"] == ""), "promise broken", rows["note"])
-    reason[(reason == "") & ~_due_again(rows, stages, log, as_of)] = "stage not due again"
+    reason[(reason == "") & ~_due_again(rows, settings, log, as_of)] = "stage not due again"
     # A letter goes out when anything in it is due; then it lists every due item that is not held.
     writes = rows[(reason == "")].groupby("customer_id").size().index
     again = (reason == "stage not due again") & rows["customer_id"].isin(writes) & (rows["days"] > 0)
@@ -281,21 +278,31 @@ def _reasons(
     recent = log[log["action"] != "none"].groupby("customer_id")["taken_on"].max()
     since = (as_of - looked_up(rows["customer_id"], recent)).dt.days
     reason[(reason == "") & (since < options.pause_days)] = "too soon"
-    return _below_minimum(rows, items, reason, policy, currency)
+    return _below_minimum(rows, items, reason, settings, currency)
 
 
-def _due_again(rows: pd.DataFrame, stages: tuple[Stage, ...], log: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
-    """A stage taken before comes again only after its repeat_days; a new stage is due at once."""
+def _due_again(
+    rows: pd.DataFrame,
+    settings: rules.Ladder,
+    log: pd.DataFrame,
+    as_of: pd.Timestamp,
+) -> pd.Series:
+    """Whether the next stage of each item is due, by what was last done about the item."""
     taken = log[log["invoice_id"].notna() & (log["action"] != "none")]
     latest = looked_up(rows["document_id"], taken.groupby("invoice_id")["taken_on"].max())
-    repeat = rows["level"].map({k + 1: stage.repeat_days for k, stage in enumerate(stages)}).fillna(0)
-    again = latest.isna() | ((as_of - latest).dt.days >= repeat)
-    notice_sent = (rows["level"] == -1) & latest.notna()
-    return ((rows["level"] > rows["last_level"]) | again) & ~notice_sent
+    level = rows["level"].to_numpy()
+    repeat = np.r_[0, settings.repeat_days][np.maximum(level, 0)]
+    since = (as_of - latest).dt.days.astype(float).to_numpy()
+    due = rules.due_again(level, rows["last_level"].to_numpy(), since, repeat)
+    return pd.Series(due, index=rows.index)
 
 
 def _below_minimum(
-    rows: pd.DataFrame, items: pd.DataFrame, reason: pd.Series, policy: Policy, currency: str
+    rows: pd.DataFrame,
+    items: pd.DataFrame,
+    reason: pd.Series,
+    settings: rules.Ladder,
+    currency: str,
 ) -> pd.Series:
     """Customers whose due items, net of credit notes and unapplied cash, lie below the minimum wait."""
     due = rows[(reason == "") & (rows["level"] > 0)]
@@ -303,7 +310,7 @@ def _below_minimum(
     credit = items[items["kind"] != "invoice"]
     have = pd.Series(money.to_minor(credit["open_amount"], currency), index=credit.index)
     net = owed.add(have.groupby(credit["customer_id"]).sum(), fill_value=0).reindex(owed.index)
-    small = net[net < policy.ladder.amount("min_amount") * 10.0 ** money.minor_digits(currency)].index
+    small = net[rules.too_small(settings, net)].index
     reason[(reason == "") & (rows["level"] > 0) & rows["customer_id"].isin(small)] = "below the minimum"
     return reason
 

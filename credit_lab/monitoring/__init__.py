@@ -2,6 +2,6 @@
 
 from credit_lab import lazy
 
-__all__ = ["alerts", "contracts", "holds", "signals", "statements"]
+__all__ = ["alerts", "contracts", "holds", "positions", "signals", "statements"]
 
 lazy.attach(__name__)

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import money
+from credit_lab.aging.commitments import Exposures, commitments
 from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.ids import among, looked_up
 from credit_lab.ledger.model import Ledger
-from credit_lab.monitoring.holds import limit_holder
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
+from credit_lab.rules import standing
 
 FINDING = ("check", "customer_id", "document_id", "day", "value", "allowed", "amount", "text")
 DECREE_FROM = pd.Timestamp("2025-06-01")
@@ -31,6 +32,7 @@ class Rules:
     large_days, public_days : longest term from delivery for large enterprises and public bodies (Decree 802)
     supplier_is_sme : whether we are a small or medium enterprise; if not, the decree does not protect us
     late_interest : per day
+    tax_rate : added to orders that are without tax
     """
 
     standard_template: str = "standard"
@@ -38,6 +40,7 @@ class Rules:
     public_days: int = 30
     supplier_is_sme: bool = True
     late_interest: float = 0.0005
+    tax_rate: float = 0.0
 
     @classmethod
     def of(cls, policy: Policy, *, supplier_is_sme: bool = True) -> "Rules":
@@ -45,6 +48,7 @@ class Rules:
         return cls(
             large_days=policy.terms.sme_term_days,
             late_interest=policy.terms.late_interest,
+            tax_rate=policy.economics.tax_rate,
             supplier_is_sme=supplier_is_sme,
         )
 
@@ -65,7 +69,7 @@ def check(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, *, rules: Rule
     parts = [
         contract_findings(ledger, start, end, rules),
         term_findings(ledger, start, end),
-        over_limit(ledger, start, end),
+        over_limit(ledger, start, end, tax_rate=rules.tax_rate),
         decree_802(ledger, start, end, rules),
         claimable_interest(ledger, end, rules),
     ]
@@ -104,12 +108,8 @@ def _contract_of(ledger: Ledger, rows: pd.DataFrame) -> pd.DataFrame:
     held = contracts[["contract_id", "customer_id", "signed_on", *extra]].rename(columns={"term_days": "agreed"})
     for name in ("valid_to", "agreed", "template", "reviewed_by"):
         if name not in held:
-            held = held.assign(**{name: pd.NA})
-    asked = rows[["day", "customer_id"]].assign(row=np.arange(len(rows))).sort_values("day", kind="stable")
-    asked = asked.assign(day=asked["day"].astype("datetime64[us]"))
-    signed = held.assign(signed_on=held["signed_on"].astype("datetime64[us]")).sort_values("signed_on", kind="stable")
-    latest = pd.merge_asof(asked, signed, left_on="day", right_on="signed_on", by="customer_id").sort_values("row")
-    latest = latest.set_index("row")
+            held = held.assign(**{name: pd.NaT if name == "valid_to" else pd.NA})
+    latest = _standing(held, "signed_on", rows["customer_id"], rows["day"])
     if "contract_id" in rows:
         named = among(rows["contract_id"], held["contract_id"]).to_numpy()
         by_name = held.set_index("contract_id").reindex(rows["contract_id"]).reset_index()
@@ -121,6 +121,19 @@ def _contract_of(ledger: Ledger, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop(columns="contract_id", errors="ignore").assign(
         covered=covered.to_numpy(), **{name: latest[name].to_numpy() for name in columns}
     )
+
+
+def covered(ledger: Ledger, asked: pd.DataFrame) -> pd.Series:
+    """Whether a contract is valid; True for everybody where the ledger has no contracts.
+
+    Parameters
+    ----------
+    asked : customer_id, day
+    """
+    if not ledger.has("contracts"):
+        return pd.Series(True, index=asked.index)
+    signed = ledger.tables["contracts"]
+    return _standing(signed, "signed_on", asked["customer_id"], asked["day"])["customer_id"].notna()
 
 
 @takes_days
@@ -159,7 +172,10 @@ def term_findings(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.
         parts.append(_findings("term_over_contract", over, allowed=over["agreed"], text="invoiced longer than agreed"))
     if not ledger.has("limits"):
         return pd.concat([*parts, _not_checked("approved terms", "limits")], ignore_index=True)
-    rows = rows.assign(approved=_valid_limit(ledger, rows, "term_days"))
+    limits = ledger.tables["limits"]
+    holder = looked_up(rows["customer_id"], standing.holder(ledger.customers, limits))
+    stands = _standing(limits, "valid_from", holder, rows["day"])
+    rows = rows.assign(approved=stands.get("term_days", np.nan)).astype({"approved": float})
     over = rows[rows["value"] > rows["approved"]]
     parts.append(_findings("term_over_approval", over, allowed=over["approved"], text="invoiced longer than approved"))
     if "agreed" in rows:
@@ -172,44 +188,63 @@ def term_findings(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.
     return pd.concat(parts, ignore_index=True)
 
 
-def _valid_limit(ledger: Ledger, rows: pd.DataFrame, column: str) -> np.ndarray:
-    """Value of the limit valid for each customer on each day; NaN where there is none."""
-    limits = ledger.tables["limits"]
-    if column not in limits:
-        return np.full(len(rows), np.nan)
-    keep = ["customer_id", "valid_from", column, *(["valid_to"] if "valid_to" in limits else [])]
-    held = limits[keep].sort_values("valid_from", kind="stable")
-    held = held.assign(valid_from=held["valid_from"].astype("datetime64[us]"))
-    asked = rows[["customer_id", "day"]].assign(row=np.arange(len(rows))).sort_values("day", kind="stable")
-    whose = looked_up(asked["customer_id"], limit_holder(ledger))
-    asked = asked.assign(day=asked["day"].astype("datetime64[us]"), customer_id=whose)
-    found = pd.merge_asof(asked, held, left_on="day", right_on="valid_from", by="customer_id").sort_values("row")
-    value = pd.to_numeric(found[column]).astype(float).to_numpy(copy=True)
-    if "valid_to" in found:
-        value[(found["valid_to"] < found["day"]).to_numpy()] = np.nan
-    return value
+def _standing(table: pd.DataFrame, begins: str, holder: pd.Series, day: pd.Series) -> pd.DataFrame:
+    """The row of a table that stands for each holder on each day, as `rules.standing` says of
+    limits; missing values where none does.
+
+    Parameters
+    ----------
+    table : customer_id, the column `begins` (first day) and, where known, valid_to (last day)
+    """
+    place = np.arange(len(table), dtype=float)
+    rows = table.assign(valid_from=table[begins], credit_limit=place)
+    asked = pd.DataFrame({"holder": holder, "day": day})
+    found = standing.standing_limit(rows, asked)["lasting"]
+    return table.reset_index(drop=True).reindex(found.array).set_axis(day.index)
 
 
 @takes_days
-def over_limit(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
-    """Deliveries after which the exposure stood above the limit valid that day; a group shares its limit, none is 0.
+def over_limit(
+    ledger: Ledger,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    *,
+    tax_rate: float = 0.0,
+) -> pd.DataFrame:
+    """Deliveries after which the exposure stood above the limit valid that day; a group shares its
+    limit, none is 0.
 
-    value: exposure at the end of the day of issue; amount: the part of the delivery that lies above the limit.
+    Parameters
+    ----------
+    ledger : one currency
+    start, end : days of issue looked at
+    tax_rate : added to orders that are without tax
+
+    Returns
+    -------
+    DataFrame
+        Findings; value: exposure at the end of the day of issue, as in `limits.exposure`; amount:
+        the part of the delivery that lies above the limit
     """
     if not ledger.has("limits"):
         return _not_checked("shipments over limit", "limits")
-    holder = limit_holder(ledger)
-    moved = postings(ledger)
-    moves = moved.groupby([moved["customer_id"].map(holder), "day"], sort=True)["minor"].sum()
-    exposure = moves.groupby(level="customer_id").cumsum()
+    limits = ledger.tables["limits"]
+    holder = standing.holder(ledger.customers, limits)
     rows = _deliveries(ledger, start, end)
-    keys = pd.MultiIndex.from_arrays([rows["customer_id"].map(holder), rows["day"]])
-    value = money.from_minor(exposure.reindex(keys).to_numpy(), ledger.currency)
-    limit = _valid_limit(ledger, rows, "credit_limit")
-    allowed = np.nan_to_num(limit, nan=0.0)
-    over = value > allowed + 1e-9
-    rows = rows.assign(value=value, allowed=allowed, amount=np.minimum(rows["amount"], value - allowed))[over]
-    text = np.where(np.isnan(limit[over]), "no valid limit", "exposure above the limit after this delivery")
+    whose = looked_up(rows["customer_id"], holder)
+    moved = pd.concat([postings(ledger), commitments(ledger, start, end, tax_rate=tax_rate)])
+    exposures = Exposures.of(moved, looked_up(moved["customer_id"], holder))
+    value = exposures.on(whose, rows["day"])
+    asked = rows[["day"]].assign(holder=whose)
+    limit = standing.standing_limit(limits, asked)["credit_limit"]
+    allowed = money.to_minor(limit.fillna(0.0), ledger.currency)
+    over = value > allowed
+    above = np.minimum(money.to_minor(rows["amount"], ledger.currency), value - allowed)
+    minor = {"value": value, "allowed": allowed, "amount": above}
+    units = {name: money.from_minor(each, ledger.currency) for name, each in minor.items()}
+    rows = rows.assign(**units)[over]
+    said = "exposure above the limit after this delivery"
+    text = np.where(limit[over].isna(), "no valid limit", said)
     return _findings("over_limit", rows, text=text)
 
 

@@ -12,15 +12,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import money
-from credit_lab.aging.postings import INVOICE, postings
-from credit_lab.ids import looked_up, positions
+from credit_lab.aging.commitments import gross
+from credit_lab.ids import among, looked_up
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring.alerts import MonitoringError
+from credit_lab.monitoring.positions import Books, books, has_orders, position_in
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, approver, in_currency
+from credit_lab.rules import holds as rules
 
 Floats = npt.NDArray[np.float64]
+Minor = npt.NDArray[np.int64]
+NO_LIMIT = 64  # a reason beside those of the rules: what does not fit has no limit at all
+NO_BOUND = 1e13  # where nobody keeps limits, in currency units: more than money can be
+BLOCK = 20_000  # held orders followed at a time
 POSITION = ("open", "overdue", "late_old", "late_share", "exposure", "credit_limit", "limit_valid", "contract", "alert")
 
 
@@ -41,201 +47,121 @@ class Replayed:
 
 
 def decide(orders: pd.DataFrame, policy: Policy, *, grades: pd.Series | None = None) -> pd.DataFrame:
-    """Release, part or hold, order by order.
+    """Release, part or hold, order by order, in minor units of the policy's currency.
 
     Parameters
     ----------
-    orders : order_id, customer_id, amount and the customer's position (see `position`): open, overdue, late_old (more
-        than holds.overdue_days past due), late_share (more than share_after_days), exposure, credit_limit,
-        limit_valid, contract (a valid one exists), alert ("" or the worst severity that is on)
+    orders : order_id, customer_id, amount and the customer's position (see `positions.position`)
+    policy : in the currency of the amounts
     grades : grade per customer_id, for the release authority; default the policy's newcomer grade
 
     Returns
     -------
     DataFrame
-        order_id, customer_id, amount, decision, released, held, reasons (joined by "; "), release_by
+        order_id, customer_id, amount, decision, released, held, reasons (joined by "; "),
+        release_by
+
+    Raises
+    ------
+    MonitoringError
+        Orders lack a column.
+    MoneyNotKnown
+        The policy's amounts are not known in the ledger's currency.
     """
-    missing = [name for name in ("order_id", "customer_id", "amount", *POSITION) if name not in orders]
+    needed = ("order_id", "customer_id", "amount", *POSITION)
+    missing = [name for name in needed if name not in orders]
     if missing:
-        raise MonitoringError(f"holds: orders lack {', '.join(missing)}; see holds.position")
-    rules, table = policy.holds, orders.reset_index(drop=True)
-    overdue_counts = table["overdue"] >= rules.min_overdue
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(table["open"] > 0, table["late_share"] / table["open"], 0.0)
-        old = np.where(table["open"] > 0, table["late_old"] / table["open"], 0.0)
-    room = np.maximum(table["credit_limit"] * rules.utilisation - table["exposure"], 0.0)
-    arrears = {
-        f"items more than {rules.overdue_days} days past due": (
-            (table["late_old"] > 0) & (old >= rules.min_overdue_share) & overdue_counts
-        ),
-        f"more than {rules.overdue_share:.0%} of what is open is more than {rules.share_after_days} days late": (
-            (share > rules.overdue_share) & overdue_counts
-        ),
-        "limit expired": rules.expired_limit & ~table["limit_valid"].astype(bool),
-        "no valid contract": rules.missing_contract & ~table["contract"].astype(bool),
-        "alert: stop": table["alert"].fillna("") == "stop",
-    }
-    hard = np.column_stack([np.asarray(flag, dtype=bool) for flag in arrears.values()])
-    room = room.round(3)  # to the finest minor unit: an order that fits to the cent is not stopped by float rounding
-    tight = (table["amount"] > room).to_numpy()
-    stopped = np.asarray(hard.any(axis=1))
-    fits = room.to_numpy() if rules.partial_release else np.zeros(len(table))
-    part = np.floor(np.round(np.minimum(fits, table["amount"]) * 100, 3)) / 100
-    released = np.where(stopped, 0.0, np.where(tight, part, table["amount"]))
-    names = np.array(list(arrears), dtype=object)
-    limit_text = f"exposure with the order above {rules.utilisation:.0%} of the limit"
-    reasons = [
-        "; ".join([*names[flags], *([limit_text] if full else [])]) for flags, full in zip(hard, tight, strict=True)
-    ]
-    decision = np.where(released >= table["amount"], "release", np.where(released > 0, "partial", "hold"))
-    by = _authority(table, policy, grades, stopped, np.asarray(decision != "release"))
+        raise MonitoringError(f"holds: orders lack {', '.join(missing)}; see positions.position")
+    table, code = orders.reset_index(drop=True), policy.meta.currency
+    amount, released, bits = _answered(table, policy)
+    decision = np.where(released >= amount, "release", np.where(released > 0, "partial", "hold"))
+    stopped = (bits & ~rules.LIMIT) > 0
+    by = _authority(table, policy, grades, stopped, decision != "release")
     return pd.DataFrame(
         {
             "order_id": table["order_id"],
             "customer_id": table["customer_id"],
             "amount": table["amount"],
             "decision": decision,
-            "released": released,
-            "held": np.round(table["amount"] - released, 6),
-            "reasons": reasons,
+            "released": money.from_minor(released, code),
+            "held": money.from_minor(amount - released, code),
+            "reasons": _in_words(bits, table["credit_limit"].isna().to_numpy(), policy),
             "release_by": by,
         }
     )
 
 
+def _answered(table: pd.DataFrame, policy: Policy) -> tuple[Minor, Minor, Minor]:
+    """Amount of each order and what of it is released, in minor units; reasons against it as bits
+    (`rules.holds`).
+    """
+    code = policy.meta.currency
+    scale = 10.0 ** money.minor_digits(code)
+    settings = rules.holds(policy, scale)
+    amount, open_, overdue, old, late, exposure = (
+        money.to_minor(table[name], code)
+        for name in ("amount", "open", "overdue", "late_old", "late_share", "exposure")
+    )
+    # A limit that nobody keeps is no bound; one that does not stand leaves no room.
+    limit = np.nan_to_num(table["credit_limit"].to_numpy(dtype=float), posinf=NO_BOUND) * scale
+    room = rules.room(settings, limit, exposure)
+    valid, contract = (table[name].to_numpy(dtype=bool) for name in ("limit_valid", "contract"))
+    stop = (table["alert"].fillna("") == "stop").to_numpy()
+    bits = rules.held(settings, open_, overdue, old, late, valid, contract, stop)
+    released = rules.released(settings, amount, room, bits)
+    return amount, released.astype(np.int64), bits + rules.LIMIT * (amount > room)
+
+
+def _in_words(bits: Minor, limitless: npt.NDArray[np.bool_], policy: Policy) -> list[str]:
+    """Reasons of each order, joined by "; ".
+
+    Parameters
+    ----------
+    bits : of `rules.holds`
+    limitless : where no limit stands
+    """
+    h = policy.holds
+    late = f"is more than {h.share_after_days} days late"
+    names = {
+        rules.OLD: f"items more than {h.overdue_days} days past due",
+        rules.SHARE: f"more than {h.overdue_share:.0%} of what is open {late}",
+        rules.EXPIRED: "limit expired",
+        rules.CONTRACT: "no valid contract",
+        rules.ALERT: "alert: stop",
+        rules.LIMIT: f"exposure with the order above {h.utilisation:.0%} of the limit",
+        NO_LIMIT: "no limit",
+    }
+    # Where a limit has run out, "limit expired" says already that there is no room.
+    none = np.where(bits & rules.EXPIRED, 0, NO_LIMIT)
+    bits = np.where(limitless & (bits & rules.LIMIT > 0), bits - rules.LIMIT + none, bits)
+    texts = {}
+    for value in np.unique(bits).tolist():
+        texts[value] = "; ".join(name for bit, name in names.items() if value & bit)
+    return [texts[value] for value in bits.tolist()]
+
+
 def _authority(
-    table: pd.DataFrame, policy: Policy, grades: pd.Series | None, hard: npt.NDArray[np.bool_], held: Floats
+    table: pd.DataFrame,
+    policy: Policy,
+    grades: pd.Series | None,
+    stopped: npt.NDArray[np.bool_],
+    stays: npt.NDArray[np.bool_],
 ) -> list[str]:
-    """Who may let a held order go: who may sign the exposure it leads to; one level higher for arrears."""
+    """Who may let a held order go: who may sign the exposure it leads to; one level higher for
+    arrears (`stopped`).
+    """
     given = grades if grades is not None else pd.Series(dtype="str")
-    result = []
     names = [level.approver for level in policy.authority.levels]
-    for row, stopped, stays in zip(table.itertuples(), hard, held, strict=True):
-        if not stays:
-            result.append("")
-            continue
-        grade = given.get(row.customer_id, policy.grades.newcomer_grade)
-        needed = approver(policy, float(row.exposure + row.amount), grade)
-        if stopped:
+    who, newcomer = table["customer_id"].to_numpy(), policy.grades.newcomer_grade
+    total = (table["exposure"] + table["amount"]).tolist()
+    result = np.full(len(table), "", dtype=object)
+    for k in np.flatnonzero(stays):
+        needed = approver(policy, total[k], given.get(who[k], newcomer))
+        if stopped[k]:
             last = needed.split(" + ")[-1]
             needed = names[min(names.index(last) + 1, len(names) - 1)]
-        result.append(needed)
-    return result
-
-
-@dataclass(frozen=True)
-class _Running:
-    """Σ minor per customer up to any day, sorted once for many questions."""
-
-    names: pd.Index
-    key: npt.NDArray[np.int64]  # customer and day in one number
-    total: npt.NDArray[np.int64]
-
-    @classmethod
-    def of(cls, who: pd.Series, when: pd.Series, minor: pd.Series) -> "_Running":
-        """From signed amounts, each with its customer and the day from which it counts."""
-        number, names = pd.factorize(who)
-        known = number >= 0
-        key = number[known].astype(np.int64) * _SPAN + _days(when)[known]
-        order = np.argsort(key, kind="stable")
-        return cls(pd.Index(names), key[order], np.r_[0, np.cumsum(minor.to_numpy()[known][order])])
-
-    def up_to(self, who: pd.Series, day: pd.Series) -> npt.NDArray[np.int64]:
-        """Sum for each customer asked, up to its day; a customer without amounts has zero."""
-        mine = positions(who, self.names) * _SPAN
-        last = np.searchsorted(self.key, mine + _days(day), side="right")
-        return self.total[last] - self.total[np.searchsorted(self.key, mine)]
-
-
-_SPAN = 10**6  # more days than there are dates
-
-
-def _days(when: pd.Series) -> npt.NDArray[np.int64]:
-    return when.to_numpy().astype("datetime64[D]").astype(np.int64)
-
-
-@dataclass(frozen=True)
-class _Books:
-    """What the positions of any day are read from; `sums` by column, `exposure` by holder of the limit."""
-
-    holder: pd.Series
-    sums: dict[str, _Running]
-    exposure: _Running
-
-
-def _books(ledger: Ledger, policy: Policy) -> _Books:
-    rows = postings(ledger)
-    items = rows[rows["kind"] == INVOICE]
-    late = {
-        "open": None,
-        "overdue": 0,
-        "late_old": policy.holds.overdue_days,
-        "late_share": policy.holds.share_after_days,
-    }
-    sums = {}
-    for name, days in late.items():
-        due = items["due_date"] + pd.Timedelta(days=1 + (days or 0))
-        when = items["day"] if days is None else items["day"].where(items["day"] > due, due)
-        sums[name] = _Running.of(items["customer_id"], when, items["minor"])
-    holder = limit_holder(ledger)
-    return _Books(holder, sums, _Running.of(rows["customer_id"].map(holder), rows["day"], rows["minor"]))
-
-
-def _position(ledger: Ledger, books: _Books, asked: pd.DataFrame, alerts: pd.DataFrame | None) -> pd.DataFrame:
-    code = ledger.currency
-    table = asked.reset_index(drop=True)
-    day = table["day"] - pd.Timedelta(days=1)
-    for name, running in books.sums.items():
-        table[name] = money.from_minor(running.up_to(table["customer_id"], day), code)
-    unit = table["customer_id"].map(books.holder).fillna(table["customer_id"])
-    table["exposure"] = money.from_minor(books.exposure.up_to(unit, day), code)
-    return _standing(ledger, table, alerts)
-
-
-def limit_holder(ledger: Ledger) -> pd.Series:
-    """Whose limit counts for each customer: its group's where the group has one (集团授信, shared), else its own."""
-    customers = ledger.customers.set_index("customer_id")
-    own = pd.Series(customers.index, index=customers.index, dtype="str")
-    if not ledger.has("limits") or "group_id" not in customers:
-        return own
-    return customers["group_id"].where(customers["group_id"].isin(ledger.tables["limits"]["customer_id"]), own)
-
-
-def _standing(ledger: Ledger, table: pd.DataFrame, alerts: pd.DataFrame | None) -> pd.DataFrame:
-    asked = table[["customer_id", "day"]].assign(row=np.arange(len(table))).sort_values("day", kind="stable")
-    asked = asked.assign(day=asked["day"].astype("datetime64[us]"))
-
-    def latest(frame: pd.DataFrame, on: str, who: pd.Series | None = None) -> pd.DataFrame:
-        known = frame.assign(_on=frame[on].astype("datetime64[us]")).sort_values("_on", kind="stable")
-        rows = asked if who is None else asked.assign(customer_id=who.astype("str"))
-        found = pd.merge_asof(rows, known.drop(columns=on), left_on="day", right_on="_on", by="customer_id")
-        return found.sort_values("row").reset_index(drop=True)
-
-    if ledger.has("limits"):
-        limits = ledger.tables["limits"]
-        valid_to = limits["valid_to"] if "valid_to" in limits else pd.Series(pd.NaT, index=limits.index)
-        held = limits[["customer_id", "valid_from", "credit_limit"]].assign(valid_to=valid_to)
-        holder = limit_holder(ledger)
-        found = latest(held, "valid_from", asked["customer_id"].map(holder).fillna(asked["customer_id"]))
-        valid = found["_on"].notna() & (found["valid_to"].isna() | (found["valid_to"] >= found["day"]))
-        table["credit_limit"] = found["credit_limit"].where(valid, 0.0).fillna(0.0).to_numpy()
-        table["limit_valid"] = valid.to_numpy()
-    else:
-        table["credit_limit"], table["limit_valid"] = np.inf, True
-    table["contract"] = True
-    if ledger.has("contracts"):
-        contracts = ledger.tables["contracts"]
-        until = contracts["valid_to"] if "valid_to" in contracts else pd.Series(pd.NaT, index=contracts.index)
-        found = latest(contracts[["customer_id", "signed_on"]].assign(valid_to=until), "signed_on")
-        good = found["_on"].notna() & (found["valid_to"].isna() | (found["valid_to"] >= found["day"]))
-        table["contract"] = good.to_numpy()
-    table["alert"] = ""
-    if alerts is not None and len(alerts):
-        stops = alerts[alerts["severity"] == "stop"][["customer_id", "month", "severity"]]
-        found = latest(stops, "month")
-        fresh = (found["day"] - found["_on"]).dt.days <= 92
-        table["alert"] = found["severity"].where(fresh, "").fillna("").to_numpy()
-    return table
+        result[k] = needed
+    return result.tolist()
 
 
 @takes_days
@@ -256,22 +182,37 @@ def replay_holds(
     """
     policy = in_currency(policy, ledger.currency)
     asked = orders_placed(ledger, start, end, policy.economics.tax_rate)
-    books = _books(ledger, policy)
-    table = _position(ledger, books, asked, alerts)
+    last = asked["day"].max() + pd.Timedelta(days=7 * look_weeks)
+    sums = books(ledger, policy, asked, last)
+    table = position_in(ledger, sums, asked, alerts)
     made = decide(table, policy, grades=grades)
-    orders = made.assign(day=table["day"], days_held=np.nan, capped=False)
-    waiting = orders.index[made["decision"] != "release"]
-    for week in range(1, look_weeks + 1):
-        if len(waiting) == 0:
-            break
-        later = asked.loc[waiting].assign(day=asked.loc[waiting, "day"] + pd.Timedelta(days=7 * week))
-        again = decide(_position(ledger, books, later, alerts), policy, grades=grades)
-        free = waiting[(again["decision"] == "release").to_numpy()]
-        orders.loc[free, "days_held"] = 7.0 * week
-        waiting = waiting.difference(free)
-    orders.loc[waiting, "days_held"], orders.loc[waiting, "capped"] = 7.0 * look_weeks, True
+    waiting = np.flatnonzero(made["decision"] != "release")
+    days_held = np.full(len(made), np.nan)
+    for first in range(0, len(waiting), BLOCK):
+        some = waiting[first : first + BLOCK]
+        days_held[some] = _days_held(ledger, policy, sums, asked.iloc[some], alerts, look_weeks)
+    capped = np.isinf(days_held)
+    days_held[capped] = 7.0 * look_weeks
+    orders = made.assign(day=table["day"], days_held=days_held, capped=capped)
     orders = _fate(ledger, orders, asked)
     return Replayed(orders, _totals(orders))
+
+
+def _days_held(
+    ledger: Ledger,
+    policy: Policy,
+    sums: Books,
+    asked: pd.DataFrame,
+    alerts: pd.DataFrame | None,
+    weeks: int,
+) -> Floats:
+    """Days, in steps of a week, after which each order would go out whole; infinite: none."""
+    later = asked.loc[asked.index.repeat(weeks)].reset_index(drop=True)
+    week = np.tile(np.arange(1, weeks + 1), len(asked))
+    later = later.assign(day=later["day"] + pd.to_timedelta(7 * week, unit="D"))
+    amount, released, _ = _answered(position_in(ledger, sums, later, alerts), policy)
+    goes = (released >= amount).reshape(len(asked), weeks)
+    return np.where(goes.any(axis=1), 7.0 * (goes.argmax(axis=1) + 1), np.inf)
 
 
 @takes_days
@@ -285,13 +226,12 @@ def orders_placed(ledger: Ledger, start: pd.Timestamp, end: pd.Timestamp, tax_ra
     MonitoringError
         No orders in the window.
     """
-    if ledger.has("orders") and "order_id" in ledger.invoices:
+    if has_orders(ledger):
         rows = ledger.tables["orders"].rename(columns={"ordered_on": "day"})
         invoices = ledger.invoices[ledger.invoices["amount"] > 0].drop_duplicates("order_id").set_index("order_id")
         rows = rows.assign(invoice_id=looked_up(rows["order_id"], invoices["invoice_id"]))
-        if "tax_included" in rows:
-            net = ~rows["tax_included"].fillna(True).astype(bool)
-            rows = rows.assign(amount=(rows["amount"] * np.where(net, 1 + tax_rate, 1.0)).round(2))
+        amount = money.from_minor(gross(rows, tax_rate, ledger.currency), ledger.currency)
+        rows = rows.assign(amount=amount)
     else:
         rows = ledger.invoices[ledger.invoices["amount"] > 0].rename(columns={"issue_date": "day"})
         rows = rows.assign(order_id=rows["invoice_id"])
@@ -310,7 +250,7 @@ def _fate(ledger: Ledger, orders: pd.DataFrame, asked: pd.DataFrame) -> pd.DataF
         gone = ledger.tables["write_offs"]
         lost = invoice.map(money.added(gone["amount"], gone["invoice_id"], ledger.currency)).fillna(0.0)
     late = (settled - due).dt.days
-    known = invoice.isin(paid.index)
+    known = among(invoice, paid.index)
     fate = np.select(
         [~known, lost > 0, settled.isna(), late > 30], ["not invoiced", "written off", "open", "paid late"], "paid"
     )

@@ -11,11 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab import history, money
+from credit_lab.aging.commitments import DELIVERED, ORDERED, Running, commitments
 from credit_lab.ids import looked_up
 from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
-from credit_lab.monitoring.holds import limit_holder
 from credit_lab.payment_behaviour import settlements
+from credit_lab.rules import standing
+from credit_lab.rules.exposure import exposure
 
 NEGATIVE_REGISTERS = ("judgement_debtor", "abnormal_operation")  # 失信被执行人, 经营异常名录
 SLACK, SMOOTHING = 0.5, 0.2
@@ -53,6 +55,7 @@ def build(
     *,
     grades: pd.DataFrame | None = None,
     statements: pd.DataFrame | None = None,
+    tax_rate: float = 0.0,
 ) -> Signals:
     """Signals at every month of a history table.
 
@@ -61,6 +64,7 @@ def build(
     past : from `history.build`
     grades : review_date, customer_id, grade, ordered by letters as the policy orders them: a column `rank` (0 = best)
     statements : customer_id, as_of, unexplained (money), from `statements.reconcile`
+    tax_rate : added to orders that are without tax
     """
     table = past.sort_values(["customer_id", "month"], kind="stable").reset_index(drop=True)
     absent = {
@@ -69,7 +73,7 @@ def build(
     table = table.assign(**_delays(ledger, table))
     with np.errstate(divide="ignore", invalid="ignore"):
         table["overdue_share"] = np.where(table["open"] > 0, table["overdue"] / table["open"], np.nan)
-    table["utilisation"] = _utilisation(ledger, table, absent)
+    table["utilisation"] = _utilisation(ledger, table, tax_rate, absent)
     table["broken_promises"] = _broken(ledger, table, absent)
     table["dispute_share"] = _disputes(ledger, table, absent)
     table["order_surge"] = _surge(ledger, table)
@@ -164,21 +168,38 @@ def _missing(table: pd.DataFrame, absent: dict[str, str], name: str, why: str) -
     return np.full(len(table), np.nan)
 
 
-def _utilisation(ledger: Ledger, table: pd.DataFrame, absent: dict[str, str]) -> Floats:
+def _utilisation(
+    ledger: Ledger,
+    table: pd.DataFrame,
+    tax_rate: float,
+    absent: dict[str, str],
+) -> Floats:
     if not ledger.has("limits"):
         return _missing(table, absent, "utilisation", "the ledger has no table limits")
-    holder = table["customer_id"].map(limit_holder(ledger)).fillna(table["customer_id"]).astype("str")
-    limits = ledger.tables["limits"]
-    until = limits["valid_to"] if "valid_to" in limits else pd.Series(pd.NaT, index=limits.index)
-    given = limits[["customer_id", "valid_from", "credit_limit"]].assign(valid_to=until)
-    last = _as_of(given, table.assign(customer_id=holder), "valid_from", ["credit_limit", "valid_to"])
-    valid = last["valid_to"].isna() | (last["valid_to"] >= table["month"])
-    limit = last["credit_limit"].where(valid, 0.0).to_numpy(dtype=float)
-    minor = pd.Series(money.to_minor(table["exposure"], ledger.currency), index=table.index)
-    whole = minor.groupby([holder.to_numpy(), table["month"]]).transform("sum").to_numpy()
-    exposure = money.from_minor(whole, ledger.currency)
+    limits, month = ledger.tables["limits"], table["month"]
+    holders = standing.holder(ledger.customers, limits)
+    holder = looked_up(table["customer_id"], holders)
+    stands = standing.standing_limit(limits, pd.DataFrame({"holder": holder, "day": month}))
+    # A limit that has run out is none; a customer who never had one uses no share of it.
+    limit = stands["credit_limit"].mask(stands["known"] & stands["credit_limit"].isna(), 0.0)
+    planned = commitments(ledger, month.min(), month.max(), tax_rate=tax_rate)
+    planned = planned.assign(customer_id=looked_up(planned["customer_id"], holders))
+    delivered, ordered = (
+        Running.of(rows["customer_id"], rows["day"], rows["minor"]).up_to(holder, month)
+        for rows in (planned[planned["kind"] == kind] for kind in (DELIVERED, ORDERED))
+    )
+    owed, unapplied = (
+        pd.Series(money.to_minor(table[name], ledger.currency))
+        .groupby([holder.to_numpy(), month.to_numpy()])
+        .transform("sum")
+        .to_numpy()
+        for name in ("open", "unapplied")
+    )
+    whole = exposure(owed, delivered, ordered, unapplied)
+    used = money.from_minor(whole, ledger.currency)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(limit > 0, exposure / limit, np.where((exposure > 0) & (limit == 0), np.inf, np.nan))
+        above = np.where((used > 0) & (limit == 0), np.inf, np.nan)
+        return np.where(limit > 0, used / limit, above)
 
 
 def _broken(ledger: Ledger, table: pd.DataFrame, absent: dict[str, str]) -> Floats:

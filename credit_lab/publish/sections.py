@@ -34,6 +34,7 @@ REFUSALS = (
     "PolicyError",
     "ReportError",
     "SimulationError",
+    "StandingError",
     "TransferError",
 )
 # What ends a run wherever it happens: the cells after it would meet it again.

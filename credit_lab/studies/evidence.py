@@ -31,8 +31,9 @@ from credit_lab import (
 )
 from credit_lab.errors import ReportError, nearest
 from credit_lab.ledger.model import Ledger
-from credit_lab.limits import authority, comparison, exposures, quarterly
+from credit_lab.limits import authority, comparison, quarterly
 from credit_lab.policy import Policy
+from credit_lab.rules import standing
 from credit_lab.scoring import Scorecard, features
 from credit_lab.studies import evaluating, governed, granting
 
@@ -165,8 +166,9 @@ def evidence(
         past, policy, month, in_force=granting.in_force(book, month)
     ).decisions
     decision = decisions[decisions["customer_id"] == customer].iloc[0]
-    granted = _granted(book, customer, as_of)
-    amount = float(exposures.valid_limits(book, as_of).get(_holder(book, customer), np.nan))
+    stands = _stands(book, customer, as_of)
+    granted = _granted(book, stands["holder"], as_of)
+    amount = float(stands["credit_limit"])
     rules = evaluation.load_template(*workbench.paths(template))
     graded = (
         evaluating.at(book, policy, past, month, rules, None)
@@ -195,7 +197,7 @@ def evidence(
         customer,
         as_of,
         book.currency,
-        _lines(customer, as_of, book.currency, amount, decision, tables),
+        _lines(customer, as_of, book.currency, stands, decision, tables),
         tables,
     )
 
@@ -237,17 +239,22 @@ def _statements(book: Ledger, customer: str, as_of: pd.Timestamp) -> pd.DataFram
     return values.rename_axis("item").reset_index()
 
 
-def _holder(book: Ledger, customer: str) -> str:
-    """Who holds the limit: the group where it has one, else the customer."""
-    rows = book.customers.set_index("customer_id")
-    group = rows.loc[customer].get("group_id") if "group_id" in rows else None
-    with_limit = set(book.tables["limits"]["customer_id"]) if book.has("limits") else set()
-    return str(group) if pd.notna(group) and group in with_limit else customer
+def _stands(book: Ledger, customer: str, as_of: pd.Timestamp) -> pd.Series:
+    """The limit that stands for the customer on the day, with its holder."""
+    limits = book.tables.get("limits")
+    whose = standing.holder(book.customers, limits)[customer]
+    asked = pd.DataFrame({"holder": [whose], "day": [as_of]})
+    return asked.join(standing.standing_limit(limits, asked)).iloc[0]
 
 
-def _granted(book: Ledger, customer: str, as_of: pd.Timestamp) -> pd.DataFrame:
-    rows = _own(book.tables.get("limits"), _holder(book, customer))
-    return rows[rows["valid_from"] <= as_of].reset_index(drop=True) if len(rows) else rows
+def _granted(book: Ledger, holder: str, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Limits that began by the day, the earliest first."""
+    rows = _own(book.tables.get("limits"), holder)
+    if rows.empty:
+        return rows
+    return rows[rows["valid_from"] <= as_of].sort_values(
+        "valid_from", kind="stable", ignore_index=True
+    )
 
 
 def _points(card: str, month: pd.DataFrame) -> pd.DataFrame:
@@ -318,11 +325,11 @@ def _lines(
     customer: str,
     as_of: pd.Timestamp,
     currency: str,
-    amount: float,
+    stands: pd.Series,
     decision: pd.Series,
     tables: Mapping[str, pd.DataFrame],
 ) -> tuple[str, ...]:
-    proposed = float(decision["proposed"])
+    amount, proposed = float(stands["credit_limit"]), float(decision["proposed"])
     says = (
         f"From what was known at {decision['review_date'].date()} the policy proposes "
         f"{proposed:,.0f} {currency} at {decision['term_days']} days: grade {decision['grade']} "
@@ -332,7 +339,9 @@ def _lines(
     rows = tables["granted"]
     if not pd.notna(amount):
         return (f"The ledger holds no limit of {customer} that was valid on {as_of.date()}.", says)
-    last = rows.iloc[-1]
+    lasting = ~standing.temporary(rows)
+    began = lasting & (rows["valid_from"] == stands["since"])
+    last = rows[began if began.any() else ~lasting].iloc[-1]  # a temporary limit alone
     reason = f": {last['reason']}" if "reason" in rows and pd.notna(last["reason"]) else ""
     who = (
         f", approved by {last['approved_by']}"
@@ -350,7 +359,9 @@ def _lines(
         f"{'above' if amount > proposed else 'below'} what the policy proposes from these "
         "facts: the difference was decided by people, or under another policy."
     )
-    return given, says, apart
+    extra = amount - np.nan_to_num(stands["lasting"])
+    on_top = (f"{extra:,.0f} {currency} of it is temporary.",) if extra > 0 else ()
+    return given, *on_top, says, apart
 
 
 def _index(value: Any) -> str:

@@ -16,6 +16,8 @@ from credit_lab.limits import (
     trial,
 )
 from credit_lab.policy import Policy, in_currency, need_amounts
+from credit_lab.rules import limits as rule
+from credit_lab.rules import standing
 from credit_lab.studies.text import money_text
 
 
@@ -121,43 +123,35 @@ def in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame | None:
     """
     if not ledger.has("limits"):
         return None
-    valid = exposures.valid_limits(ledger, day, temporary=False)
-    rows = ledger.tables["limits"]
-    rows = rows[~exposures.is_temporary(rows)]
-    since = rows[rows["valid_from"] <= day].groupby("customer_id")["valid_from"].max()
-    return pd.DataFrame(
-        {
-            "customer_id": valid.index,
-            "credit_limit": valid.to_numpy(),
-            "changed_on": since.reindex(valid.index).to_numpy(),
-        }
-    )
+    limits = ledger.tables["limits"]
+    held = pd.DataFrame({"holder": limits["customer_id"].drop_duplicates(), "day": day})
+    stands = held.join(standing.standing_limit(limits, held)).dropna(subset="lasting")
+    names = {"holder": "customer_id", "lasting": "credit_limit", "since": "changed_on"}
+    kept = stands[list(names)].rename(columns=names)
+    return kept.sort_values("customer_id", ignore_index=True)
 
 
 def _trial(policy: Policy, past: pd.DataFrame) -> pd.DataFrame:
     """Ladder by evidence: prior from customers with a year of history, worth ten customers."""
-    old = past[past["months_on_book"] >= 12].groupby("customer_id")["max_dpd"].max()
-    good = float((old <= policy.trial.stop_dpd).mean()) if len(old) else 0.8
+    settings = rule.limits(policy)
+    old = past[past["months_on_book"] >= 12]
+    ended = rule.trial_ends(settings, old["max_dpd"], old["overdue"])
+    good = float(1 - ended.groupby(old["customer_id"]).any().mean()) if len(old) else 0.8
     good = min(max(good, 0.05), 0.98)
     economics = policy.economics
-    first = policy.trial.first_limit
+    invoices = np.arange(policy.trial.steps + 1) * policy.trial.step_invoices
+    by_policy = rule.trial_limit(settings, invoices)
     newcomers = trial.Newcomers(
         10 * good,
         10 * (1 - good),
         1 - economics.variable_cost_ratio,
         economics.variable_cost_ratio,
-        tuple(float(first * policy.trial.step_factor**k) for k in range(policy.trial.steps + 1)),
+        tuple(by_policy.tolist()),
     )
     steps = trial.ladder(newcomers).steps
-    invoices = np.arange(policy.trial.steps + 1) * policy.trial.step_invoices
-    rule = pd.DataFrame(
-        {
-            "paid_invoices": invoices,
-            "by_policy": first * policy.trial.step_factor ** np.arange(len(invoices)),
-        }
-    )
+    ladder = pd.DataFrame({"paid_invoices": invoices, "by_policy": by_policy})
     both = steps.rename(columns={"size": "by_evidence"}).merge(
-        rule, on="paid_invoices", how="outer"
+        ladder, on="paid_invoices", how="outer"
     )
     return both.sort_values("paid_invoices", ignore_index=True).ffill().assign(prior_paid=good)
 
