@@ -4,10 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credit_lab import ledger
+from credit_lab import aging, history, ledger, limits, money, rules
 from credit_lab import policy as policies
 from credit_lab.figures import twin as figures_twin
-from credit_lab.simulation import Outcome, SimulationError, Span, calibrate, compare, of_policy, silence, simulate
+from credit_lab.simulation import (
+    Outcome,
+    SimulationError,
+    Span,
+    calibrate,
+    compare,
+    of_policy,
+    past,
+    silence,
+    simulate,
+)
 from credit_lab.simulation.search import search
 from credit_lab.studies import twin
 from tests.ledgers import allocation, invoice, payment
@@ -120,3 +130,32 @@ def test_any_number_of_candidates():
 def test_two_policies_of_one_id_are_refused(sample):
     with pytest.raises(SimulationError, match="both policies have the id 2025-baseline"):
         twin.twin(sample, [baseline, baseline], AS_OF)
+
+
+def test_what_a_review_in_the_twin_sees_grades_as_the_ledger_does(sample):
+    """Payments and overdue items by month, added up as the kernel does, give the payment index of the history table, and
+    the policy's grades, for every customer on the books."""
+    past_rows = history.build(sample, AS_OF)
+    last = past_rows[past_rows["month"] == AS_OF].set_index("customer_id")
+    known = past.learned(sample, past_rows, AS_OF, last.index)
+    items = aging.open_items(sample, AS_OF)
+    late = items[(items["kind"] == "invoice") & (items["days"] > 0)]
+    cents = money.to_minor(late["open_amount"], "CNY")
+    overdue = pd.Series(cents, index=late.index).groupby(late["customer_id"]).sum().reindex(last.index).fillna(0)
+    carried = pd.Series(cents * late["days"], index=late.index).groupby(late["customer_id"]).sum()
+    weight = known.paid[:, -12:].sum(axis=1) + overdue
+    days = known.paid_days[:, -12:].sum(axis=1) + carried.reindex(last.index).fillna(0)
+    index = rules.grades.payment_index((days / weight.where(weight > 0)).to_numpy())
+    np.testing.assert_allclose(index, last["payment_index"], rtol=1e-12)
+    names = [one.grade for one in baseline.grades.scale]
+    mine = rules.grades.grade(rules.grades.grades(baseline), index, -1 - known.since)
+    wanted = rules.grades.grade_of(baseline, last["payment_index"], last["months_on_book"])
+    assert [names[k] for k in mine] == wanted.tolist()
+    first = of_policy(baseline, calibrate(sample, baseline, AS_OF).world.customers)
+    proposed = limits.propose(past_rows, baseline, AS_OF).set_index("customer_id")
+    people = calibrate(sample, baseline, AS_OF).world.customers
+    shown = pd.DataFrame({"limit": first.limit / 100, "grade": first.grade}, index=people.names)
+    both = shown.join(proposed[["credit_limit", "grade"]].rename(columns={"grade": "name"}), how="inner")
+    assert len(both) > 250
+    assert (both["limit"] == both["credit_limit"]).all()
+    assert [names[k] for k in both["grade"]] == both["name"].tolist()

@@ -38,7 +38,7 @@ def for_loops() -> None:
         return
     from numba.extending import overload, register_jitable  # takes 0.5 s
 
-    @overload(pick, jit_options=_HOW)
+    @overload(pick, jit_options=_HOW)  # type: ignore[arg-type]
     def _(condition, yes, no):  # type: ignore[no-untyped-def] # noqa: ARG001
         return lambda condition, yes, no: yes if condition else no
 

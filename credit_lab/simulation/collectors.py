@@ -12,7 +12,7 @@ from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.records import BORROWING
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "0b09365720be"
+PARTS = "3b282a4a9be4"
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
@@ -77,7 +77,9 @@ def _next_step(i, day, inv, ladder, horizon, heads, pool, used):  # type: ignore
 def _notice(day, i, inv, cus, ladder, r, burn, bands, payday, heads, pool, used, line):  # type: ignore[no-untyped-def] # pragma: no cover
     """A friendly notice before the due date: from the next day on the clock runs faster by an assumed factor."""
     line[rec.ACTIONS] += 1
-    inv[i].clock -= burnt(inv[i].since, day, inv[i].due, cus[inv[i].who].kind, inv[i].level, inv[i].disputed, burn, bands)
+    inv[i].clock -= burnt(
+        inv[i].since, day, inv[i].due, cus[inv[i].who].kind, inv[i].level, inv[i].disputed, burn, bands
+    )
     if inv[i].clock > 0:
         inv[i].clock = max(int(inv[i].clock / r.notice), 1)
     await_end(i, day, inv, cus, r, burn, bands, payday, heads, pool, used)

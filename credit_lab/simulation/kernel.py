@@ -30,7 +30,7 @@ from credit_lab.simulation.records import BORROWING
 from credit_lab.simulation.reviews import arrears, month_end
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "a7ba02bf0596"
+PARTS = "3d2e26b0a3fa"
 
 
 @njit()
@@ -291,5 +291,3 @@ def _take_over(  # type: ignore[no-untyped-def] # pragma: no cover
         line[rec.ADVANCED] += advance(size, r)
     await_end(k, -1, inv, cus, r, burn, bands, payday, heads, pool, used)
     first_step(k, -1, inv, ladder, r.days, heads, pool, used)
-
-

@@ -1,6 +1,6 @@
 """What is known of the customers before the first simulated day: what a review looks at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +85,7 @@ def first_limits(s: by_limit.Limits, past: Past) -> tuple[Ints, Ints, npt.NDArra
     return found, np.minimum(limit, 2.0**52).astype(np.int64), known & (what == by_limit.TRIAL)
 
 
-def learned(ledger: Ledger, rows: pd.DataFrame, as_of: pd.Timestamp, names: Sequence[str]) -> Past:
+def learned(ledger: Ledger, rows: pd.DataFrame, as_of: pd.Timestamp, names: Iterable[str]) -> Past:
     """What the books say of some customers; names nobody knows are those of customers to come.
 
     Parameters
@@ -95,7 +95,7 @@ def learned(ledger: Ledger, rows: pd.DataFrame, as_of: pd.Timestamp, names: Sequ
     last = rows["month"].max()
     back = (last.year - rows["month"].dt.year) * 12 + last.month - rows["month"].dt.month
     recent = rows.assign(column=MONTHS - 1 - back)[back < MONTHS]
-    who = pd.Index(names)
+    who = pd.Index(list(names))
     minor = 10.0 ** money.minor_digits(ledger.currency)
 
     def grid(table: pd.DataFrame, value: str) -> Floats:
@@ -141,11 +141,11 @@ def _contracts(ledger: Ledger, as_of: pd.Timestamp, who: pd.Index) -> Ints:
     return last.fillna(-1).where(known, NOT_YET).to_numpy(dtype=np.int64)
 
 
-def covered(ledger: Ledger, as_of: pd.Timestamp, who: Sequence[str], kind: str) -> npt.NDArray[np.bool_]:
+def covered(ledger: Ledger, as_of: pd.Timestamp, who: Iterable[str], kind: str) -> npt.NDArray[np.bool_]:
     """Which customers a cover of a kind ("insurance", "factoring") is in force for."""
     if not ledger.has("covers"):
         return np.zeros(len(who), dtype=bool)
     table = ledger.tables["covers"]
     until = table["valid_to"] if "valid_to" in table else pd.Series(pd.NaT, index=table.index)
     runs = (table["valid_from"] <= as_of) & (until.isna() | (until >= as_of)) & (table["kind"] == kind)
-    return np.asarray(pd.Index(who).isin(table.loc[runs, "customer_id"]))
+    return np.asarray(pd.Index(list(who)).isin(table.loc[runs, "customer_id"]))
