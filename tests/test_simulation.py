@@ -414,7 +414,7 @@ def test_cash_and_cover_by_hand():
     opening = Opening(*(np.array([value]) for value in (0, 100_000, 10, 0, 0)))
     world = World(people, np.zeros((1, 5, 8)), BANDS, np.ones(12), recovery=0.0, recovery_days=30, opening=opening)
     rules = of_policy(baseline, people).with_(
-        insured=np.ones(len(people.names), bool), factored=np.ones(len(people.names), bool), recourse=False, deductible=0, advance=0.8, insured_share=0.9,
+        insured=one_ > 0, factored=one_ > 0, recourse=False, deductible=0, advance=0.8, insured_share=0.9,
         factor_cost=np.full(6, 0.01),
     )  # fmt: skip
     made = simulate(world, rules, Span(days=60, warm_up=0), seed=1, replicates=1)

@@ -133,8 +133,8 @@ def test_two_policies_of_one_id_are_refused(sample):
 
 
 def test_what_a_review_in_the_twin_sees_grades_as_the_ledger_does(sample):
-    """Payments and overdue items by month, added up as the kernel does, give the payment index of the history table, and
-    the policy's grades, for every customer on the books."""
+    """Payments and overdue items by month, added up as the kernel does, give the payment index of the history table
+    and the policy's grades, for every customer on the books."""
     past_rows = history.build(sample, AS_OF)
     last = past_rows[past_rows["month"] == AS_OF].set_index("customer_id")
     known = past.learned(sample, past_rows, AS_OF, last.index)

@@ -143,9 +143,10 @@ def _contracts(ledger: Ledger, as_of: pd.Timestamp, who: pd.Index) -> Ints:
 
 def covered(ledger: Ledger, as_of: pd.Timestamp, who: Iterable[str], kind: str) -> npt.NDArray[np.bool_]:
     """Which customers a cover of a kind ("insurance", "factoring") is in force for."""
+    names = pd.Index(list(who))
     if not ledger.has("covers"):
-        return np.zeros(len(who), dtype=bool)
+        return np.zeros(len(names), dtype=np.bool_)
     table = ledger.tables["covers"]
     until = table["valid_to"] if "valid_to" in table else pd.Series(pd.NaT, index=table.index)
     runs = (table["valid_from"] <= as_of) & (until.isna() | (until >= as_of)) & (table["kind"] == kind)
-    return np.asarray(pd.Index(list(who)).isin(table.loc[runs, "customer_id"]))
+    return np.asarray(names.isin(table.loc[runs, "customer_id"]))
