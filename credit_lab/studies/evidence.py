@@ -160,9 +160,9 @@ def evidence(
             f"customer {customer!r} has no whole month of business by {as_of.date()}; there is "
             "nothing to decide from"
         )
-    rows = past[past["month"] == month]
+    known = comparison.evidence(book, past, policy, month)
     decisions = quarterly.review(
-        past, policy, month, in_force=granting.in_force(book, month)
+        past, policy, month, in_force=granting.in_force(book, month), evidence=known
     ).decisions
     decision = decisions[decisions["customer_id"] == customer].iloc[0]
     granted = _granted(book, customer, as_of)
