@@ -43,12 +43,16 @@ def evidence(ledger: Ledger, history: pd.DataFrame, policy: Policy, month: pd.Ti
         raise LimitsError(f"limits: no month end {month.date()} in the history ({known})")
     table = Panel.of(history).at(policy, month).table(policy)
     table["exposure"] = table["customer_id"].map(rows.set_index("customer_id")["exposure"])
+    return with_ledger(ledger, table, month)
+
+
+def with_ledger(ledger: Ledger, table: pd.DataFrame, month: pd.Timestamp) -> pd.DataFrame:
+    """`proposals.Known.table` with what the ledger knew at a month end beyond its history."""
     published = _latest(ledger, "financials", "published_on", month)
     for name in FINANCIALS:
         table[name] = table["customer_id"].map(published[name]) if name in published else np.nan
     table["characteristic_share"] = table["customer_id"].map(_judged(ledger, month))
-    table["reference_limit"] = table["customer_id"].map(_references(ledger, month))
-    return table
+    return table.assign(reference_limit=table["customer_id"].map(_references(ledger, month)))
 
 
 def _latest(ledger: Ledger, name: str, on: str, as_of: pd.Timestamp) -> pd.DataFrame:

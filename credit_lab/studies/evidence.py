@@ -160,6 +160,7 @@ def evidence(
             f"customer {customer!r} has no whole month of business by {as_of.date()}; there is "
             "nothing to decide from"
         )
+    rows = past[past["month"] == month]
     known = comparison.evidence(book, past, policy, month)
     decisions = quarterly.review(
         past, policy, month, in_force=granting.in_force(book, month), evidence=known
