@@ -197,7 +197,7 @@ def proposed(known: Known, policy: Policy, evidence: pd.DataFrame | None = None)
     other = method != "sales_forecast"
     reason = np.where(by_formula & other, "the policy's method of limits", reason)
     reason = np.where(by_formula & (why != ""), why + "; sales forecast instead", reason)
-    binding = np.where(by_formula & other, np.char.replace(method.astype(str), "_", " "), binding)
+    binding = np.where(by_formula & other, policy.limits.method.replace("_", " "), binding)
     trial = (code == rules.TRIAL) | (code == rules.TRIAL_ENDED)
     return pd.DataFrame(
         {
