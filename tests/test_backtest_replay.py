@@ -47,11 +47,11 @@ def everything(policy):
 
 def test_granted_and_refused_add_up_to_what_was_sold(sample, past):
     run = backtest.replay(sample, baseline, end=END, past=past)
-    outcomes = run.invoices[["delivered_at_once", "delivered_later", "lost"]]
+    outcomes = run.invoices[["delivered_at_once", "delivered_later", "sales_lost"]]
     np.testing.assert_array_equal(np.rint(outcomes * 100).sum(axis=1), np.rint(run.invoices["amount"] * 100))
     window = sample.invoices[sample.invoices["issue_date"].between(run.start, END) & (sample.invoices["amount"] > 0)]
     assert run.invoices["amount"].sum() == pytest.approx(window["amount"].sum())
-    assert (run.monthly["sales"] + run.monthly["lost"]).sum() == pytest.approx(window["amount"].sum())
+    assert (run.monthly["sales"] + run.monthly["sales_lost"]).sum() == pytest.approx(window["amount"].sum())
     whole = run.invoices[run.invoices["reason"] == "granted"]
     assert (whole["delivered_at_once"] == whole["amount"]).all()
     months = run.monthly[["delivered_at_once", "delivered_later"]].sum(axis=1)
@@ -60,7 +60,7 @@ def test_granted_and_refused_add_up_to_what_was_sold(sample, past):
 
 def test_a_policy_that_refuses_nothing_reproduces_history(sample, past):
     run = backtest.replay(sample, everything(baseline), end=END, past=past)
-    assert run.invoices["lost"].sum() < 0.02 * run.invoices["amount"].sum()
+    assert run.invoices["sales_lost"].sum() < 0.02 * run.invoices["amount"].sum()
     from credit_lab import aging
 
     months = run.monthly["month"]
@@ -211,7 +211,7 @@ def test_top_movers_say_why_and_what_is_known_adds_up(sample):
     run = backtest.champion_challenger(sample, baseline, tighter)
     top = run.movers.head(50)
     for side, made in (("a", run.a), ("b", run.b)):
-        refused = made.invoices[made.invoices["lost"] > 0].groupby(["customer_id", "reason"])["lost"].sum()
+        refused = made.invoices[made.invoices["sales_lost"] > 0].groupby(["customer_id", "reason"])["sales_lost"].sum()
         for row in top.itertuples():
             reason = getattr(row, f"reason_{side}")
             assert (reason == "") == (getattr(row, f"refused_{side}") == 0)

@@ -19,7 +19,7 @@ DAY = pd.Timestamp
 
 def outcomes(run):
     rows = run.invoices.set_index("invoice_id")
-    return rows[["delivered_at_once", "delivered_later", "lost", "days_waited"]].fillna(0).astype(int).T.to_dict("list")
+    return rows[["delivered_at_once", "delivered_later", "sales_lost", "days_waited"]].fillna(0).astype(int).T.to_dict("list")
 
 
 # ---------------------------------------------------------------- by hand

@@ -32,10 +32,10 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
     kept = run.monthly[~run.monthly["marked"]]
     window = _unmarked(run)
     days = float(kept["days"].sum())
-    sales, lost = float(kept["sales"].sum()), float(kept["lost"].sum())
+    sales, lost = float(kept["sales"].sum()), float(kept["sales_lost"].sum())
     late_sales = float(kept["delivered_later"].sum())
     mean_open = float(kept["open"].mean()) if len(kept) else float("nan")
-    share = (window["lost"] / window["amount"]).to_numpy()
+    share = (window["sales_lost"] / window["amount"]).to_numpy()
     bad, still = window["written_off"].to_numpy(), window["open"].to_numpy()
     late = np.where(window["fate"] == "paid late", window["paid"], 0.0)
     margin = lost / (1 + policy.economics.tax_rate) * (1 - policy.economics.variable_cost_ratio)
@@ -46,7 +46,7 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
         ("sales refused", "money", lost),
         ("share of sales refused", "share", float(f.ratio(lost, sales + lost))),
         ("orders delivered later", "orders", float((window["delivered_later"] > 0).sum())),
-        ("orders refused, whole or in part", "orders", float((window["lost"] > 0).sum())),
+        ("orders refused, whole or in part", "orders", float((window["sales_lost"] > 0).sum())),
         ("days waited, mean of orders delivered later", "days", float(window["days_waited"].mean())),
         ("receivables turnover", "times a year", float(f.turnover(sales / days * 365 if days else np.nan, mean_open))),
         ("DSO on month-end balances", "days", float(f.dso(mean_open, sales, days))),
@@ -59,7 +59,7 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
         ("refused although paid late", "money", float((share * late).sum())),
         ("refused although paid in time", "money", float((share * (window["paid"].to_numpy() - late)).sum())),
         ("margin given up (policy's cost ratio)", "money", margin),
-        ("customers ever refused", "customers", float(window.loc[window["lost"] > 0, "customer_id"].nunique())),
+        ("customers ever refused", "customers", float(window.loc[window["sales_lost"] > 0, "customer_id"].nunique())),
     ]
     return pd.DataFrame(rows, columns=["metric", "unit", "value"])
 
@@ -147,8 +147,8 @@ def champion_challenger(
     run_a, run_b = (on(shared, one) for one in policies)
     first_one, second = _unmarked(run_a), _unmarked(run_b)
     both = first_one[["invoice_id", "customer_id", "fate"]].assign(
-        refused_a=first_one["lost"],
-        refused_b=second["lost"],
+        refused_a=first_one["sales_lost"],
+        refused_b=second["sales_lost"],
         reason_a=first_one["reason"],
         reason_b=second["reason"],
     )
@@ -190,7 +190,7 @@ def evidence(ledger: Ledger, run: Replay, policy: Policy) -> pd.DataFrame:
     where the ledger has no orders).
     """
     rows = run.invoices
-    share = (rows["lost"] / rows["amount"]).to_numpy()
+    share = (rows["sales_lost"] / rows["amount"]).to_numpy()
     lost, paid, still = (float((share * rows[name]).sum()) for name in ("written_off", "paid", "open"))
     nothing = float("nan")
     table = [

@@ -44,17 +44,17 @@ class Replay:
     Attributes
     ----------
     policy : id of the policy
-    monthly : month, days, sales (on the day of delivery) = delivered_at_once + delivered_later, lost (on the day of
+    monthly : month, days, sales (on the day of delivery) = delivered_at_once + delivered_later, sales_lost (on the day of
         the order), receipts (of what went out), written_off, open, not_due, overdue, marked (the month lies in a
         window of `Ledger.windows` in which the data mislead); currency units
-    invoices : invoice_id, customer_id, issue_date, amount = delivered_at_once + delivered_later + lost, days_waited
+    invoices : invoice_id, customer_id, issue_date, amount = delivered_at_once + delivered_later + sales_lost, days_waited
         (until the last part went out; NaN: nothing went out later), reason (why not more at once: granted, limit,
         hold, no limit, limit expired, no contract), fate (what history did with the invoice: paid in time, paid late,
         open, written off) and the amounts behind it: paid, written_off, open. An order that still waits at the end
         counts as lost.
     decisions : every change of a limit, as `limits.review` gives it
     waits : the same limits if every order waited so long: wait_days, orders_later, delivered_later, orders_lost (in
-        whole or in part), lost, sales
+        whole or in part), sales_lost, sales
     start, end : first and last day of the replay
     """
 
@@ -184,7 +184,7 @@ def _waits(where: Ground, policy: Policy, limit: Grid, expires: Ints) -> pd.Data
         sales = int(at_once[inside].sum() + went.sum())
         amounts = money.from_minor([went.sum(), lost.sum(), sales], where.ledger.currency)
         rows.append((days, int((went > 0).sum()), amounts[0], int((lost > 0).sum()), amounts[1], amounts[2]))
-    names = ["wait_days", "orders_later", "delivered_later", "orders_lost", "lost", "sales"]
+    names = ["wait_days", "orders_later", "delivered_later", "orders_lost", "sales_lost", "sales"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -282,7 +282,7 @@ def _monthly(
             "sales": sums(both["day"][opening], both["minor"][opening]),
             "delivered_at_once": sums(both["day"][opening & ~late], both["minor"][opening & ~late]),
             "delivered_later": sums(both["day"][opening & late], both["minor"][opening & late]),
-            "lost": sums(ordered, whole - went),
+            "sales_lost": sums(ordered, whole - went),
             "receipts": np.round(settled - written, 6),
             "written_off": written,
             "open": money.from_minor(cells[:, :-2].sum(axis=1), code),
@@ -346,7 +346,7 @@ def _fates(ledger: Ledger, documents: pd.DataFrame, begin: pd.Timestamp, end: pd
             "amount": money.from_minor(chosen["amount"], code),
             "delivered_at_once": money.from_minor(chosen["at_once"], code),
             "delivered_later": money.from_minor(chosen["later"], code),
-            "lost": money.from_minor(chosen["amount"] - chosen["at_once"] - chosen["later"], code),
+            "sales_lost": money.from_minor(chosen["amount"] - chosen["at_once"] - chosen["later"], code),
             "days_waited": chosen["waited"],
             "reason": np.array(REASONS)[chosen["reason"]],
             "fate": fate,

@@ -167,7 +167,7 @@ def replay_chart(
         (f"Sales allowed\n({unit} a month)", lambda t: t["sales"] / scale),
         (
             "Sales refused\n(% of what was asked)",
-            lambda t: 100 * t["lost"] / (t["sales"] + t["lost"]),
+            lambda t: 100 * t["sales_lost"] / (t["sales"] + t["sales_lost"]),
         ),
         (f"Overdue at month end\n({unit})", lambda t: t["overdue"] / scale),
     ]
@@ -191,9 +191,9 @@ def replay_chart(
             [language.month(month, year=True) for month in a["month"].iloc[::step]],
         )
     canvas.legend(panels[0], loc="lower left")
-    asked = [table["sales"].sum() + table["lost"].sum() for table in (a, b)]
+    asked = [table["sales"].sum() + table["sales_lost"].sum() for table in (a, b)]
     shares = [
-        table["lost"].sum() / whole if whole else 0.0
+        table["sales_lost"].sum() / whole if whole else 0.0
         for table, whole in zip((a, b), asked, strict=True)
     ]
     canvas.finding(
@@ -226,7 +226,7 @@ def outcomes_chart(
     shown = ["delivered at once", "delivered later", "sales refused"]
     whole = values.loc[shown].sum().replace(0, np.nan)
     shares = 100 * values.loc[shown] / whole
-    words = ("delivered at once", "delivered later", "lost")
+    words = ("delivered at once", "delivered later", "sale lost")
     begin = np.zeros(2)
     for name, word, colour in zip(shown, words, (BLUE, AGES[1], ORANGE), strict=True):
         widths = shares.loc[name].fillna(0.0).to_numpy()
@@ -240,12 +240,12 @@ def outcomes_chart(
     left.set_xlim(0, 100)
     canvas.title(left, "What became of the orders\n(% of what was ordered)", size=10)
     canvas.legend(left, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=3)
-    scale, unit = canvas.scale(waits["lost"], currency)
+    scale, unit = canvas.scale(waits["sales_lost"], currency)
     for name, colour, line in zip(names, (BLUE, ORANGE), ("-", "--"), strict=True):
         rows = waits[waits["policy"] == name]
         right.plot(
             rows["wait_days"],
-            rows["lost"] / scale,
+            rows["sales_lost"] / scale,
             color=colour,
             linestyle=line,
             marker="o",
