@@ -8,10 +8,12 @@ from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.backtest.walk import CONTRACTS, ORDER, SETTLED, Book, Grid, Ints, walk
 from credit_lab.ids import looked_up, positions
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 from credit_lab.rules import holds
 
 
+@takes_days
 def build(
     ledger: Ledger, customers: pd.Index, months: pd.DatetimeIndex, begin: pd.Timestamp, end: pd.Timestamp
 ) -> tuple[Book, pd.Index]:

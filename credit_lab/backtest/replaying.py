@@ -118,6 +118,7 @@ def replay(
     return on(ground(ledger, end=end, start=start, past=past, warm_up=warm_up), own)
 
 
+@takes_days
 def ground(
     ledger: Ledger,
     *,

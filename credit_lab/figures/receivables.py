@@ -232,7 +232,10 @@ def outcomes_chart(
         widths = shares.loc[name].fillna(0.0).to_numpy()
         bars = left.barh(range(2), widths, left=begin, color=colour, label=word, height=0.55)
         left.bar_label(
-            bars, [f"{width:.0f} %" if width >= 4 else "" for width in widths], label_type="center"
+            bars,
+            [f"{width:.0f} %" if width >= 5 else "" for width in widths],
+            label_type="center",
+            fontsize=8,
         )
         begin += widths
     left.set_yticks(range(2), list(names))

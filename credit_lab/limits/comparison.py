@@ -16,6 +16,7 @@ from credit_lab.policy import Policy
 FINANCIALS = ("current_assets", "inventory", "current_liabilities", "total_liabilities", "net_worth")
 
 
+@takes_days
 def evidence(ledger: Ledger, history: pd.DataFrame, policy: Policy, month: pd.Timestamp) -> pd.DataFrame:
     """What the methods need, as known at one month end.
 
@@ -46,6 +47,7 @@ def evidence(ledger: Ledger, history: pd.DataFrame, policy: Policy, month: pd.Ti
     return with_ledger(ledger, table, month)
 
 
+@takes_days
 def with_ledger(ledger: Ledger, table: pd.DataFrame, month: pd.Timestamp) -> pd.DataFrame:
     """`proposals.Known.table` with what the ledger knew at a month end beyond its history."""
     published = _latest(ledger, "financials", "published_on", month)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.limits.methods import METHODS
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, approver
 from credit_lab.rules import limits as rules
 from credit_lab.rules.grades import grade, grades
@@ -61,6 +62,7 @@ class Panel:
                 grids[name][who, when] = history[name].to_numpy(dtype=float)
         return cls(pd.Index(customers), pd.DatetimeIndex(months), grids)
 
+    @takes_days
     def at(self, policy: Policy, month: pd.Timestamp) -> "Known":
         """What was known at a month end of all customers with a document by then.
 
@@ -148,6 +150,7 @@ class Known:
         )
 
 
+@takes_days
 def propose(
     history: pd.DataFrame, policy: Policy, month: pd.Timestamp, *, evidence: pd.DataFrame | None = None
 ) -> pd.DataFrame:
@@ -220,7 +223,7 @@ def _formula(
     own: pd.DataFrame, policy: Policy, evidence: pd.DataFrame | None
 ) -> tuple[Grid, npt.NDArray[np.object_], npt.NDArray[np.object_]]:
     """Limit by the policy's method, the method used, and why it could not be the policy's ("")."""
-    forecast = METHODS["sales forecast"].limits(own, policy)["limit"].to_numpy()
+    forecast = np.asarray(METHODS["sales forecast"].run(own, policy)[0], dtype=float)
     used = np.full(len(own), "sales_forecast", dtype=object)
     if policy.limits.method == "sales_forecast":
         return forecast, used, np.full(len(own), "", dtype=object)

@@ -183,7 +183,7 @@ def verdicts(review: Review) -> dict[str, str]:
 
 
 def replay_headline(run: ChampionChallenger) -> list[str]:
-    """What the challenger would have changed, in three sentences, without more certainty than a
+    """What the challenger would have changed, in a few sentences, without more certainty than a
     replay has.
     """
     values = run.comparison.set_index("metric")
