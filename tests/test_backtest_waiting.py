@@ -19,7 +19,12 @@ DAY = pd.Timestamp
 
 def outcomes(run):
     rows = run.invoices.set_index("invoice_id")
-    return rows[["delivered_at_once", "delivered_later", "sales_lost", "days_waited"]].fillna(0).astype(int).T.to_dict("list")
+    return (
+        rows[["delivered_at_once", "delivered_later", "sales_lost", "days_waited"]]
+        .fillna(0)
+        .astype(int)
+        .T.to_dict("list")
+    )
 
 
 # ---------------------------------------------------------------- by hand
@@ -167,7 +172,7 @@ def slow(book, limit, expires, wait, s):
         parts, waiting, contracts = [], [], book.no_contracts  # parts: document, amount, due
 
         def left(one, amount):
-            return amount - round(settled[one] * (amount / book.total[one]))  # noqa: B023
+            return amount - round(settled[one] * (amount / book.total[one]))
 
         def go(one, rest, today, column):
             open_ = [(left(d, a), today - due) for d, a, due in parts]  # noqa: B023

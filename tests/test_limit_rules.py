@@ -36,10 +36,10 @@ def ask(history, evidence=None, **sections):
 
 
 def test_the_forecast_looks_at_its_months():
-    # 73,000 a month in the last three, nothing in nine before: 219,000 in a year, or 219,000 x 4 = 876,000 as of three
-    # months. A day: 600 and 2,400; 60 + 30 days, peak 2.5: 135,000 and 540,000.
-    history = rows([0.0] * 9 + [73_000.0] * 3)
-    assert ask(history)["credit_limit"] == 135_000
+    # 73,000 a month in the last three, half of it in nine before: 547,500 in a year, or 219,000 x 4 = 876,000 as of
+    # three months. A day: 1,500 and 2,400; 60 + 30 days, peak 2.5: 337,500 and 540,000, in thousands.
+    history = rows([36_500.0] * 9 + [73_000.0] * 3)
+    assert ask(history)["credit_limit"] == 337_000
     assert ask(history, limits={"forecast_months": 3})["credit_limit"] == 540_000
     assert ask(history, limits={"forecast_months": 3, "growth": 0.5})["credit_limit"] == 810_000
     with pytest.raises(LimitsError, match="needs 13 months of history, of 1 customers"):
@@ -85,7 +85,8 @@ def test_every_method_can_be_the_policys_own():
     found = ask(history, worth, limits={"method": "net_worth"})
     assert found[["credit_limit", "method", "binding_constraint"]].tolist() == [123_000, "net_worth", "net worth"]
     assert found["reason"] == "the policy's method of limits"
-    for nothing, why in ((None, "no net_worth in the evidence"), (worth.assign(net_worth=np.nan), "net_worth is not known")):
+    unknown = worth.assign(net_worth=np.nan)
+    for nothing, why in ((None, "no net_worth in the evidence"), (unknown, "net_worth is not known")):
         found = ask(history, nothing, limits={"method": "net_worth"})
         assert found[["credit_limit", "method"]].tolist() == [540_000, "sales_forecast"]
         assert found["reason"] == f"{why}; sales forecast instead"

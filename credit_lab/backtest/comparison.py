@@ -191,12 +191,13 @@ def evidence(ledger: Ledger, run: Replay, policy: Policy) -> pd.DataFrame:
     """
     rows = run.invoices
     share = (rows["sales_lost"] / rows["amount"]).to_numpy()
+    went = float((rows["delivered_at_once"] + rows["delivered_later"]).sum())
     lost, paid, still = (float((share * rows[name]).sum()) for name in ("written_off", "paid", "open"))
     nothing = float("nan")
     table = [
         ("refused, and lost in history: loss avoided", lost, nothing, nothing),
         ("refused, although paid in history: sales given up", nothing, paid, nothing),
-        ("granted: ordered and paid as in history", nothing, float((rows["delivered_at_once"] + rows["delivered_later"]).sum()), nothing),
+        ("granted: ordered and paid as in history", nothing, went, nothing),
         ("refused, not yet paid or lost", nothing, nothing, still),
         ("orders history never invoiced", nothing, nothing, _never_invoiced(ledger, run, policy)),
     ]

@@ -47,24 +47,22 @@ def build(
     if changes is not None:
         events = pd.concat([events, changes], ignore_index=True)
     events = events.sort_values(["customer", "day", "kind", "document"], kind="stable")
-    columns = (events[name].to_numpy(dtype=np.int64) for name in ("customer", "document", "minor", "kind", "day"))
+    columns = {name: events[name].to_numpy(dtype=np.int64) for name in ("customer", "document", "minor", "kind", "day")}
     amount = ledger.invoices["amount"].take(positions(pd.Series(documents), ledger.invoices["invoice_id"]))
     book = Book(
-        *columns,
-        money.to_minor(amount, ledger.currency),
-        due,
-        _custom(ledger, documents),
-        _days(months.to_series()) + 1,
-        int(_days(pd.Series([begin]))[0]),
-        int(_days(pd.Series([end]))[0]),
-        int(changes is None),
+        **columns,
+        total=money.to_minor(amount, ledger.currency),
+        due=due,
+        custom=_custom(ledger, documents),
+        starts=_days(months.to_series()) + 1,
+        begin=int(_days(pd.Series([begin]))[0]),
+        end=int(_days(pd.Series([end]))[0]),
+        no_contracts=int(changes is None),
     )
     return book, pd.Index(documents)
 
 
-def deliver(
-    book: Book, policy: Policy, currency: str, limit: Grid, expires: Ints
-) -> tuple[Ints, Ints, pd.DataFrame]:
+def deliver(book: Book, policy: Policy, currency: str, limit: Grid, expires: Ints) -> tuple[Ints, Ints, pd.DataFrame]:
     """What goes out at once and why not more, by document, and what goes out later.
 
     Parameters

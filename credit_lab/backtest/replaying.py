@@ -44,14 +44,15 @@ class Replay:
     Attributes
     ----------
     policy : id of the policy
-    monthly : month, days, sales (on the day of delivery) = delivered_at_once + delivered_later, sales_lost (on the day of
-        the order), receipts (of what went out), written_off, open, not_due, overdue, marked (the month lies in a
-        window of `Ledger.windows` in which the data mislead); currency units
-    invoices : invoice_id, customer_id, issue_date, amount = delivered_at_once + delivered_later + sales_lost, days_waited
-        (until the last part went out; NaN: nothing went out later), reason (why not more at once: granted, limit,
-        hold, no limit, limit expired, no contract), fate (what history did with the invoice: paid in time, paid late,
-        open, written off) and the amounts behind it: paid, written_off, open. An order that still waits at the end
-        counts as lost.
+    monthly : month, days, sales (on the day of delivery) = delivered_at_once + delivered_later,
+        sales_lost (on the day of the order), receipts (of what went out), written_off, open, not_due,
+        overdue, marked (the month lies in a window of `Ledger.windows` in which the data mislead);
+        currency units
+    invoices : invoice_id, customer_id, issue_date, amount = delivered_at_once + delivered_later +
+        sales_lost, days_waited (until the last part went out; NaN: nothing went out later), reason
+        (why not more at once: granted, limit, hold, no limit, limit expired, no contract), fate (what
+        history did with the invoice: paid in time, paid late, open, written off) and the amounts
+        behind it: paid, written_off, open. An order that still waits at the end counts as lost.
     decisions : every change of a limit, as `limits.review` gives it
     waits : the same limits if every order waited so long: wait_days, orders_later, delivered_later, orders_lost (in
         whole or in part), sales_lost, sales

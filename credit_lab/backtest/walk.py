@@ -44,6 +44,16 @@ class Book(NamedTuple):
     no_contracts: int  # contracts taken as in force: 1 where the ledger has no table of them
 
 
+class Case(NamedTuple):
+    """What the steps of a walk share; by document: waiting days, what is settled, what went out."""
+
+    book: Book
+    wait: Ints
+    s: Holds
+    settled: Ints
+    delivered: Ints
+
+
 @njit()
 def walk(
     book: Book, limit: Grid, expires: Ints, wait: Ints, s: Holds
@@ -69,9 +79,10 @@ def walk(
     at_once, why, settled, delivered = np.zeros((4, len(book.total)), dtype=np.int64)
     items, waiting = np.empty((4, 64), dtype=np.int64), np.empty((3, 64), dtype=np.int64)
     sent, n = np.empty((3, 1024), dtype=np.int64), np.zeros(3, dtype=np.int64)
+    case = Case(book, wait, s, settled, delivered)
     row, rows = 0, len(book.customer)
     while row < rows:
-        who, last, contracts = book.customer[row], book.begin - 1, book.no_contracts
+        who, contracts = book.customer[row], book.no_contracts
         n[ITEMS] = n[WAITING] = 0
         column = -1
         while row < rows and book.customer[row] == who:
@@ -80,38 +91,45 @@ def walk(
                 column += 1
                 changed = True
                 if n[WAITING] and book.starts[column] < today:
-                    items, sent = _ask(book.starts[column], limit[who, column], expires[who, column], contracts,
-                                       wait, s, book, settled, delivered, items, waiting, sent, n)  # fmt: skip
+                    items, sent = _ask(
+                        book.starts[column],
+                        limit[who, column],
+                        expires[who, column],
+                        contracts,
+                        case,
+                        items,
+                        waiting,
+                        sent,
+                        n,
+                    )
             while row < rows and book.customer[row] == who and book.day[row] == today:
                 if book.kind[row] == ORDER:
                     break
                 if book.kind[row] == CONTRACTS:
                     contracts += book.minor[row]
                 else:
-                    items = _settle(book.document[row], book.minor[row], book, settled, delivered, items, n)
+                    items = _settle(book.document[row], book.minor[row], case, items, n)
                 changed = True
                 row += 1
             if n[WAITING] and changed:
-                items, sent = _ask(today, limit[who, column], expires[who, column], contracts,
-                                   wait, s, book, settled, delivered, items, waiting, sent, n)  # fmt: skip
+                items, sent = _ask(
+                    today, limit[who, column], expires[who, column], contracts, case, items, waiting, sent, n
+                )
             while row < rows and book.customer[row] == who and book.day[row] == today:
                 one = book.document[row]
-                go, why[one] = book.total[one], GRANTED
+                at_once[one] = book.total[one]
                 if today >= book.begin:
-                    go, why[one] = _answer(one, today, limit[who, column], expires[who, column], contracts, s, book,
-                                           items, n[ITEMS])  # fmt: skip
-                    if go < book.total[one]:
-                        waiting = _room_for(waiting, n[WAITING])
-                        waiting[0, n[WAITING]], waiting[1, n[WAITING]] = one, book.total[one] - go
-                        waiting[2, n[WAITING]] = today
-                        n[WAITING] += 1
-                at_once[one] = go
-                items = _goes_out(one, go, 0, book, settled, delivered, items, n)
+                    at_once[one], why[one] = _answer(
+                        one, today, limit[who, column], expires[who, column], contracts, case, items, n
+                    )
+                    waiting = _waits(one, book.total[one] - at_once[one], today, waiting, n)
+                items = _goes_out(one, at_once[one], 0, case, items, n)
                 row += 1
         while n[WAITING] and column + 1 < len(book.starts) and book.starts[column + 1] <= book.end:
             column += 1
-            items, sent = _ask(book.starts[column], limit[who, column], expires[who, column], contracts,
-                               wait, s, book, settled, delivered, items, waiting, sent, n)  # fmt: skip
+            items, sent = _ask(
+                book.starts[column], limit[who, column], expires[who, column], contracts, case, items, waiting, sent, n
+            )
     return at_once, why, sent[:, : n[SENT]].copy()
 
 
@@ -130,11 +148,12 @@ def _reasons(day, expires, contracts, items, count, s):  # type: ignore[no-untyp
 
 
 @njit()
-def _answer(one, day, limit, expires, contracts, s, book, items, count):  # type: ignore[no-untyped-def] # pragma: no cover
+def _answer(one, day, limit, expires, contracts, case, items, n):  # type: ignore[no-untyped-def] # pragma: no cover
     """How much of a new order goes out, and why not more."""
-    owed, reasons = _reasons(day, expires, contracts, items, count, s)
-    go = int(released(s, book.total[one], room(s, limit, owed), reasons))
-    if go == book.total[one]:
+    total = case.book.total[one]
+    owed, reasons = _reasons(day, expires, contracts, items, n[ITEMS], case.s)
+    go = int(released(case.s, total, room(case.s, limit, owed), reasons))
+    if go == total:
         return go, GRANTED
     if reasons & (OLD | SHARE):
         return go, ARREARS
@@ -146,21 +165,32 @@ def _answer(one, day, limit, expires, contracts, s, book, items, count):  # type
 
 
 @njit()
-def _ask(day, limit, expires, contracts, wait, s, book, settled, delivered, items, waiting, sent, n):  # type: ignore[no-untyped-def] # pragma: no cover
+def _waits(one, rest, day, waiting, n):  # type: ignore[no-untyped-def] # pragma: no cover
+    """The rest of an order takes its place at the end of the queue."""
+    if rest == 0:
+        return waiting
+    waiting = _room_for(waiting, n[WAITING])
+    waiting[0, n[WAITING]], waiting[1, n[WAITING]], waiting[2, n[WAITING]] = one, rest, day
+    n[WAITING] += 1
+    return waiting
+
+
+@njit()
+def _ask(day, limit, expires, contracts, case, items, waiting, sent, n):  # type: ignore[no-untyped-def] # pragma: no cover
     """Let go what the rules now let go of what waits, and forget what has waited too long."""
     kept = 0
-    owed, reasons = _reasons(day, expires, contracts, items, n[ITEMS], s)
+    owed, reasons = _reasons(day, expires, contracts, items, n[ITEMS], case.s)
     for k in range(n[WAITING]):
         one, rest, ordered = waiting[0, k], waiting[1, k], waiting[2, k]
-        if day - ordered > wait[one]:
+        if day - ordered > case.wait[one]:
             continue
-        go = int(released(s, rest, room(s, limit, owed), reasons))
+        go = int(released(case.s, rest, room(case.s, limit, owed), reasons))
         if go > 0:
-            items = _goes_out(one, go, day - ordered, book, settled, delivered, items, n)
+            items = _goes_out(one, go, day - ordered, case, items, n)
             sent = _room_for(sent, n[SENT])
             sent[0, n[SENT]], sent[1, n[SENT]], sent[2, n[SENT]] = one, day, go
             n[SENT] += 1
-            owed, reasons = _reasons(day, expires, contracts, items, n[ITEMS], s)
+            owed, reasons = _reasons(day, expires, contracts, items, n[ITEMS], case.s)
         if go < rest:
             waiting[0, kept], waiting[1, kept], waiting[2, kept] = one, rest - go, ordered
             kept += 1
@@ -169,36 +199,36 @@ def _ask(day, limit, expires, contracts, wait, s, book, settled, delivered, item
 
 
 @njit()
-def _goes_out(one, go, late, book, settled, delivered, items, n):  # type: ignore[no-untyped-def] # pragma: no cover
+def _goes_out(one, go, late, case, items, n):  # type: ignore[no-untyped-def] # pragma: no cover
     """A delivery becomes an open item, less its part of what history has paid by now."""
-    delivered[one] += go
-    left = go - round(settled[one] * (go / max(book.total[one], 1)))
+    case.delivered[one] += go
+    left = go - round(case.settled[one] * (go / max(case.book.total[one], 1)))
     if left == 0:
         return items
     items = _room_for(items, n[ITEMS])
     items[0, n[ITEMS]], items[1, n[ITEMS]], items[2, n[ITEMS]] = one, go, left
-    items[3, n[ITEMS]] = book.due[one] + late
+    items[3, n[ITEMS]] = case.book.due[one] + late
     n[ITEMS] += 1
     return items
 
 
 @njit()
-def _settle(one, minor, book, settled, delivered, items, n):  # type: ignore[no-untyped-def] # pragma: no cover
+def _settle(one, minor, case, items, n):  # type: ignore[no-untyped-def] # pragma: no cover
     """A settlement takes from each open item of its document; a recovery may open it again."""
-    settled[one] -= minor
+    case.settled[one] -= minor
     found, kept = False, 0
     for k in range(n[ITEMS]):
         if items[0, k] == one:
             found = True
-            items[2, k] = items[1, k] - round(settled[one] * (items[1, k] / book.total[one]))
+            items[2, k] = items[1, k] - round(case.settled[one] * (items[1, k] / case.book.total[one]))
         if items[2, k] != 0:
             for part in range(4):
                 items[part, kept] = items[part, k]
             kept += 1
     n[ITEMS] = kept
-    if not found and minor > 0 and delivered[one] > 0:
-        again, delivered[one] = delivered[one], 0
-        return _goes_out(one, again, 0, book, settled, delivered, items, n)
+    if not found and minor > 0 and case.delivered[one] > 0:
+        again, case.delivered[one] = case.delivered[one], 0
+        return _goes_out(one, again, 0, case, items, n)
     return items
 
 

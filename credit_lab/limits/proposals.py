@@ -73,7 +73,8 @@ class Panel:
         """
         column = int(self.months.get_indexer([month])[0])
         if column < 0:
-            return Known(pd.Index([], dtype="str"), month, {}, np.zeros(0), *np.zeros((3, 0), bool), np.zeros(0))
+            nobody, flags = np.zeros(0), np.zeros(0, dtype=bool)
+            return Known(pd.Index([], dtype="str"), month, {}, nobody, flags, flags, nobody)
         s = rules.limits(policy)
         here = ~np.isnan(self.grids["months_on_book"][:, column])
         now: dict[str, npt.NDArray[Any]] = {name: grid[here, column] for name, grid in self.grids.items()}
@@ -88,11 +89,10 @@ class Panel:
             )
         # To the sixth digit: sums of money in whole minor units.
         sold = np.round(np.nansum(window, axis=1), 6)
-        young = self.grids["months_on_book"][here, : column + 1] < s.grades.min_months
         ended = np.zeros(len(sales), dtype=bool)
         if "max_dpd" in self.grids:
             late = (self.grids[name][here, : column + 1] for name in ("max_dpd", "overdue"))
-            ended = (young & rules.trial_ends(s, *late)).any(axis=1)
+            ended = rules.trial_ends(s, *late).any(axis=1)  # counts for newcomers alone
         before = [self.grids[name][here, max(column - 1, 0)] for name in ("months_on_book", "paid_in_time")]
         was = rules.on_trial(s, *before) & (column > 0)
         last = np.where(sales > 0, np.arange(column + 1), -1).max(axis=1)
@@ -100,8 +100,7 @@ class Panel:
         since = self.months[np.where(last >= 0, last, seen)]
         quiet = (month.year - since.year) * 12 + month.month - since.month
         annual = rules.annual_sales(s, sold, now["months_on_book"])
-        young_now = now["months_on_book"] < s.grades.min_months
-        return Known(self.customers[here], month, now, annual, ended, was, young_now, np.asarray(quiet, dtype=float))
+        return Known(self.customers[here], month, now, annual, ended, was, np.asarray(quiet, dtype=float))
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,8 @@ class Known:
     customers, month : of whom and when
     now : the signals of `SIGNALS` at the month end
     annual : sales expected of the year ahead, money
-    ended : whether the trial is over for good
-    was_on_trial, young : on trial at the month end before; too young for a grade of its own
+    ended : whether something material was once so late that it ends a trial for good
+    was_on_trial : on trial at the month end before
     quiet : months since the last sale; without any, since the first document
     """
 
@@ -124,7 +123,6 @@ class Known:
     annual: Grid
     ended: npt.NDArray[np.bool_]
     was_on_trial: npt.NDArray[np.bool_]
-    young: npt.NDArray[np.bool_]
     quiet: Grid
 
     def table(self, policy: Policy) -> pd.DataFrame:

@@ -176,9 +176,7 @@ def decide(
     )
 
 
-def _before(
-    found: pd.DataFrame, in_force: pd.DataFrame | None, month: pd.Timestamp
-) -> tuple[np.ndarray, np.ndarray]:
+def _before(found: pd.DataFrame, in_force: pd.DataFrame | None, month: pd.Timestamp) -> tuple[np.ndarray, np.ndarray]:
     """Old limit (NaN: none) and months since its last change, in the order of the proposals."""
     if in_force is None or in_force.empty:
         return np.full(len(found), np.nan), np.full(len(found), np.inf)

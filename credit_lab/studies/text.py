@@ -250,7 +250,9 @@ def _waited(run: ChampionChallenger) -> list[str]:
     found = []
     for side, policy in (("a", run.a.policy), ("b", run.b.policy)):
         ordered = values.loc["sales allowed", side] + values.loc["sales refused", side]
-        later, lost = (ratio(values.loc[one, side], ordered) for one in ("delivered later", "sales refused"))
+        later, lost = (
+            ratio(values.loc[one, side], ordered) for one in ("delivered later", "sales refused")
+        )
         at_once = ratio(values.loc["delivered at once", side], ordered)
         if np.isfinite(at_once):
             found.append(
