@@ -111,6 +111,7 @@ _ALL = (
         contract_id id contract the delivery belongs to
         order_id id order the delivery belongs to
         delivered_on date day of delivery
+        custom_made flag whether the goods were made to order; empty: see the order
         """,
     ),
     _table(
@@ -180,6 +181,7 @@ _ALL = (
         ordered_on date! order day
         amount money! order value
         tax_included flag whether amount includes tax
+        custom_made flag whether the goods are made to order; empty: standard goods
         """,
     ),
     _table(

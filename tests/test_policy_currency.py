@@ -156,9 +156,9 @@ def test_alerts_on_amounts_are_named_as_not_watched(folders):
 def test_limits_in_won_are_those_in_yuan_at_the_rate(folders, korean, rules):
     book = ledger.read(folders["CNY"])
     day = book.last_day
-    yuan = limits.propose(history.build(book, day, first=day), rules)["credit_limit"].to_numpy()
+    yuan = limits.propose(history.build(book, day), rules, day)["credit_limit"].to_numpy()
     won_rules = policies.in_currency(rules, "KRW", {"CNY": RATE})
-    won = limits.propose(history.build(korean, day, first=day), won_rules)["credit_limit"].to_numpy()
+    won = limits.propose(history.build(korean, day), won_rules, day)["credit_limit"].to_numpy()
     # Both are rounded down to the same step: 1,000 yuan, and 1,000 x 200 = 200,000 won.
     assert np.allclose(won, yuan * RATE)
     told = json.loads(

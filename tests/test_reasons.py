@@ -14,7 +14,7 @@ from credit_lab.limits.proposals import propose
 from credit_lab.monitoring import contracts
 from credit_lab.studies import collecting, collecting_text, credit_files, granting, text
 from tests.ledgers import allocation, invoice, payment
-from tests.test_limits import month
+from tests.test_limits import month, year
 
 baseline = policies.load("data/policies/2025-baseline.toml")
 DAY = pd.Timestamp("2025-06-30")
@@ -49,7 +49,7 @@ def one_of(code, **changes):
     force = pd.DataFrame(
         {"customer_id": ["A", "L"], "credit_limit": [old, 1.0], "changed_on": [DAY - pd.DateOffset(years=3)] * 2}
     )
-    return quarterly.review(both, baseline, both["month"].iloc[0], in_force=force).decisions.iloc[0]
+    return quarterly.review(year(both), baseline, both["month"].iloc[0], in_force=force).decisions.iloc[0]
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def one_of(code, **changes):
     [
         ("R1", {}, "sales and payment allow more"),
         ("C1", {}, "sales or payment allow less"),
-        ("C2", {"months_on_book": 1}, "too little history: trial limit"),
-        ("R2", {"months_on_book": 1}, "next step of the trial limit"),
+        ("C2", {"months_on_book": 1, "paid_in_time": 2}, "too little history: trial limit"),
+        ("R2", {"months_on_book": 1, "paid_in_time": 2}, "next step of the trial limit"),
         ("C4", {"payment_index": 1.0}, "grade without credit"),
     ],
 )
@@ -71,7 +71,7 @@ def test_a_change_is_explained_by_what_bound_the_limit(code, changes, reason):
 
 def test_a_customer_of_fifteen_years_without_a_limit_is_not_called_new():
     """Sales in the window, no limit in force: the limit is its first, not the customer."""
-    found = quarterly.review(month(months_on_book=180), baseline, month()["month"].iloc[0]).decisions.iloc[0]
+    found = quarterly.review(year(month(months_on_book=180)), baseline, month()["month"].iloc[0]).decisions.iloc[0]
     assert (found["change"], found["reason"]) == ("new", "no limit was in force")
 
 
@@ -94,10 +94,10 @@ def test_a_proposal_gives_the_reason_of_its_binding_constraint():
         ],
         ignore_index=True,
     )
-    made = propose(rows, baseline).set_index("customer_id")
+    made = propose(year(rows), baseline, DAY).set_index("customer_id")
     assert made["reason"].to_dict() == {
         "big": "cap on the share of own sales",
-        "returns": "no net sales in twelve months",
+        "returns": "no net sales in the months of the forecast",
         "worst": "grade without credit",
         "unpaid": "sales; no payment is known yet",
         "usual": "payment behaviour and sales",

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credit_lab import history
-from credit_lab.backtest.replaying import Replay, replay
+from credit_lab.backtest.replaying import Replay, ground, on
 from credit_lab.kpi import formulas as f
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import holds
 from credit_lab.monitoring.alerts import MonitoringError
 from credit_lab.periods import last_whole, parse_date
-from credit_lab.policy import Policy
+from credit_lab.policy import Policy, in_currency, need_amounts
 from credit_lab.summary import card, figure
 
 STATEMENT = (
     "A replay holds customers' behaviour fixed: they are assumed to have ordered and paid exactly as they did, under "
     "any policy. It cannot see orders that were refused in history, nor how customers would have answered to shorter "
-    "terms, holds or letters. Amounts are the ledger's own, not forecasts."
+    "terms, holds or letters. Payments stay on the days they had in history, also those of orders that went out later: "
+    "no hold provokes a payment here. Amounts are the ledger's own, not forecasts."
 )
 
 
@@ -26,22 +26,28 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
     """Figures of one replay over its months that are not marked.
 
     Returns columns metric, unit, value. Sales include tax. Turnover is annual sales over the mean of the month-end
-    balances; DSO is its inverse in days (dso.average over month ends). The fates of refused amounts are those of the
-    whole invoices they belong to, in proportion.
+    balances; DSO is its inverse in days (dso.average over month ends). Refused is what was lost: what did not go out
+    within its waiting days. The fates of refused amounts are those of the whole invoices they belong to, in proportion.
     """
     kept = run.monthly[~run.monthly["marked"]]
     window = _unmarked(run)
     days = float(kept["days"].sum())
-    sales, refused = float(kept["sales"].sum()), float(kept["refused"].sum())
+    sales, lost = float(kept["sales"].sum()), float(kept["sales_lost"].sum())
+    late_sales = float(kept["delivered_later"].sum())
     mean_open = float(kept["open"].mean()) if len(kept) else float("nan")
-    share = (window["refused"] / window["amount"]).to_numpy()
+    share = (window["sales_lost"] / window["amount"]).to_numpy()
     bad, still = window["written_off"].to_numpy(), window["open"].to_numpy()
     late = np.where(window["fate"] == "paid late", window["paid"], 0.0)
-    margin = refused / (1 + policy.economics.tax_rate) * (1 - policy.economics.variable_cost_ratio)
+    margin = lost / (1 + policy.economics.tax_rate) * (1 - policy.economics.variable_cost_ratio)
     rows = [
         ("sales allowed", "money", sales),
-        ("sales refused", "money", refused),
-        ("share of sales refused", "share", float(f.ratio(refused, sales + refused))),
+        ("delivered at once", "money", sales - late_sales),
+        ("delivered later", "money", late_sales),
+        ("sales refused", "money", lost),
+        ("share of sales refused", "share", float(f.ratio(lost, sales + lost))),
+        ("orders delivered later", "orders", float((window["delivered_later"] > 0).sum())),
+        ("orders refused, whole or in part", "orders", float((window["sales_lost"] > 0).sum())),
+        ("days waited, mean of orders delivered later", "days", float(window["days_waited"].mean())),
         ("receivables turnover", "times a year", float(f.turnover(sales / days * 365 if days else np.nan, mean_open))),
         ("DSO on month-end balances", "days", float(f.dso(mean_open, sales, days))),
         ("open at the end", "money", float(kept["open"].iloc[-1]) if len(kept) else float("nan")),
@@ -53,7 +59,7 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
         ("refused although paid late", "money", float((share * late).sum())),
         ("refused although paid in time", "money", float((share * (window["paid"].to_numpy() - late)).sum())),
         ("margin given up (policy's cost ratio)", "money", margin),
-        ("customers ever refused", "customers", float(window.loc[window["refused"] > 0, "customer_id"].nunique())),
+        ("customers ever refused", "customers", float(window.loc[window["sales_lost"] > 0, "customer_id"].nunique())),
     ]
     return pd.DataFrame(rows, columns=["metric", "unit", "value"])
 
@@ -80,6 +86,7 @@ class ChampionChallenger:
     comparison : metric, unit, a, b, difference
     movers : customer_id, refused_a, refused_b, difference, reason_a and reason_b (why most of it was refused), fate
         (of most of the refused amount), largest first
+    waits : policy, and what longer waiting would change under it, see `Replay.waits`; over all months
     evidence : per policy what the replay knows, assumes and cannot know (see `evidence`)
     fates : what history did with the amounts each policy refused: fate, refused_a, refused_b; like `movers` and the
         comparison over the months that are not marked, so the columns add up to "sales refused"
@@ -90,6 +97,7 @@ class ChampionChallenger:
     comparison: pd.DataFrame
     movers: pd.DataFrame
     fates: pd.DataFrame
+    waits: pd.DataFrame
     evidence: pd.DataFrame
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -97,6 +105,7 @@ class ChampionChallenger:
         both = {f"monthly_{name}": run.monthly for name, run in (("a", self.a), ("b", self.b))}
         both |= {f"decisions_{name}": run.decisions for name, run in (("a", self.a), ("b", self.b))}
         named = {"comparison": self.comparison, "evidence": self.evidence, "movers": self.movers, "fates": self.fates}
+        named["waits"] = self.waits
         return named | both
 
     def _repr_html_(self) -> str:
@@ -126,22 +135,30 @@ def champion_challenger(
     ------
     PeriodError
         A date is malformed, or the ledger is too short.
+    MoneyNotKnown
+        The amounts of a policy are not known in the ledger's currency.
     """
     last = parse_date(end, "end") if end else last_whole_month(ledger)
     first = parse_date(start, "start") if start else None
-    past = history.build(ledger, last)
-    policies = (champion, challenger)
-    run_a, run_b = (replay(ledger, one, start=first, end=last, past=past) for one in policies)
+    policies = [in_currency(one, ledger.currency) for one in (champion, challenger)]
+    for one in policies:
+        need_amounts(one, "limits cannot be replayed")
+    shared = ground(ledger, start=first, end=last)
+    run_a, run_b = (on(shared, one) for one in policies)
     first_one, second = _unmarked(run_a), _unmarked(run_b)
     both = first_one[["invoice_id", "customer_id", "fate"]].assign(
-        refused_a=first_one["refused"], refused_b=second["refused"],
-        reason_a=first_one["reason"], reason_b=second["reason"],
-    )  # fmt: skip
+        refused_a=first_one["sales_lost"],
+        refused_b=second["sales_lost"],
+        reason_a=first_one["reason"],
+        reason_b=second["reason"],
+    )
     fates = both.groupby("fate")[["refused_a", "refused_b"]].sum().round(6).reset_index()
     sides = [evidence(ledger, run_a, champion), evidence(ledger, run_b, challenger)]
     known = pd.concat(sides, ignore_index=True)
     table = compare(run_a, run_b, champion, challenger)
-    return ChampionChallenger(run_a, run_b, table, _movers(both), fates, known)
+    waits = pd.concat([one.waits.assign(policy=one.policy) for one in (run_a, run_b)], ignore_index=True)
+    waits = waits[["policy", *run_a.waits]]
+    return ChampionChallenger(run_a, run_b, table, _movers(both), fates, waits, known)
 
 
 def _movers(both: pd.DataFrame) -> pd.DataFrame:
@@ -173,13 +190,14 @@ def evidence(ledger: Ledger, run: Replay, policy: Policy) -> pd.DataFrame:
     where the ledger has no orders).
     """
     rows = run.invoices
-    share = (rows["refused"] / rows["amount"]).to_numpy()
+    share = (rows["sales_lost"] / rows["amount"]).to_numpy()
+    went = float((rows["delivered_at_once"] + rows["delivered_later"]).sum())
     lost, paid, still = (float((share * rows[name]).sum()) for name in ("written_off", "paid", "open"))
     nothing = float("nan")
     table = [
         ("refused, and lost in history: loss avoided", lost, nothing, nothing),
         ("refused, although paid in history: sales given up", nothing, paid, nothing),
-        ("granted: ordered and paid as in history", nothing, float(rows["granted"].sum()), nothing),
+        ("granted: ordered and paid as in history", nothing, went, nothing),
         ("refused, not yet paid or lost", nothing, nothing, still),
         ("orders history never invoiced", nothing, nothing, _never_invoiced(ledger, run, policy)),
     ]

@@ -167,7 +167,7 @@ def replay_chart(
         (f"Sales allowed\n({unit} a month)", lambda t: t["sales"] / scale),
         (
             "Sales refused\n(% of what was asked)",
-            lambda t: 100 * t["refused"] / (t["sales"] + t["refused"]),
+            lambda t: 100 * t["sales_lost"] / (t["sales"] + t["sales_lost"]),
         ),
         (f"Overdue at month end\n({unit})", lambda t: t["overdue"] / scale),
     ]
@@ -191,9 +191,9 @@ def replay_chart(
             [language.month(month, year=True) for month in a["month"].iloc[::step]],
         )
     canvas.legend(panels[0], loc="lower left")
-    asked = [table["sales"].sum() + table["refused"].sum() for table in (a, b)]
+    asked = [table["sales"].sum() + table["sales_lost"].sum() for table in (a, b)]
     shares = [
-        table["refused"].sum() / whole if whole else 0.0
+        table["sales_lost"].sum() / whole if whole else 0.0
         for table, whole in zip((a, b), asked, strict=True)
     ]
     canvas.finding(
@@ -202,6 +202,70 @@ def replay_chart(
     shaded = "; shaded months mislead (see notes)" if a["marked"].any() else ""
     return canvas.note(
         figure, f"Replay on history, behaviour held fixed; {source}; n = {len(a)} months{shaded}"
+    )
+
+
+@canvas.style()
+def outcomes_chart(
+    comparison: pd.DataFrame,
+    waits: pd.DataFrame,
+    names: tuple[str, str],
+    *,
+    currency: str,
+    source: str,
+) -> "Figure":
+    """Delivered at once, later or lost under each policy, and what longer waiting would change.
+
+    Parameters
+    ----------
+    comparison, waits : of a `backtest.ChampionChallenger`
+    names : of its policies
+    """
+    figure, (left, right) = canvas.blank(width=9.2, height=3.6, panels=2)
+    values = comparison.set_index("metric")[["a", "b"]]
+    shown = ["delivered at once", "delivered later", "sales refused"]
+    whole = values.loc[shown].sum().replace(0, np.nan)
+    shares = 100 * values.loc[shown] / whole
+    words = ("delivered at once", "delivered later", "sale lost")
+    begin = np.zeros(2)
+    for name, word, colour in zip(shown, words, (BLUE, AGES[1], ORANGE), strict=True):
+        widths = shares.loc[name].fillna(0.0).to_numpy()
+        bars = left.barh(range(2), widths, left=begin, color=colour, label=word, height=0.55)
+        left.bar_label(
+            bars,
+            [f"{width:.0f} %" if width >= 5 else "" for width in widths],
+            label_type="center",
+            fontsize=8,
+        )
+        begin += widths
+    left.set_yticks(range(2), list(names))
+    left.invert_yaxis()
+    left.set_xlim(0, 100)
+    canvas.title(left, "What became of the orders\n(% of what was ordered)", size=10)
+    canvas.legend(left, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=3)
+    scale, unit = canvas.scale(waits["sales_lost"], currency)
+    for name, colour, line in zip(names, (BLUE, ORANGE), ("-", "--"), strict=True):
+        rows = waits[waits["policy"] == name]
+        right.plot(
+            rows["wait_days"],
+            rows["sales_lost"] / scale,
+            color=colour,
+            linestyle=line,
+            marker="o",
+            label=name,
+        )
+    right.set_xticks(waits["wait_days"].unique())
+    right.set_ylim(0)
+    right.set_xlabel("days an order waits")
+    canvas.title(right, f"Sales lost\n({unit})", size=10)
+    canvas.legend(right)
+    lost = shares.loc["sales refused"]
+    canvas.finding(
+        figure,
+        f"Lost of what was ordered: {names[0]} {lost['a']:.0f} %, {names[1]} {lost['b']:.0f} %",
+    )
+    return canvas.note(
+        figure, f"Replay with payments held fixed: no hold provokes a payment; {source}"
     )
 
 

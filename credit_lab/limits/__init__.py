@@ -8,7 +8,7 @@ up, `authority` routes approvals, `terms` prices them, `exposure` says what is u
 from credit_lab import lazy
 from credit_lab.limits.comparison import bench
 from credit_lab.limits.exposures import exposure
-from credit_lab.limits.methods import METHODS, method, sales_forecast
+from credit_lab.limits.methods import METHODS, method
 from credit_lab.limits.proposals import propose
 from credit_lab.limits.quarterly import review
 
@@ -21,7 +21,6 @@ __all__ = [
     "portfolio",
     "propose",
     "review",
-    "sales_forecast",
     "tail_risk",
     "terms",
     "trial",

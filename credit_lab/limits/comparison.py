@@ -9,45 +9,52 @@ import pandas as pd
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.limits.methods import METHODS, Method
+from credit_lab.limits.proposals import Panel
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
-from credit_lab.rules.grades import grade_of
 
 FINANCIALS = ("current_assets", "inventory", "current_liabilities", "total_liabilities", "net_worth")
 
 
-def evidence(ledger: Ledger, month: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+@takes_days
+def evidence(ledger: Ledger, history: pd.DataFrame, policy: Policy, month: pd.Timestamp) -> pd.DataFrame:
     """What the methods need, as known at one month end.
 
     Parameters
     ----------
-    month : rows of `history.build` for one month
+    history : of `history.build`, from the first document to `month` at least
+    month : a month end of the history
 
     Returns
     -------
     DataFrame
-        customer_id, grade, pd_12m, term_days, limit_multiple (by grade), annual_sales (forecast: sales of twelve
-        months, of younger customers brought to a year, with the policy's growth), high_credit, payment_index, the
-        latest statement published by then (`FINANCIALS`), characteristic_share (mean expert score over 10),
-        reference_limit (median of the limits other suppliers report); what the ledger lacks is NaN
+        customer_id, grade, pd_12m, term_days, limit_multiple (by grade), annual_sales (forecast, see
+        `rules.limits.annual_sales`), high_credit, payment_index, exposure, the latest statement published by then
+        (`FINANCIALS`), characteristic_share (mean expert score over 10), reference_limit (median of the limits other
+        suppliers report); what the ledger lacks is NaN
+
+    Raises
+    ------
+    LimitsError
+        No such month in the history, or it begins too late for the policy's sales forecast.
     """
-    month = month.reset_index(drop=True)
-    if len(month) == 0 or (month["month"] != month["month"].iloc[0]).any():
-        raise LimitsError("evidence: give the rows of one month end")
-    as_of = month["month"].iloc[0]
-    table = month[["customer_id", "high_credit", "payment_index", "exposure"]].copy()
-    table["grade"] = grade_of(policy, month["payment_index"], month["months_on_book"])
-    scale = pd.DataFrame([item.model_dump() for item in policy.grades.scale]).set_index("grade")
-    for name, column in (("pd_12m", "pd_upper"), ("term_days", "term_days"), ("limit_multiple", "limit_multiple")):
-        table[name] = table["grade"].map(scale[column]).astype(float)
-    lived = np.clip(month["months_on_book"].to_numpy() + 1, 1, 12)
-    table["annual_sales"] = month["sales_12m"].clip(lower=0) * 12 / lived * (1 + policy.limits.growth)
-    published = _latest(ledger, "financials", "published_on", as_of)
+    rows = history[history["month"] == month]
+    if rows.empty:
+        known = f"{history['month'].min().date()} to {history['month'].max().date()}" if len(history) else "empty"
+        raise LimitsError(f"limits: no month end {month.date()} in the history ({known})")
+    table = Panel.of(history).at(policy, month).table(policy)
+    table["exposure"] = table["customer_id"].map(rows.set_index("customer_id")["exposure"])
+    return with_ledger(ledger, table, month)
+
+
+@takes_days
+def with_ledger(ledger: Ledger, table: pd.DataFrame, month: pd.Timestamp) -> pd.DataFrame:
+    """`proposals.Known.table` with what the ledger knew at a month end beyond its history."""
+    published = _latest(ledger, "financials", "published_on", month)
     for name in FINANCIALS:
         table[name] = table["customer_id"].map(published[name]) if name in published else np.nan
-    table["characteristic_share"] = table["customer_id"].map(_judged(ledger, as_of))
-    table["reference_limit"] = table["customer_id"].map(_references(ledger, as_of))
-    return table
+    table["characteristic_share"] = table["customer_id"].map(_judged(ledger, month))
+    return table.assign(reference_limit=table["customer_id"].map(_references(ledger, month)))
 
 
 def _latest(ledger: Ledger, name: str, on: str, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -118,16 +125,12 @@ def bench(
     LimitsError
         No such month in the history, or no such method.
     """
-    rows = history[history["month"] == month]
-    if rows.empty:
-        known = f"{history['month'].min().date()} to {history['month'].max().date()}"
-        raise LimitsError(f"bench: no month end {month.date()} in the history ({known})")
     asked = METHODS.values() if methods is None else methods
     unknown = [one for one in asked if isinstance(one, str) and one not in METHODS]
     if unknown:
         raise LimitsError(f"bench: no limit method {unknown[0]!r}; there are {', '.join(METHODS)}")
     chosen = [METHODS[one] if isinstance(one, str) else one for one in asked]
-    known_then = evidence(ledger, rows, policy)
+    known_then = evidence(ledger, history, policy, month)
     answers = pd.concat([one.limits(known_then, policy) for one in chosen], ignore_index=True)
     wide = pd.DataFrame(
         {name: part.set_index("customer_id")["limit"] for name, part in answers.groupby("method", sort=False)}

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from credit_lab.policy import Policy
+from credit_lab.rules.limits import sales_forecast
 
 Floats = npt.NDArray[np.float64]
 Answer = tuple[pd.Series | Floats, pd.Series | None]
@@ -79,24 +80,6 @@ def method(
     return lambda run: Method(name, formula_id, needs, run)
 
 
-def sales_forecast(
-    annual_sales: npt.ArrayLike,
-    term_days: npt.ArrayLike,
-    *,
-    tolerated_delay_days: float = 0.0,
-    peak_factor: float = 1.0,
-) -> Floats:
-    """Limit by the sales-forecast method (销售预测法).
-
-    limit = forecast annual credit sales / 365 × (term + tolerated delay) × peak factor; never below zero.
-
-    >>> float(sales_forecast(365_000, 60, tolerated_delay_days=15, peak_factor=1.2))
-    90000.0
-    """
-    days = np.asarray(term_days, dtype=float) + tolerated_delay_days
-    return np.maximum(np.asarray(annual_sales, dtype=float), 0.0) / 365.0 * days * peak_factor
-
-
 # Upper ends of half-open bands (above the one before, up to and including this) and their shares.
 WORKING_ASSET_BANDS = ((-4.6, 0.0), (-3.9, 0.025), (-3.2, 0.05), (-2.5, 0.075), (-1.8, 0.10), (-1.1, 0.125),
                        (-0.4, 0.15), (0.3, 0.175))  # fmt: skip
@@ -118,10 +101,9 @@ def working_asset_share(v: npt.ArrayLike) -> Floats:
 
 @method("sales forecast", "limit.sales_forecast", needs=("annual_sales", "term_days", "limit_multiple"))
 def _sales_forecast(evidence: pd.DataFrame, policy: Policy) -> Answer:
-    formula = sales_forecast(
-        evidence["annual_sales"], evidence["term_days"],
-        tolerated_delay_days=policy.limits.tolerated_delay_days, peak_factor=policy.limits.peak_factor,
-    )  # fmt: skip
+    """Yearly sales / 365 × (term + tolerated delay) × peak factor × multiple of the grade (销售预测法)."""
+    delay, peak = policy.limits.tolerated_delay_days, policy.limits.peak_factor
+    formula = sales_forecast(evidence["annual_sales"], evidence["term_days"], delay, peak)
     return evidence["limit_multiple"] * formula, None
 
 
@@ -146,7 +128,7 @@ def _characteristics(evidence: pd.DataFrame, _policy: Policy) -> Answer:
     1.5 times above."""
     share = evidence["characteristic_share"]
     factor = np.select([share <= 0.20, share <= 0.45, share <= 0.65], [0.0, 0.5, 1.0], 1.5)
-    return factor * sales_forecast(evidence["annual_sales"], evidence["term_days"]), None
+    return factor * sales_forecast(evidence["annual_sales"], evidence["term_days"], 0, 1), None
 
 
 @method("net worth", "limit.net_worth", needs=("net_worth",))
@@ -193,7 +175,7 @@ def _risk_and_return(evidence: pd.DataFrame, policy: Policy) -> Answer:
     """Credit against no sale at all (风险收益比较法): the whole need if the contribution of a year's sales is above the
     carrying cost of the receivables and the expected loss on them, otherwise nothing."""
     economics, sales = policy.economics, evidence["annual_sales"].clip(lower=0)
-    need = sales_forecast(sales, evidence["term_days"], tolerated_delay_days=policy.limits.tolerated_delay_days)
+    need = sales_forecast(sales, evidence["term_days"], policy.limits.tolerated_delay_days, 1)
     carrying = need * economics.variable_cost_ratio * economics.capital_cost
     loss = need * evidence["pd_12m"] * economics.loss_given_default
     net = sales * (1 - economics.variable_cost_ratio) - carrying - loss
@@ -213,7 +195,7 @@ def _raroc(evidence: pd.DataFrame, policy: Policy) -> Answer:
     economics, sales = policy.economics, evidence["annual_sales"].clip(lower=0)
     charge = evidence["pd_12m"] * economics.loss_given_default + economics.capital_cost + HURDLE * CAPITAL
     solved = sales * (1 - economics.variable_cost_ratio) / charge
-    need = sales_forecast(sales, evidence["term_days"], tolerated_delay_days=policy.limits.tolerated_delay_days)
+    need = sales_forecast(sales, evidence["term_days"], policy.limits.tolerated_delay_days, 1)
     reason = pd.Series("", index=evidence.index, dtype="str").mask(
         solved < need, "margin does not cover expected loss, funding and the hurdle"
     )

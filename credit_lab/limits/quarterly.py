@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.limits.exposures import LimitsError
-from credit_lab.limits.proposals import propose
+from credit_lab.limits.proposals import Known, Panel, proposed
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
+from credit_lab.rules import limits as rules
+
+VALID_MONTHS = 12  # a limit runs out so long after the last review that looked at it
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,44 @@ class LimitReview:
 
 
 CODES = {
-    "N1": "no limit was in force", "R1": "sales and payment allow more", "C1": "sales or payment allow less",
-    "R2": "next step of the trial limit", "C2": "too little history: trial limit",
-    "R3": "cap on the share of own sales allows more", "C3": "cap on the share of own sales",
-    "C4": "grade without credit", "C5": "no net sales in twelve months",
-    "W1": "no sale for so long that the limit is withdrawn", "T1": "trigger outside the calendar",
-    "K1": "change too small", "K2": "changed not long ago", "K3": "no change",
-}  # fmt: skip
-# Code of a raise and of a cut by what bound the limit.
+    "N1": "no limit was in force",
+    "R1": "sales and payment allow more",
+    "R2": "next step of the trial limit",
+    "R3": "cap on the share of own sales allows more",
+    "R4": "the policy's method of limits allows more",
+    "C1": "sales or payment allow less",
+    "C2": "too little history: trial limit",
+    "C3": "cap on the share of own sales",
+    "C4": "grade without credit",
+    "C5": "no net sales in the months of the forecast",
+    "C6": "the trial has ended: something material was paid too late",
+    "C7": "the policy's method of limits allows less",
+    "W1": "no sale for so long that the limit is withdrawn",
+    "T1": "trigger outside the calendar",
+    "K1": "change too small",
+    "K2": "raised not long ago",
+    "K3": "no change",
+    "K4": "no review is due",
+}
+# Code of a raise and of a cut by what bound the limit; any other is the policy's own method.
 _RAISED = {"sales forecast": "R1", "trial": "R2", "share of own sales": "R3"}
-_CUT = {"sales forecast": "C1", "trial": "C2", "share of own sales": "C3", "grade": "C4", "inactive": "C5"}
+_CUT = {
+    "sales forecast": "C1",
+    "trial": "C2",
+    "share of own sales": "C3",
+    "grade": "C4",
+    "inactive": "C5",
+    "trial ended": "C6",
+}
+_KEPT = {
+    rules.NEW: "N1",
+    rules.WITHDRAWN: "W1",
+    rules.TRIGGERED: "T1",
+    rules.SAME: "K3",
+    rules.EARLY: "K2",
+    rules.SMALL: "K1",
+    rules.NOT_DUE: "K4",
+}
 
 
 @takes_days
@@ -50,54 +81,32 @@ def review(
     *,
     in_force: pd.DataFrame | None = None,
     triggers: pd.DataFrame | None = None,
+    evidence: pd.DataFrame | None = None,
 ) -> LimitReview:
     """Review every customer at one month end.
 
-    A change below `limits.min_change` of the old limit, or within `limits.min_months_between` months of the last one,
-    waits unless a trigger calls for it: so limits do not flip to and fro. A limit without sales for
-    `limits.withdraw_after_months` is withdrawn at once.
+    A change below `limits.min_change` of the old limit, or a raise within `limits.min_months_between`
+    months of the last change, waits unless a trigger calls for it: so limits do not flip to and fro.
+    Cuts wait for no months, the steps of a trial limit for neither months nor rhythm. A limit without
+    sales for `limits.withdraw_after_months` is withdrawn at once.
 
     Parameters
     ----------
-    history : from `history.build`
+    history : from `history.build`, from the first document to `month` at least
     in_force : customer_id, credit_limit, changed_on: limits before the review; without it every limit is new
     triggers : customer_id, trigger (why the review may not wait: alert, new statement, order)
+    evidence : for methods that need more than the history knows, see `proposals.propose`
 
     Raises
     ------
     LimitsError
-        No such month, a customer twice in `in_force`, or limits changed after the review.
+        No such month, a customer twice in `in_force`, limits changed after the review, or a history
+        that begins too late for the policy's sales forecast.
     """
-    rows = history[history["month"] == month]
-    if rows.empty:
+    if not (history["month"] == month).any():
         raise LimitsError(f"review: no month end {month.date()} in the history")
-    proposed = propose(rows, policy).rename(columns={"credit_limit": "proposed"})
-    old, since = _before(proposed, in_force, month)
-    called = _called(proposed, triggers)
-    wanted = proposed["proposed"].to_numpy()
-    quiet = _months_without_sales(history, month).reindex(proposed["customer_id"]).to_numpy()
-    withdrawn = (quiet >= policy.limits.withdraw_after_months) & ~np.isnan(old)
-    wanted = np.where(withdrawn, 0.0, wanted)
-    new = np.isnan(old)
-    step = np.abs(wanted - old)
-    small = step < policy.limits.min_change * np.maximum(old, 1e-9)
-    early = since < policy.limits.min_months_between
-    trigger = (called != "").to_numpy()
-    moves = ~new & (step > 0) & (withdrawn | trigger | ~(small | early))
-    limit = np.where(new | moves, wanted, old)
-    change = np.select(
-        [new, moves & (limit == 0), moves & (limit > old), moves], ["new", "withdraw", "raise", "cut"], "keep"
-    )
-    raised, cut = (proposed["binding_constraint"].map(codes).fillna("") for codes in (_RAISED, _CUT))
-    code = np.select(
-        [new, moves & withdrawn, moves & trigger & (small | early), moves & (limit > old), moves, step == 0, early],
-        ["N1", "W1", "T1", raised, cut, "K3", "K2"], "K1",
-    )  # fmt: skip
-    expires = month + pd.DateOffset(months=12)
-    decisions = proposed.assign(
-        credit_limit=limit, old_limit=old, change=change, code=code, expires_on=expires, triggers=called.to_numpy(),
-        reason=[CODES[c] for c in code], basis=proposed["reason"],
-    )  # fmt: skip
+    known = Panel.of(history).at(policy, month)
+    decisions = decide(known, policy, in_force=in_force, triggers=triggers, evidence=evidence)
     lower = decisions[decisions["change"].isin(["cut", "withdraw"])]
     notices = lower[["customer_id", "old_limit", "credit_limit"]].assign(
         text=[
@@ -111,34 +120,79 @@ def review(
     return LimitReview(decisions, notices.reset_index(drop=True), summary)
 
 
-def _before(
-    proposed: pd.DataFrame, in_force: pd.DataFrame | None, month: pd.Timestamp
-) -> tuple[np.ndarray, np.ndarray]:
+def decide(
+    known: Known,
+    policy: Policy,
+    *,
+    in_force: pd.DataFrame | None = None,
+    triggers: pd.DataFrame | None = None,
+    evidence: pd.DataFrame | None = None,
+    due: bool = True,
+) -> pd.DataFrame:
+    """The decisions of `review` at one month end; what the replay asks at every month end.
+
+    Parameters
+    ----------
+    known : what was known of all customers, see `proposals.Panel`
+    in_force, triggers, evidence : as in `review`
+    due : whether the month falls into the rhythm of `limits.review_months`; else only trials, new
+        customers, triggers and withdrawals are decided, and `expires_on` of the others is missing
+
+    Raises
+    ------
+    LimitsError
+        A customer twice in `in_force`, or limits changed after the review.
+    """
+    s = rules.limits(policy)
+    found = proposed(known, policy, evidence).rename(columns={"credit_limit": "proposed"})
+    old, since = _before(found, in_force, known.month)
+    called = _called(found, triggers)
+    wanted = found["proposed"].to_numpy()
+    trial = (found["method"] == "trial").to_numpy() | known.was_on_trial
+    trigger = (called != "").to_numpy()
+    what = rules.change(s, old, wanted, since, known.quiet, due, trigger, trial)
+    limit = rules.next_limit(what, old, wanted)
+    binding = found["binding_constraint"]
+    raised, cut = binding.map(_RAISED).fillna("R4"), binding.map(_CUT).fillna("C7")
+    code = pd.Series(what, index=found.index).map(_KEPT)
+    code = code.fillna(raised.where(what == rules.RAISED, cut))
+    moved = what <= rules.CUT
+    change = np.select(
+        [what == rules.NEW, moved & (limit == 0), moved & (limit > old), moved],
+        ["new", "withdraw", "raise", "cut"],
+        "keep",
+    )
+    looked = due | trigger | trial | (what <= rules.WITHDRAWN)
+    expires = pd.Series(known.month + pd.DateOffset(months=VALID_MONTHS), index=found.index)
+    return found.assign(
+        credit_limit=limit,
+        old_limit=old,
+        change=change,
+        code=code,
+        expires_on=expires.where(looked),
+        triggers=called.to_numpy(),
+        reason=code.map(CODES),
+        basis=found["reason"],
+    )
+
+
+def _before(found: pd.DataFrame, in_force: pd.DataFrame | None, month: pd.Timestamp) -> tuple[np.ndarray, np.ndarray]:
     """Old limit (NaN: none) and months since its last change, in the order of the proposals."""
     if in_force is None or in_force.empty:
-        return np.full(len(proposed), np.nan), np.full(len(proposed), np.inf)
+        return np.full(len(found), np.nan), np.full(len(found), np.inf)
     if in_force["customer_id"].duplicated().any():
         twice = in_force.loc[in_force["customer_id"].duplicated(), "customer_id"].iloc[0]
         raise LimitsError(f"review: {twice!r} has two limits in force; give the one that counts")
-    known = in_force.set_index("customer_id").reindex(proposed["customer_id"])
+    known = in_force.set_index("customer_id").reindex(found["customer_id"])
     changed = pd.to_datetime(known["changed_on"])
     if (changed > month).any():
         raise LimitsError(f"review: limits changed after {month.date()} cannot be in force at it")
-    since = ((month - changed).dt.days / 30.4375).fillna(np.inf).to_numpy()
+    since = rules.months_since(changed, month).fillna(np.inf).to_numpy()
     return known["credit_limit"].to_numpy(dtype=float), since
 
 
-def _called(proposed: pd.DataFrame, triggers: pd.DataFrame | None) -> pd.Series:
+def _called(found: pd.DataFrame, triggers: pd.DataFrame | None) -> pd.Series:
     if triggers is None or triggers.empty:
-        return pd.Series("", index=proposed.index, dtype="str")
+        return pd.Series("", index=found.index, dtype="str")
     named = triggers.groupby("customer_id")["trigger"].agg(lambda names: ", ".join(sorted(set(names))))
-    return proposed["customer_id"].map(named).fillna("")
-
-
-def _months_without_sales(history: pd.DataFrame, month: pd.Timestamp) -> pd.Series:
-    """Months since the last sale, up to the review; customers without any count from their first row."""
-    past = history[history["month"] <= month]
-    sold = past[past["sales"] > 0].groupby("customer_id")["month"].max()
-    first = past.groupby("customer_id")["month"].min()
-    last = sold.reindex(first.index).fillna(first)
-    return (month.year - last.dt.year) * 12 + month.month - last.dt.month
+    return found["customer_id"].map(named).fillna("")

@@ -131,7 +131,7 @@ class Limits(Section):
     peak_factor: float = setting("factor", "peak month over mean month of sales", low=1, high=5)
     rounding: float = setting("money", "limits are rounded down to a multiple of this", low=0, high=1e9)
     min_change: float = setting("share", "smaller changes are not made (hysteresis)")
-    min_months_between: int = setting("months", "no second change within this time without a trigger")
+    min_months_between: int = setting("months", "no raise within this time after a change without a trigger")
     review_months: int = setting("months", "months between reviews", low=1, high=24)
     withdraw_after_months: int = setting("months", "limit withdrawn after so long without an order", low=1, high=60)
     max_share_of_sales: float = setting("share", "cap: customer limit over own annual sales")

@@ -76,7 +76,8 @@ def granting(
     month = past["month"].max()
     if pd.isna(month):
         raise PeriodError(f"{ledger.source}: no month end up to {as_of.date()}")
-    made = quarterly.review(past, policy, month, in_force=in_force(ledger, month))
+    known = comparison.evidence(ledger, past, policy, month)
+    made = quarterly.review(past, policy, month, in_force=in_force(ledger, month), evidence=known)
     used = exposures.exposure(ledger, month, tax_rate=policy.economics.tax_rate)
     names = {policy.meta.id: policy} | ({other.meta.id: other} if other else {})
     changed = made.decisions[made.decisions["change"] != "keep"]

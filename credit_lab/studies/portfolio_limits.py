@@ -14,7 +14,7 @@ from credit_lab.limits import (
     comparison,
     exposures,
     portfolio,
-    quarterly,
+    proposals,
     tail_risk,
 )
 from credit_lab.policy import Policy
@@ -78,15 +78,16 @@ def together(
     """
     policy = granted_by(policy, ledger)
     past = history.build(ledger, as_of)
-    rows = past[past["month"] == past["month"].max()]
-    known = comparison.evidence(ledger, rows, policy)
+    month = past["month"].max()
+    known = comparison.evidence(ledger, past, policy, month)
     customers = _candidates(ledger, policy, known)
     needed = float(customers["need"].sum())
     budgets = portfolio.Budgets.of(policy, float(known["annual_sales"].sum()), needed)
     groups = {name: cap for name, cap in budgets.groups.items() if customers[name].notna().any()}
     budgets = dataclasses.replace(budgets, groups=groups)
     chosen = portfolio.optimise(customers, budgets)
-    proposed = quarterly.propose(rows, policy).set_index("customer_id")["credit_limit"]
+    made = proposals.propose(past, policy, month, evidence=known)
+    proposed = made.set_index("customer_id")["credit_limit"]
     limits = {
         "by the policy": customers["customer_id"].map(proposed).clip(upper=customers["need"]),
         "chosen together": chosen.limits["credit_limit"],

@@ -102,7 +102,8 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     past = kpi.measured(ledger, earlier)[0] if len(earlier) else None
     balances = kpi.by_customer(ledger, items)
     old = aging.open_items(ledger, before, buckets=buckets) if len(earlier) else items[:0]
-    latest = history.build(ledger, as_of, first=as_of)
+    known = history.build(ledger, as_of)
+    latest = known[known["month"] == known["month"].max()].reset_index(drop=True)
     paid = kpi.days_to_pay(ledger, as_of, since=as_of - pd.DateOffset(months=12))
     now |= {"days_to_pay.km_median": paid.median, "days_to_pay.closed_mean": paid.closed_mean}
     if math.isnan(paid.median):
@@ -135,7 +136,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         if len(earlier)
         else pd.DataFrame(),
         alerts=alerts(latest, policy),
-        proposals=_proposals(latest, policy),
+        proposals=_proposals(ledger, known, policy),
         flows=flows.tail(25).reset_index(drop=True),
         marks=marks[(marks["start"] <= as_of) & (marks["end"] >= as_of - pd.DateOffset(months=13))],
         unwatched={
@@ -146,11 +147,13 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     )
 
 
-def _proposals(latest: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+def _proposals(ledger: Ledger, past: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    month = past["month"].max()
     try:
-        return limits.propose(latest, policy)
+        known = limits.comparison.evidence(ledger, past, policy, month)
+        return limits.propose(past, policy, month, evidence=known)
     except MoneyNotKnown:  # said by `policy.money_note`
-        return limits.propose(latest.head(0), policy.written)
+        return limits.propose(past.head(0), policy.written, month)
 
 
 def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:

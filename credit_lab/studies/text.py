@@ -183,7 +183,7 @@ def verdicts(review: Review) -> dict[str, str]:
 
 
 def replay_headline(run: ChampionChallenger) -> list[str]:
-    """What the challenger would have changed, in three sentences, without more certainty than a
+    """What the challenger would have changed, in a few sentences, without more certainty than a
     replay has.
     """
     values = run.comparison.set_index("metric")
@@ -202,7 +202,8 @@ def replay_headline(run: ChampionChallenger) -> list[str]:
     text = [
         f"{refused}; sales allowed differ by {differ:+.1%}."
         if np.isfinite(differ)
-        else f"{refused}."
+        else f"{refused}.",
+        *_waited(run),
     ]
     change = float(ratio(open_["difference"], open_["a"]))
     if not np.isfinite(change):
@@ -241,6 +242,27 @@ def replay_headline(run: ChampionChallenger) -> list[str]:
             "through.",
         ]
     return [*text, "Both policies would have met the same losses."]
+
+
+def _waited(run: ChampionChallenger) -> list[str]:
+    """What became of the orders each policy did not let go at once, and what that rests on."""
+    values = run.comparison.set_index("metric")
+    found = []
+    for side, policy in (("a", run.a.policy), ("b", run.b.policy)):
+        ordered = values.loc["sales allowed", side] + values.loc["sales refused", side]
+        later, lost = (
+            ratio(values.loc[one, side], ordered) for one in ("delivered later", "sales refused")
+        )
+        at_once = ratio(values.loc["delivered at once", side], ordered)
+        if np.isfinite(at_once):
+            found.append(
+                f"Under {policy} {at_once:.1%} of what was ordered goes out at once, {later:.1%} "
+                f"later and {lost:.1%} never."
+            )
+    payments = (
+        "Payments are held fixed on the days they had in history: no hold provokes a payment here."
+    )
+    return [*found, payments] if found else []
 
 
 def replay_verdicts(run: ChampionChallenger) -> dict[str, str]:
