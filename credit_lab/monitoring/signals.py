@@ -20,7 +20,8 @@ from credit_lab.rules import standing
 from credit_lab.rules.default import INSOLVENCY
 from credit_lab.rules.exposure import exposure
 
-NEGATIVE_REGISTERS = ("judgement_debtor", "abnormal_operation", INSOLVENCY)  # 失信被执行人, 经营异常名录, 破产
+# 失信被执行人, 经营异常名录, 破产
+NEGATIVE_REGISTERS = ("judgement_debtor", "abnormal_operation", INSOLVENCY)
 SLACK, SMOOTHING = 0.5, 0.2
 Floats = npt.NDArray[np.float64]
 
