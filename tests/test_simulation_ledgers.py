@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credit_lab import ledger
+from credit_lab import history, ledger
 from credit_lab import policy as policies
 from credit_lab.figures import twin as figures_twin
 from credit_lab.simulation import Outcome, SimulationError, Span, calibrate, compare, of_policy, silence, simulate
@@ -54,7 +54,8 @@ def test_nothing_open_and_columns_without_a_value(write_ledger):
 
 def chance_of(book, as_of):
     names, none = pd.Series(["BIG", "C1", "C2", "C3"], dtype="str"), pd.Series(dtype="datetime64[us]")
-    found = silence.silent(book, pd.Timestamp(as_of), none, names, 0.01, 45.0)
+    now = pd.Timestamp(as_of)
+    found = silence.silent(book, now, history.build(book, now), none, names, 0.01, 45.0)
     return float(found.chance[found.customer == 0][0])
 
 
