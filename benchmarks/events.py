@@ -76,9 +76,8 @@ def frontier(book, died):
     return found
 
 
-def warnings_of(book, table, event):
-    """Alerts judged, true, and customer-months judged and followed, for precision and base rate."""
-    watched = signals.build(book, table)
+def warnings_of(watched, event):
+    """Alerts judged and true, precision by lot, share of the events warned of."""
     rules = [rule for rule in alerts.READY_MADE if rule.indicator not in watched.absent]
     tested = alerts.backtest(watched.table, tuple(rules), alerts.defaults(watched.table, event))
     whole = tested.rules.iloc[-1]
@@ -128,14 +127,14 @@ def measure(book, truth):
     died_on = truth.set_index("customer_id")["default_on"]
     died_on = pd.to_datetime(died_on.where(died_on <= LAST))
     died, table = set(died_on.index[died_on.notna()]), states(book)
-    found = {"frontier": frontier(book, died)}
+    found, watched = {"frontier": frontier(book, died)}, signals.build(book, table)
     for event in EVENTS:
         ever = set(table.loc[table[event], "customer_id"])
         now = table[table["month"] == LAST]
         found[event] = {
             "ever": against(ever, died),
             "now": against(set(now.loc[now[event], "customer_id"]), died),
-            "alerts": warnings_of(book, table, event),
+            "alerts": warnings_of(watched, event),
             "grades": by_grade(table, event, died_on),
             "auc": areas(table, event, died_on),
         }
@@ -190,21 +189,20 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    start, others, figures = time.perf_counter(), [], {}
-    number = 3 if options.quick else 50
-    for name, book, truth in firms(number):
+    start, others = time.perf_counter(), []
+    for name, book, truth in firms(3 if options.quick else 50):
         found = measure(book, truth)
         if name == "sample":
-            figures |= figures_of(name, found)
-        else:
-            others.append(found)
+            own = figures_of(name, found)
+            continue
+        others.append(found)
+        figures = own | figures_of(f"{len(others)} firms", added(others))
+        if options.json:  # so far: a cut run is worth something
+            options.json.write_text(json.dumps({k: float(v) for k, v in figures.items()}, indent=1))
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-    figures |= figures_of(f"{number} firms", added(others))
     for name, value in figures.items():
         shown = format(value, ",d" if isinstance(value, int) else ",.4f")
         print(f"{name:<78} {shown:>14}")
-    if options.json:
-        options.json.write_text(json.dumps({k: float(v) for k, v in figures.items()}, indent=1))
 
 
 if __name__ == "__main__":

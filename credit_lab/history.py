@@ -26,6 +26,7 @@ from credit_lab.rules import default
 
 Grid = npt.NDArray[np.float64]
 Minor = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 AHEAD = (3, 6, 12)  # months of the outcomes
 OUTCOMES = [f"next_{months}m_{event}" for event in default.EVENTS for months in AHEAD]
 # Columns that are zero for everybody where the ledger lacks a table: nobody knows, which is not the same as none.
@@ -80,12 +81,18 @@ def build(
     if len(ends) == 0:
         raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")
     events = default.in_minor(policy, ledger.currency)
-    parts = [_of_customers(part, ends, first or begin, events) for part in ledger.parts()]
+    facts = ledger.rows("facts")
+    insolvent = facts[facts["attribute"] == default.INSOLVENCY]
+    parts = [_of_customers(part, ends, first or begin, events, insolvent) for part in ledger.parts()]
     return pd.concat(parts).sort_values("month", kind="stable", ignore_index=True) if len(parts) > 1 else parts[0]
 
 
 def _of_customers(
-    ledger: Ledger, ends: pd.DatetimeIndex, first: pd.Timestamp, events: default.Default
+    ledger: Ledger,
+    ends: pd.DatetimeIndex,
+    first: pd.Timestamp,
+    events: default.Default,
+    insolvent: pd.DataFrame,
 ) -> pd.DataFrame:
     """History of the customers of a ledger at some month ends, from `first` on."""
     customers = pd.Index(np.sort(ledger.customers["customer_id"].to_numpy()), dtype="str")
@@ -97,7 +104,8 @@ def _of_customers(
     age = _months_on_book(ledger, ends, customers)
     disputed = _disputed(ledger, rows, ends, customers, events)
     late = {days: amount - disputed[days] for days, amount in late.items()}
-    states = _events(ledger, ends, customers, events, late, grids)
+    broke = _insolvent(insolvent, ends, customers)
+    states = _events(events, late, grids, ledger.currency, broke)
     grids |= _outcomes(grids, states)
     columns = [
         "sales", "receipts", "open", "not_due", "overdue", "overdue_30", "overdue_60", "overdue_90", "unapplied",
@@ -283,14 +291,23 @@ def _months_on_book(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index)
     return (np.arange(len(ends))[None, :] - start[:, None]).astype(float)
 
 
+def _insolvent(facts: pd.DataFrame, ends: pd.DatetimeIndex, customers: pd.Index) -> Flags:
+    """At the first month end at which a fact says so."""
+    found = np.zeros((len(customers), len(ends)), dtype=bool)
+    who = positions(facts["customer_id"], customers.to_series())
+    column = np.searchsorted(ends.to_numpy(), facts["observed_on"].to_numpy())
+    inside = (who >= 0) & (column < len(ends))
+    found[who[inside], column[inside]] = True
+    return found
+
+
 def _events(
-    ledger: Ledger,
-    ends: pd.DatetimeIndex,
-    customers: pd.Index,
     events: default.Default,
     late: dict[int, Minor],
     grids: dict[str, Grid],
-) -> dict[str, npt.NDArray[np.bool_]]:
+    code: str,
+    insolvent: Flags,
+) -> dict[str, Flags]:
     """Who is impaired and who has failed at each month end, by what was known on the day.
 
     Both by age: what is undisputed and more than `impaired_days` (`failed_days`) past due is
@@ -300,26 +317,17 @@ def _events(
     its share of the highest exposure so far: small rests given up are no failure.
     """
     open_, lost, most = (
-        np.rint(grids[name] * money.scale(ledger.currency))
-        for name in ("open", "written_off_12m", "high_credit")
+        np.rint(grids[name] * money.scale(code)) for name in ("open", "written_off_12m", "high_credit")
     )
     by_age = {
-        days: default.over_months(events, default.material(events, amount, open_))
-        for days, amount in late.items()
+        days: default.over_months(events, default.material(events, amount, open_)) for days, amount in late.items()
     }
-    gone = default.material(events, lost, np.maximum(most, 0))
-    facts = ledger.rows("facts")
-    facts = facts[(facts["attribute"] == default.INSOLVENCY) & facts["customer_id"].isin(customers)]
-    column = np.searchsorted(ends.to_numpy(), facts["observed_on"].to_numpy())
-    inside = column < len(ends)
-    gone[positions(facts["customer_id"], customers.to_series())[inside], column[inside]] = True
+    gone = insolvent | default.material(events, lost, np.maximum(most, 0))
     failed = by_age[events.failed_days] | np.logical_or.accumulate(gone, axis=1)
     return {"impaired": by_age[events.impaired_days] | failed, "failed": failed}
 
 
-def _outcomes(
-    grids: dict[str, Grid], states: dict[str, npt.NDArray[np.bool_]]
-) -> dict[str, npt.NDArray[np.generic]]:
+def _outcomes(grids: dict[str, Grid], states: dict[str, Flags]) -> dict[str, npt.NDArray[np.generic]]:
     result: dict[str, npt.NDArray[np.generic]] = {
         f"next_{months}m_max_dpd": ahead(grids["max_dpd"], months, np.maximum) for months in AHEAD
     }

@@ -39,7 +39,7 @@ def test_a_hand_worked_customer(write_ledger):
 
 
 def months(table, customer, column):
-    """"0" and "1" by month end from January 2024 on."""
+    """ "0" and "1" by month end from January 2024 on."""
     rows = table[table["customer_id"] == customer]
     assert rows["month"].iloc[0] == pd.Timestamp("2024-01-31")
     return "".join("01"[bool(value)] for value in rows[column])

@@ -53,9 +53,7 @@ class Modelling:
     missing: tuple[str, ...] = ()
 
 
-def from_ledger(
-    ledger: Ledger, *, event: str = "failed", months: int = 12, policy: Policy | None = None
-) -> Modelling:
+def from_ledger(ledger: Ledger, *, event: str = "failed", months: int = 12, policy: Policy | None = None) -> Modelling:
     """Customer-months of a ledger: signals at the month end, default in the months after as the target.
 
     The first eleven months of the data are left out: signals of twelve months would look back on fewer there.
