@@ -136,7 +136,9 @@ def test_grade_of_the_ledger_after_default(sample):
     found = leakage.scan(X, y)
     assert found.empty, found
     already, target, _ = features.modelling_table(months.drop(columns="failed"))
-    assert "max_dpd" in leakage.scan(already, target)["feature"].tolist()
+    known = months[months["next_12m_failed"].notna()].reset_index(drop=True)
+    already = already.assign(state=known["failed"].astype(float))
+    assert "state" in leakage.scan(already, target)["feature"].tolist()
     assert "exposure" in leakage.scan(X.assign(exposure=X["exposure"].where(y == 0, -1)), y)["feature"].tolist()
 
 

@@ -52,7 +52,7 @@ def modelling_table(
     if rows.empty:
         raise CreditLabError(f"history: no row has a known {target}; the window after it is longer than the data")
     already = target.rsplit("_", 1)[-1]
-    rows = rows[~rows[already]].reset_index(drop=True) if already in rows else rows
+    rows = (rows[~rows[already]] if already in rows else rows).reset_index(drop=True)
     return signals(rows), rows[target].astype(int), rows[["month", "customer_id"]]
 
 
