@@ -106,7 +106,8 @@ def _of_customers(
     late = {days: amount - disputed[days] for days, amount in late.items()}
     broke = _insolvent(insolvent, ends, customers)
     states = _events(events, late, grids, ledger.currency, broke)
-    grids |= _outcomes(grids, states)
+    grids |= {event: state.astype(float) for event, state in states.items()}
+    grids |= _outcomes(grids)
     columns = [
         "sales", "receipts", "open", "not_due", "overdue", "overdue_30", "overdue_60", "overdue_90", "unapplied",
         "exposure", "max_dpd", "sales_12m", "receipts_12m", "paid_late_share_12m", "days_beyond_terms_12m",
@@ -327,16 +328,16 @@ def _events(
     return {"impaired": by_age[events.impaired_days] | failed, "failed": failed}
 
 
-def _outcomes(grids: dict[str, Grid], states: dict[str, Flags]) -> dict[str, npt.NDArray[np.generic]]:
-    result: dict[str, npt.NDArray[np.generic]] = {
-        f"next_{months}m_max_dpd": ahead(grids["max_dpd"], months, np.maximum) for months in AHEAD
+def _outcomes(grids: dict[str, Grid]) -> dict[str, Grid]:
+    """What comes within so many months after each month end."""
+    result = {
+        f"next_{months}m_{name}": ahead(grids[name], months, np.maximum)
+        for name in ("max_dpd", *default.EVENTS)
+        for months in AHEAD
     }
     result["next_12m_sales"] = ahead(grids["sales"], 12, np.add)
     result["next_12m_written_off"] = ahead(grids["written_off"], 12, np.add)
-    for event, state in states.items():
-        for months in AHEAD:
-            result[f"next_{months}m_{event}"] = ahead(state.astype(float), months, np.maximum)
-    return result | states
+    return result
 
 
 def ahead(grid: Grid, months: int, combine: np.ufunc) -> Grid:

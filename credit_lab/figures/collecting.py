@@ -68,7 +68,9 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     shown = rules.iloc[::-1].reset_index(drop=True)
     figure, (left, right) = canvas.blank(width=9.0, height=1.8 + 0.26 * len(shown), panels=2)
     at = np.arange(len(shown))
-    left.barh(at + 0.18, 100 * shown["recall"], height=0.34, color=BLUE, label="impairments warned of")
+    left.barh(
+        at + 0.18, 100 * shown["recall"], height=0.34, color=BLUE, label="impairments warned of"
+    )
     left.barh(
         at - 0.18,
         100 * shown["precision"],

@@ -61,7 +61,8 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
         )
         found.append(
             f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} "
-            f"impairments{lead}; {right}; {whole['minutes_per_week'] / 60:.1f} hours of work a week."
+            f"impairments{lead}; {right}; {whole['minutes_per_week'] / 60:.1f} hours of work "
+            "a week."
         )
     if len(seen.holds):
         row = seen.holds.iloc[0]
