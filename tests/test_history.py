@@ -1,9 +1,12 @@
+from unittest import mock
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from credit_lab import history, ledger
 from credit_lab import policy as policies
+from credit_lab.ledger import model
 from credit_lab.payment_behaviour import payment_index
 from credit_lab.rules import default
 from tests.ledgers import allocation, invoice, payment
@@ -111,6 +114,8 @@ def test_two_events_by_hand(write_ledger):
     assert ahead["next_3m_failed"].tolist()[:7] == [False] * 5 + [True] * 2
     assert ahead["next_12m_failed"].tolist()[:6] == [True] * 6
     assert ahead["next_12m_failed"].isna().sum() == 12
+    with mock.patch.object(model, "PART", 1):  # facts are not divided into parts
+        pd.testing.assert_frame_equal(history.build(book, late), table)
 
 
 def test_events_are_those_of_the_policy(write_ledger):
