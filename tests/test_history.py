@@ -59,6 +59,7 @@ def test_two_events_by_hand(write_ledger):
         payment("P1", "OLD", "2024-12-15", 9_000.0),
         payment("P2", "ONCE", "2024-06-15", 9_000.0),
         payment("P3", "LOST", "2025-03-05", 14_000.0),
+        payment("P4", "LARGE", "2024-06-03", 995_000.0),
     ]
     book = ledger.read(
         write_ledger(
@@ -68,12 +69,14 @@ def test_two_events_by_hand(write_ledger):
                 big("I6", "ARGUED", 9_000.0), big("I7", "LOST", 20_000.0, due="2025-12-31"),
                 big("I8", "REST", 20_000.0, due="2025-12-31"),
                 big("I9", "BROKE", 9_000.0, due="2025-12-31"),
+                big("IA", "LARGE", 1_000_000.0, due="2025-12-31"),
             ],
             payments=paid,
             allocations=[
                 allocation("P1", "I1", "2024-12-15", 9_000.0),
                 allocation("P2", "I2", "2024-06-15", 9_000.0),
                 allocation("P3", "I7", "2025-03-05", 14_000.0),
+                allocation("P4", "IA", "2024-06-03", 995_000.0),
             ],
             disputes=[
                 {"dispute_id": "D1", "invoice_id": "I6", "opened_on": "2024-05-31",
@@ -85,6 +88,7 @@ def test_two_events_by_hand(write_ledger):
                 {"invoice_id": "I7", "written_off_on": "2025-02-10", "amount": 20_000.0},
                 {"invoice_id": "I7", "written_off_on": "2025-03-05", "amount": -14_000.0},
                 {"invoice_id": "I8", "written_off_on": "2025-02-10", "amount": 4_000.0},
+                {"invoice_id": "IA", "written_off_on": "2025-02-10", "amount": 5_000.0},
             ],
             facts=[
                 {"customer_id": "BROKE", "attribute": "insolvency", "value": "listed",
@@ -109,6 +113,7 @@ def test_two_events_by_hand(write_ledger):
     assert months(table, "LOST", "failed") == "0" * 13 + "1" * 5  # a recovery does not undo it
     assert months(table, "LOST", "impaired") == "0" * 13 + "1" * 5  # who has failed is impaired
     assert "1" not in months(table, "REST", "failed")  # 4,000 given up, and bad news of another kind
+    assert "1" not in months(table, "LARGE", "failed")  # 5,000 of once 1,000,000: less than 1 %
     assert months(table, "BROKE", "failed") == "000" + "1" * 15
     ahead = table[table["customer_id"] == "OLD"].set_index("month")
     assert ahead["next_3m_failed"].tolist()[:7] == [False] * 5 + [True] * 2
