@@ -1,9 +1,9 @@
 """The history table: one row per month end and customer, signals known on that day, outcomes only as `next_*`.
 
-    month        customer_id  open   overdue  payment_index ...  next_12m_default
-    2024-01-31   C-0001       8,200      0          81.2    ...  False            <- judged by what came later
-    2024-01-31   C-0002       4,000  4,000          38.0    ...  True
-    2025-11-30   C-0002           0      0          36.5    ...  <NA>             <- the twelve months are not over yet
+    month        customer_id  open   overdue  failed ...  next_12m_failed
+    2024-01-31   C-0001       8,200      0    False  ...  False            <- judged by what came later
+    2024-01-31   C-0002       4,000  4,000    False  ...  True
+    2025-11-30   C-0002           0      0    True   ...  <NA>             <- the twelve months are not over yet
 
 A column without `next_` never uses anything dated after its month, so a look into the future is a visible spelling
 mistake.
@@ -17,25 +17,38 @@ from credit_lab import aging, money, periods
 from credit_lab.aging.many_dates import aged
 from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.errors import PeriodError
-from credit_lab.ids import looked_up, positions
+from credit_lab.ids import among, looked_up, positions
 from credit_lab.ledger.model import Ledger
 from credit_lab.payment_behaviour import payment_index, settlements
 from credit_lab.periods import takes_days
+from credit_lab.policy import Policy
+from credit_lab.rules import default
 
 Grid = npt.NDArray[np.float64]
-DEFAULT_DAYS = 90
+Minor = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+AHEAD = (3, 6, 12)  # months of the outcomes
+OUTCOMES = [f"next_{months}m_{event}" for event in default.EVENTS for months in AHEAD]
 # Columns that are zero for everybody where the ledger lacks a table: nobody knows, which is not the same as none.
 RESTS_ON = {"disputed_12m": "disputes", "written_off_12m": "write_offs"}
 
 
 @takes_days
-def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = None) -> pd.DataFrame:
+def build(
+    ledger: Ledger,
+    last: pd.Timestamp,
+    *,
+    first: pd.Timestamp | None = None,
+    policy: Policy | None = None,
+) -> pd.DataFrame:
     """History of all customers at the month ends from the first document's month (or `first`) to `last`.
 
     Parameters
     ----------
     ledger : one currency
     last : the data are complete up to this day; months after it do not exist, outcomes that need them are missing
+    first : months before it are worked out and not given
+    policy : says what impaired and failed mean (`[default]`); None: as shipped (`rules.default`)
 
     Returns
     -------
@@ -50,8 +63,9 @@ def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = No
         80 = prompt), written_off_12m (net of recoveries), disputed_12m (amounts);
         so far: paid_in_time (number of settlements by the due date), high_credit (highest exposure at a month end,
         历史最高赊欠额), months_on_book (since the first document);
+        default on that day: impaired, failed (see `_events`);
         outcomes: next_3m_max_dpd, next_6m_max_dpd, next_12m_max_dpd, next_12m_sales, next_12m_written_off,
-        next_12m_default (a month end with an invoice more than 90 days past due, or a write-off, within 12 months).
+        next_3m/6m/12m_impaired and _failed (so at a month end within so many months).
         Rows start with the customer's first document. Money in currency units. Missing where the months ahead are
         not over, or where nothing was paid or late yet.
 
@@ -66,60 +80,123 @@ def build(ledger: Ledger, last: pd.Timestamp, *, first: pd.Timestamp | None = No
     ends = periods.month_ends(begin, last)
     if len(ends) == 0:
         raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")
-    parts = [_of_customers(part, ends, first or begin) for part in ledger.parts()]
+    events = default.in_minor(policy, ledger.currency)
+    facts = ledger.rows("facts")
+    insolvent = facts[facts["attribute"] == default.INSOLVENCY]
+    parts = [_of_customers(part, ends, first or begin, events, insolvent) for part in ledger.parts()]
     return pd.concat(parts).sort_values("month", kind="stable", ignore_index=True) if len(parts) > 1 else parts[0]
 
 
-def _of_customers(ledger: Ledger, ends: pd.DatetimeIndex, first: pd.Timestamp) -> pd.DataFrame:
+def _of_customers(
+    ledger: Ledger,
+    ends: pd.DatetimeIndex,
+    first: pd.Timestamp,
+    events: default.Default,
+    insolvent: pd.DataFrame,
+) -> pd.DataFrame:
     """History of the customers of a ledger at some month ends, from `first` on."""
     customers = pd.Index(np.sort(ledger.customers["customer_id"].to_numpy()), dtype="str")
     rows = postings(ledger)
-    grids = _balances(rows, ledger.currency, ends, customers)
+    grids, late = _balances(rows, ledger.currency, ends, customers, events)
     grids |= _flows(ledger, ends, customers)
     grids |= _behaviour(ledger, rows, ends, customers, grids)
     grids["high_credit"] = np.maximum.accumulate(grids["exposure"], axis=1)
     age = _months_on_book(ledger, ends, customers)
+    disputed = _disputed(ledger, rows, ends, customers, events)
+    late = {days: amount - disputed[days] for days, amount in late.items()}
+    broke = _insolvent(insolvent, ends, customers)
+    states = _events(events, late, grids, ledger.currency, broke)
+    grids |= {event: state.astype(float) for event, state in states.items()}
     grids |= _outcomes(grids)
     columns = [
         "sales", "receipts", "open", "not_due", "overdue", "overdue_30", "overdue_60", "overdue_90", "unapplied",
         "exposure", "max_dpd", "sales_12m", "receipts_12m", "paid_late_share_12m", "days_beyond_terms_12m",
         "payment_index", "written_off_12m", "disputed_12m", "paid_in_time", "high_credit", "months_on_book",
+        *default.EVENTS,
         "next_3m_max_dpd", "next_6m_max_dpd", "next_12m_max_dpd", "next_12m_sales", "next_12m_written_off",
-        "next_12m_default",
+        *OUTCOMES,
     ]  # fmt: skip
     grids["months_on_book"] = age
     shown = slice(int(np.searchsorted(ends, first)), None)  # from the month end of `first` or the next one after it
     table = pd.DataFrame({name: grids[name][:, shown].T.ravel() for name in columns})
     table.insert(0, "customer_id", np.tile(customers.to_numpy(), len(ends[shown])))
     table.insert(0, "month", np.repeat(ends[shown].to_numpy(), len(customers)))
-    table["next_12m_default"] = table["next_12m_default"].astype("boolean")
+    table = table.astype(dict.fromkeys(default.EVENTS, "bool") | dict.fromkeys(OUTCOMES, "boolean"))
     table["months_on_book"] = table["months_on_book"].astype("int64")
     return table[table["months_on_book"] >= 0].reset_index(drop=True)
 
 
-def _balances(rows: pd.DataFrame, code: str, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[str, Grid]:
+def _balances(
+    rows: pd.DataFrame,
+    code: str,
+    ends: pd.DatetimeIndex,
+    customers: pd.Index,
+    events: default.Default,
+) -> tuple[dict[str, Grid], dict[int, Minor]]:
+    """Balances, and what is more days past due than each event asks, in minor units."""
     who = positions(rows["customer_id"], customers.to_series())
-    cells = aged(rows, who, len(customers), ends, aging.Buckets((0, 30, 60, 90)))
-    late = cells[:, :, 1:5][:, :, ::-1].cumsum(axis=2)  # more than 90, 60, 30 and 0 days
-    units = dict(zip(("overdue_90", "overdue_60", "overdue_30", "overdue"), np.moveaxis(late, 2, 0), strict=True))
-    units |= {"not_due": cells[:, :, 0], "open": cells[:, :, :5].sum(axis=2), "exposure": cells.sum(axis=2)}
-    units["unapplied"] = -cells[:, :, 5:].sum(axis=2)
+    edges = sorted({0, 30, 60, 90, events.impaired_days, events.failed_days})
+    cells = aged(rows, who, len(customers), ends, aging.Buckets(tuple(edges)))
+    levels = len(edges) + 1
+    past = np.moveaxis(cells[:, :, levels - 1 : 0 : -1].cumsum(axis=2)[:, :, ::-1], 2, 0)
+    late = dict(zip(edges, past, strict=True))
+    units = {"overdue": late[0]} | {f"overdue_{days}": late[days] for days in (30, 60, 90)}
+    units |= {"not_due": cells[:, :, 0], "open": cells[:, :, :levels].sum(axis=2)}
+    units |= {"exposure": cells.sum(axis=2), "unapplied": -cells[:, :, levels:].sum(axis=2)}
     grids = {name: money.from_minor(minor, code) for name, minor in units.items()}
-    return grids | {"max_dpd": _max_dpd(rows, who, ends, len(customers))}
+    grids["max_dpd"] = _max_dpd(rows, who, ends, len(customers))
+    return grids, {days: late[days] for days in (events.impaired_days, events.failed_days)}
+
+
+def _at_ends(
+    since: pd.Series, until: pd.Series, ends: pd.DatetimeIndex
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows and month ends of what lasts from `since` until before `until` (missing: still)."""
+    start = np.searchsorted(ends.to_numpy(), since.to_numpy())
+    after = ends[-1] + pd.Timedelta(days=1)
+    length = np.maximum(np.searchsorted(ends.to_numpy(), until.fillna(after).to_numpy()) - start, 0)
+    row = np.repeat(np.arange(len(start)), length)
+    return row, np.arange(len(row)) - (length.cumsum() - length - start)[row]
 
 
 def _max_dpd(rows: pd.DataFrame, who: npt.NDArray[np.int64], ends: pd.DatetimeIndex, customers: int) -> Grid:
     """Days past due of the oldest invoice open at each month end: runs are spread over the snapshots they cover."""
     runs = spans(rows.assign(who=who)[rows["kind"] == INVOICE])
-    snapshots = ends.to_numpy()
-    start = np.searchsorted(snapshots, np.maximum(runs["since"].to_numpy(), runs["due_date"].to_numpy()))
-    stop = np.searchsorted(snapshots, runs["until"].fillna(ends[-1] + pd.Timedelta(days=1)).to_numpy())
-    length = np.maximum(stop - start, 0)
-    column = np.repeat(start, length) + (np.arange(length.sum()) - np.repeat(length.cumsum() - length, length))
-    late = (snapshots[column] - np.repeat(runs["due_date"].to_numpy(), length)).astype("timedelta64[D]").astype(float)
+    row, column = _at_ends(runs[["since", "due_date"]].max(axis=1), runs["until"], ends)
+    due = runs["due_date"].to_numpy()[row]
+    late = (ends.to_numpy()[column] - due).astype("timedelta64[D]").astype(float)
     worst = np.zeros((customers, len(ends)))
-    np.maximum.at(worst, (np.repeat(runs["who"].to_numpy(), length), column), late)
+    np.maximum.at(worst, (runs["who"].to_numpy()[row], column), late)
     return worst
+
+
+def _disputed(
+    ledger: Ledger,
+    rows: pd.DataFrame,
+    ends: pd.DatetimeIndex,
+    customers: pd.Index,
+    events: default.Default,
+) -> dict[int, Minor]:
+    """Of what is so many days past due: invoices with a dispute open on the day, whole."""
+    asked = (events.impaired_days, events.failed_days)
+    found = {days: np.zeros((len(customers), len(ends)), dtype=np.int64) for days in asked}
+    known = ledger.rows("disputes")
+    runs = spans(rows[(rows["kind"] == INVOICE) & among(rows["document_id"], known["invoice_id"])])
+    if runs.empty:
+        return found
+    closed = known["closed_on"] if "closed_on" in known else pd.Series(pd.NaT, index=known.index)
+    row, column = _at_ends(known["opened_on"], closed, ends)
+    names = pd.Index(known["invoice_id"].unique())
+    contested = np.unique(names.get_indexer(known["invoice_id"])[row] * len(ends) + column)
+    row, column = _at_ends(runs["since"], runs["until"], ends)
+    kept = np.isin(names.get_indexer(runs["document_id"])[row] * len(ends) + column, contested)
+    row, column = row[kept], column[kept]
+    who = positions(runs["customer_id"], customers.to_series())[row]
+    past = (ends.to_numpy()[column] - runs["due_date"].to_numpy()[row]).astype("timedelta64[D]")
+    for days, grid in found.items():
+        late = past > np.timedelta64(days, "D")
+        np.add.at(grid, (who[late], column[late]), runs["minor"].to_numpy()[row][late])
+    return found
 
 
 def _monthly(
@@ -215,13 +292,51 @@ def _months_on_book(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index)
     return (np.arange(len(ends))[None, :] - start[:, None]).astype(float)
 
 
+def _insolvent(facts: pd.DataFrame, ends: pd.DatetimeIndex, customers: pd.Index) -> Flags:
+    """At the first month end at which a fact says so."""
+    found = np.zeros((len(customers), len(ends)), dtype=bool)
+    who = positions(facts["customer_id"], customers.to_series())
+    column = np.searchsorted(ends.to_numpy(), facts["observed_on"].to_numpy())
+    inside = (who >= 0) & (column < len(ends))
+    found[who[inside], column[inside]] = True
+    return found
+
+
+def _events(
+    events: default.Default,
+    late: dict[int, Minor],
+    grids: dict[str, Grid],
+    code: str,
+    insolvent: Flags,
+) -> dict[str, Flags]:
+    """Who is impaired and who has failed at each month end, by what was known on the day.
+
+    Both by age: what is undisputed and more than `impaired_days` (`failed_days`) past due is
+    material at so many month ends in a row, until the cure. Failed as well, and from then on for
+    good: insolvent by a fact (attribute `default.INSOLVENCY`), or written off. A write-off counts
+    when what was written off in twelve months, less recoveries, is above the least amount and above
+    its share of the highest exposure so far: small rests given up are no failure.
+    """
+    open_, lost, most = (
+        np.rint(grids[name] * money.scale(code)) for name in ("open", "written_off_12m", "high_credit")
+    )
+    by_age = {
+        days: default.over_months(events, default.material(events, amount, open_)) for days, amount in late.items()
+    }
+    gone = insolvent | default.material(events, lost, np.maximum(most, 0))
+    failed = by_age[events.failed_days] | np.logical_or.accumulate(gone, axis=1)
+    return {"impaired": by_age[events.impaired_days] | failed, "failed": failed}
+
+
 def _outcomes(grids: dict[str, Grid]) -> dict[str, Grid]:
-    result = {f"next_{months}m_max_dpd": ahead(grids["max_dpd"], months, np.maximum) for months in (3, 6, 12)}
+    """What comes within so many months after each month end."""
+    result = {
+        f"next_{months}m_{name}": ahead(grids[name], months, np.maximum)
+        for name in ("max_dpd", *default.EVENTS)
+        for months in AHEAD
+    }
     result["next_12m_sales"] = ahead(grids["sales"], 12, np.add)
     result["next_12m_written_off"] = ahead(grids["written_off"], 12, np.add)
-    lost = ahead(np.maximum(grids["written_off"], 0), 12, np.maximum)
-    bad = (result["next_12m_max_dpd"] > DEFAULT_DAYS) | (lost > 0)
-    result["next_12m_default"] = np.where(np.isnan(lost), np.nan, bad)
     return result
 
 

@@ -1,9 +1,14 @@
+from unittest import mock
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from credit_lab import history, ledger
+from credit_lab import policy as policies
+from credit_lab.ledger import model
 from credit_lab.payment_behaviour import payment_index
+from credit_lab.rules import default
 from tests.ledgers import allocation, invoice, payment
 
 
@@ -28,10 +33,107 @@ def test_a_hand_worked_customer(write_ledger):
     assert march["months_on_book"] == 2
     assert march["next_3m_max_dpd"] == 106  # 30 June: 106 days after 16 March
     assert march["next_12m_written_off"] == 300.0
-    assert bool(march["next_12m_default"])
+    # More than 90 days past due from 30 June on, but 300 is no material amount, written off or not.
+    assert not table[["impaired", "failed"]].to_numpy().any()
     assert table.loc["2024-08-31", "overdue_90"] == 300.0
     assert table.loc["2024-09-30", ["open", "max_dpd", "written_off_12m"]].tolist() == [0.0, 0.0, 300.0]
-    assert table["next_12m_default"].isna().tolist() == [False] * 8 + [True] * 12
+    assert table["next_12m_failed"].isna().tolist() == [False] * 8 + [True] * 12
+    assert table["next_3m_impaired"].isna().tolist() == [False] * 17 + [True] * 3
+
+
+def months(table, customer, column):
+    """ "0" and "1" by month end from January 2024 on."""
+    rows = table[table["customer_id"] == customer]
+    assert rows["month"].iloc[0] == pd.Timestamp("2024-01-31")
+    return "".join("01"[bool(value)] for value in rows[column])
+
+
+def big(number, customer, amount, **more):
+    """Issued 10 January 2024, due 9 February: 91 days late on 10 May, 181 days late on 8 August."""
+    return invoice(number, customer, amount=amount, **more)
+
+
+def test_two_events_by_hand(write_ledger):
+    late = pd.Timestamp("2025-06-30")
+    paid = [
+        payment("P1", "OLD", "2024-12-15", 9_000.0),
+        payment("P2", "ONCE", "2024-06-15", 9_000.0),
+        payment("P3", "LOST", "2025-03-05", 14_000.0),
+        payment("P4", "LARGE", "2024-06-03", 995_000.0),
+    ]
+    book = ledger.read(
+        write_ledger(
+            invoices=[
+                big("I1", "OLD", 9_000.0), big("I2", "ONCE", 9_000.0), big("I3", "SMALL", 4_000.0),
+                big("I4", "SHARE", 5_000.0), big("I5", "SHARE", 495_000.0, due="2026-01-01"),
+                big("I6", "ARGUED", 9_000.0), big("I7", "LOST", 20_000.0, due="2025-12-31"),
+                big("I8", "REST", 20_000.0, due="2025-12-31"),
+                big("I9", "BROKE", 9_000.0, due="2025-12-31"),
+                big("IA", "LARGE", 1_000_000.0, due="2025-12-31"),
+            ],
+            payments=paid,
+            allocations=[
+                allocation("P1", "I1", "2024-12-15", 9_000.0),
+                allocation("P2", "I2", "2024-06-15", 9_000.0),
+                allocation("P3", "I7", "2025-03-05", 14_000.0),
+                allocation("P4", "IA", "2024-06-03", 995_000.0),
+            ],
+            disputes=[
+                {"dispute_id": "D1", "invoice_id": "I6", "opened_on": "2024-05-31",
+                 "closed_on": "2024-07-31", "amount": 100.0},
+                {"dispute_id": "D2", "invoice_id": "I6", "opened_on": "2024-06-15",
+                 "closed_on": "2024-06-20", "amount": 100.0},
+            ],
+            write_offs=[
+                {"invoice_id": "I7", "written_off_on": "2025-02-10", "amount": 20_000.0},
+                {"invoice_id": "I7", "written_off_on": "2025-03-05", "amount": -14_000.0},
+                {"invoice_id": "I8", "written_off_on": "2025-02-10", "amount": 4_000.0},
+                {"invoice_id": "IA", "written_off_on": "2025-02-10", "amount": 5_000.0},
+            ],
+            facts=[
+                {"customer_id": "BROKE", "attribute": "insolvency", "value": "listed",
+                 "source": "public_registry", "observed_on": "2024-04-30"},
+                {"customer_id": "REST", "attribute": "judgement_debtor", "value": "listed",
+                 "source": "public_registry", "observed_on": "2024-04-30"},
+            ],
+        )
+    )  # fmt: skip
+    table = history.build(book, late)
+    #      2024: JFMAMJJASOND 2025: JFMAMJ
+    # 9,000 more than 90 days late from May to November: impaired from June, sound after three
+    # month ends without (December to February); more than 180 days late from August to November.
+    assert months(table, "OLD", "impaired") == "000001111111100000"
+    assert months(table, "OLD", "failed") == "000000001111100000"
+    assert "1" not in months(table, "ONCE", "impaired")  # late in May alone
+    assert "1" not in months(table, "SMALL", "impaired")  # 4,000 is not more than 4,000
+    assert "1" not in months(table, "SHARE", "impaired")  # 5,000 of 500,000 is not more than 1 %
+    # Disputed at the ends of May and June, not on 31 July, the day it closed: late July, August.
+    assert months(table, "ARGUED", "impaired") == "0" * 7 + "1" * 11
+    assert months(table, "ARGUED", "failed") == "0" * 8 + "1" * 10
+    assert months(table, "LOST", "failed") == "0" * 13 + "1" * 5  # a recovery does not undo it
+    assert months(table, "LOST", "impaired") == "0" * 13 + "1" * 5  # who has failed is impaired
+    assert "1" not in months(table, "REST", "failed")  # 4,000 given up, and bad news of another kind
+    assert "1" not in months(table, "LARGE", "failed")  # 5,000 of once 1,000,000: less than 1 %
+    assert months(table, "BROKE", "failed") == "000" + "1" * 15
+    ahead = table[table["customer_id"] == "OLD"].set_index("month")
+    assert ahead["next_3m_failed"].tolist()[:7] == [False] * 5 + [True] * 2
+    assert ahead["next_12m_failed"].tolist()[:6] == [True] * 6
+    assert ahead["next_12m_failed"].isna().sum() == 12
+    with mock.patch.object(model, "PART", 1):  # facts are not divided into parts
+        pd.testing.assert_frame_equal(history.build(book, late), table)
+
+
+def test_events_are_those_of_the_policy(write_ledger):
+    book = ledger.read(write_ledger(invoices=[big("I1", "C1", 9_000.0)], payments=[payment()]))
+    shipped = policies.load("data/policies/2025-baseline.toml")
+    assert default.in_minor(shipped, "CNY") == default.in_minor(None, "CNY")
+    told = {"impaired_days": 30, "month_ends": 1, "failed_days": 60}
+    soon = shipped.model_copy(update={"default": shipped.default.model_copy(update=told)})
+    table = history.build(book, pd.Timestamp("2024-12-31"), policy=soon)
+    assert months(table, "C1", "impaired") == "00" + "1" * 10  # 31 March: 51 days late
+    assert months(table, "C1", "failed") == "000" + "1" * 9  # 30 April: 81
+    won = default.in_minor(shipped, "KRW")  # no rate: the amount is not known, the share decides
+    assert (won.amount, won) == (0.0, default.in_minor(None, "KRW"))
 
 
 def test_signals_never_use_what_came_later(sample):

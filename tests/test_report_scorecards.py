@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from credit_lab import policy as policies
 from credit_lab.__main__ import app
 from credit_lab.commands import tables
 from credit_lab.errors import CreditLabError
@@ -43,14 +44,20 @@ def test_every_row_of_the_history_is_accounted_for(sample, rows):
 
     months = history.build(sample, max(sample.invoices["issue_date"].max(), sample.payments["paid_date"].max()))
     assert len(rows.y) + rows.excluded["rows"].sum() == len(months)
-    assert rows.X["max_dpd"].max() <= 90
-    shorter = modelling.from_ledger(sample, months=3, days=30)
+    assert rows.source.endswith(" · failed within 12 months")
+    assert "failed" not in rows.X
+    shorter = modelling.from_ledger(sample, event="impaired", months=3)
     assert shorter.y.mean() != rows.y.mean()
     assert shorter.when.max() > rows.when.max()
     with pytest.raises(CreditLabError, match="3, 6 and 12"):
         modelling.from_ledger(sample, months=5)
+    with pytest.raises(CreditLabError, match="did you mean 'impaired'"):
+        modelling.from_ledger(sample, event="impared")
+    rules = policies.load("data/policies/2025-baseline.toml")
+    never = {"failed_days": 3000, "impaired_amount": 1e9}
+    strict = rules.model_copy(update={"default": rules.default.model_copy(update=never)})
     with pytest.raises(CreditLabError, match="nothing to tell apart"):
-        modelling.from_ledger(sample, months=3, days=5000)
+        modelling.from_ledger(sample, policy=strict)
 
 
 def test_a_document_is_judged_by_customers_it_has_not_seen(made, rows):

@@ -128,15 +128,17 @@ def test_grade_of_the_ledger_after_default(sample):
     """In the bundled ledger the history is clean; with the outcome written back into a signal it is not."""
     from credit_lab import history
 
-    X, y, _ = features.modelling_table(history.build(sample, sample.invoices["issue_date"].max()))
+    months = history.build(sample, sample.invoices["issue_date"].max())
+    X, y, keys = features.modelling_table(months)
     assert not any(str(name).startswith("next_") for name in X)
-    assert X["max_dpd"].max() <= 90  # those beyond are in default already
+    state = months.set_index(["month", "customer_id"])["failed"]
+    assert not state.loc[keys.itertuples(index=False, name=None)].any()  # in default already
     found = leakage.scan(X, y)
     assert found.empty, found
-    already, target, _ = features.modelling_table(
-        history.build(sample, sample.invoices["issue_date"].max()), most_dpd=1e9
-    )
-    assert "max_dpd" in leakage.scan(already, target)["feature"].tolist()
+    already, target, _ = features.modelling_table(months.drop(columns="failed"))
+    known = months[months["next_12m_failed"].notna()].reset_index(drop=True)
+    already = already.assign(state=known["failed"].astype(float))
+    assert "state" in leakage.scan(already, target)["feature"].tolist()
     assert "exposure" in leakage.scan(X.assign(exposure=X["exposure"].where(y == 0, -1)), y)["feature"].tolist()
 
 

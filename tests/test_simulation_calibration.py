@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from credit_lab import history
 from credit_lab import policy as policies
 from credit_lab.simulation import Assumptions, Span, calibrate, simulate
 
@@ -107,7 +108,8 @@ def test_failures_are_found_before_anyone_writes_them_off(sample):
     from credit_lab.simulation import evidence
 
     truth = pd.read_csv("data/sample/truth/customers.csv", parse_dates=["default_on"]).set_index("customer_id")
-    found = evidence.failures(sample, pd.Timestamp("2025-12-31"))
+    day = pd.Timestamp("2025-12-31")
+    found = evidence.failures(sample, day, history.build(sample, day))
     owed = set(sample.invoices["customer_id"])
     real = truth["default_on"].dropna()
     real = real[(real <= pd.Timestamp("2025-06-30")) & real.index.isin(owed)]
@@ -149,7 +151,7 @@ def test_a_customer_that_never_paid_counts_as_a_failure(sample):
     from credit_lab.simulation.calibration import LAG
 
     as_of = pd.Timestamp("2024-12-31")
-    failed = evidence.failures(sample, as_of)
+    failed = evidence.failures(sample, as_of, history.build(sample, as_of))
     known = failed[failed <= as_of - pd.Timedelta(days=LAG)]
     first = sample.payments.groupby("customer_id")["paid_date"].min().reindex(known.index)
     assert not (first < known).all()  # there is one

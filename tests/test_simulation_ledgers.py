@@ -64,7 +64,8 @@ def test_nothing_open_and_columns_without_a_value(write_ledger):
 
 def chance_of(book, as_of):
     names, none = pd.Series(["BIG", "C1", "C2", "C3"], dtype="str"), pd.Series(dtype="datetime64[us]")
-    found = silence.silent(book, pd.Timestamp(as_of), none, names, 0.01, 45.0)
+    now = pd.Timestamp(as_of)
+    found = silence.silent(book, now, history.build(book, now), none, names, 0.01, 45.0)
     return float(found.chance[found.customer == 0][0])
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credit_lab import ledger, synthetic
+from credit_lab import history, ledger, synthetic
 from credit_lab.ledger import Ledger
 from credit_lab.simulation import evidence, silence
 from credit_lab.simulation.silence import Silent
@@ -96,12 +96,14 @@ def test_chances_add_up_to_the_failures_that_became_known_later():
         book = Ledger(
             made.tables, pd.DataFrame(), pd.DataFrame(), "s", pd.DataFrame(columns=["start", "end", "reason"])
         )
-        later = evidence.failures(book, pd.Timestamp("2025-12-31"))
+        end = pd.Timestamp("2025-12-31")
+        past = history.build(book, end)
+        later = evidence.failures(book, end, past)
         names = pd.Series(sorted(book.customers["customer_id"]), dtype="str")
         for date in ("2024-06-30", "2024-12-31", "2025-03-31"):
             now = pd.Timestamp(date)
-            failed = evidence.failures(book, now)
-            found = silence.silent(book, now, failed, names, 0.035, 50.0)
+            failed = evidence.failures(book, now, past)
+            found = silence.silent(book, now, past, failed, names, 0.035, 50.0)
             said += found.chance.sum()
             dead = (later.reindex(names.iloc[found.customer]) <= now).to_numpy()
             came, right = came + int(dead.sum()), right + found.chance[dead].sum()
@@ -145,5 +147,5 @@ def test_a_customer_that_pays_once_a_week_has_not_failed_on_the_sixth_day(write_
     book = ledger.read(write_ledger(invoices=rows, payments=payments, allocations=matched))
     thursday = START + pd.Timedelta(days=max(int(one["payment_id"][1:]) for one in payments) + 6)
     names, none = pd.Series(["C1"], dtype="str"), pd.Series(dtype="datetime64[us]")
-    found = silence.silent(book, thursday, none, names, 0.03, 45.0)
+    found = silence.silent(book, thursday, history.build(book, thursday), none, names, 0.03, 45.0)
     assert found.chance.max() < 0.01

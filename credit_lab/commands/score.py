@@ -11,10 +11,10 @@ from credit_lab.errors import CreditLabError
 
 app = typer.Typer(help="Scorecards: fit one, apply it, validate it.", no_args_is_help=True)
 
-Months = Annotated[int, typer.Option(help="Of a ledger: default within 3, 6 or 12 months ...")]
-Days = Annotated[int, typer.Option(help="... is an invoice more than so many days past due.")]
+Policy = Annotated[str, typer.Option(help="Of a ledger: the policy that says what failed means.")]
+Months = Annotated[int, typer.Option(help="Of a ledger: the event within 3, 6 or 12 months.")]
 Table = Annotated[str, typer.Option(help="CSV, Parquet or XLSX file of rows with a target, instead of a ledger.")]
-Target = Annotated[str, typer.Option(help="Column of the table with the outcome, two values.")]
+Target = Annotated[str, typer.Option(help="Column with the outcome; of a ledger failed or impaired.")]
 Event = Annotated[str, typer.Option(help="The value that is a default; default: 1, true, yes, bad or default.")]
 Date = Annotated[str, typer.Option(help="Column of the table with the day of the decision.")]
 Customer = Annotated[str, typer.Option(help="Column of the table with the customer.")]
@@ -30,8 +30,8 @@ def fit_(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    policy: Policy = "data/policies/2025-baseline.toml",
     months: Months = 12,
-    days: Days = 90,
     table: Table = "",
     target: Target = "",
     event: Event = "",
@@ -54,8 +54,8 @@ def fit_(
     """
 
     parameters = {
-        "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "months": months,
-        "days": days, "table": table, "target": target, "event": event, "date": date, "customer": customer,
+        "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "policy": policy,
+        "months": months, "table": table, "target": target, "event": event, "date": date, "customer": customer,
         "leave_out": leave_out, "category": category, "missing": missing,
         "kind": kind, "boundary": boundary, "refused": refused, "seed": seed,
     }  # fmt: skip
@@ -118,8 +118,8 @@ def validate(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    policy: Policy = "data/policies/2025-baseline.toml",
     months: Months = 12,
-    days: Days = 90,
     table: Table = "",
     target: Target = "",
     event: Event = "",
@@ -139,8 +139,8 @@ def validate(
     from credit_lab.studies import governed
 
     parameters = {
-        "card": str(card), "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "months": months,
-        "days": days, "table": table, "target": target, "event": event, "date": date,
+        "card": str(card), "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "policy": policy,
+        "months": months, "table": table, "target": target, "event": event, "date": date,
         "customer": customer, "leave_out": leave_out, "boundary": boundary, "seed": seed,
     }  # fmt: skip
     _refuse_early(parameters)
@@ -163,5 +163,5 @@ def _refuse_early(parameters: dict[str, object]) -> pd.DataFrame:
     if parameters["table"]:
         names = ("target", "event", "date", "customer", "leave_out")
         texts = {name: str(parameters.get(name, "")) for name in (*names, "card", "category", "missing")}
-        return modelling.gather("", "", "", "", 12, 90, str(parameters["table"]), **texts).kinds
+        return modelling.gather("", "", "", "", "", 12, str(parameters["table"]), **texts).kinds
     return modelling.NO_KINDS

@@ -68,7 +68,9 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     shown = rules.iloc[::-1].reset_index(drop=True)
     figure, (left, right) = canvas.blank(width=9.0, height=1.8 + 0.26 * len(shown), panels=2)
     at = np.arange(len(shown))
-    left.barh(at + 0.18, 100 * shown["recall"], height=0.34, color=BLUE, label="defaults warned of")
+    left.barh(
+        at + 0.18, 100 * shown["recall"], height=0.34, color=BLUE, label="impairments warned of"
+    )
     left.barh(
         at - 0.18,
         100 * shown["precision"],
@@ -82,7 +84,7 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
     left.grid(axis="y", visible=False)
     right.barh(at, shown["lead_median_days"], height=0.5, color=GREY)
     right.set_yticks(at, [""] * len(shown))
-    right.set_xlabel("median days before the default")
+    right.set_xlabel("median days before the impairment")
     right.grid(axis="y", visible=False)
     many = rules[(rules["rule"] != "any of them") & (rules["alerts"] >= 20)].sort_values(
         "precision"

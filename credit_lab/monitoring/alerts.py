@@ -163,11 +163,15 @@ class Backtest:
     leads: pd.DataFrame
 
 
-def defaults(signals: pd.DataFrame, *, days: int = 90) -> pd.DataFrame:
-    """First default of each customer as the ledger shows it: the first month end with an item more than `days` past
-    due or a write-off; customer_id, default_on."""
-    bad = (signals["max_dpd"] > days) | (signals["written_off_12m"] > 0)
-    first = signals[bad].groupby("customer_id")["month"].min()
+def defaults(signals: pd.DataFrame, event: str = "impaired") -> pd.DataFrame:
+    """First default of each customer as the ledger shows it: customer_id, default_on.
+
+    Parameters
+    ----------
+    signals : of `signals.build`
+    event : impaired, or failed (`rules.default`): a state of the history
+    """
+    first = signals[signals[event]].groupby("customer_id")["month"].min()
     return first.rename("default_on").reset_index()
 
 

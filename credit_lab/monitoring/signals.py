@@ -17,9 +17,11 @@ from credit_lab.kpi import settlement
 from credit_lab.ledger.model import Ledger
 from credit_lab.payment_behaviour import settlements
 from credit_lab.rules import standing
+from credit_lab.rules.default import INSOLVENCY
 from credit_lab.rules.exposure import exposure
 
-NEGATIVE_REGISTERS = ("judgement_debtor", "abnormal_operation")  # 失信被执行人, 经营异常名录
+# 失信被执行人, 经营异常名录, 破产
+NEGATIVE_REGISTERS = ("judgement_debtor", "abnormal_operation", INSOLVENCY)
 SLACK, SMOOTHING = 0.5, 0.2
 Floats = npt.NDArray[np.float64]
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from credit_lab.policy import Policy
+from credit_lab import money
+from credit_lab.policy import Policy, in_currency
 from credit_lab.rules.forms import pick, rule
 
 Grid = npt.NDArray[np.float64]
@@ -27,6 +28,28 @@ class Default(NamedTuple):
     share: float
     month_ends: int
     cure_months: int
+
+
+EVENTS = ("impaired", "failed")
+INSOLVENCY = "insolvency"  # attribute of a fact: opened insolvency proceedings (破产), dated
+# `[default]` of the policies that ship with the package, for whoever has no policy at hand.
+SHIPPED, SHIPPED_CURRENCY = Default(90, 180, 4000.0, 0.01, 2, 3), "CNY"
+
+
+def in_minor(policy: Policy | None, currency: str) -> Default:
+    """The events in minor units of a currency.
+
+    Parameters
+    ----------
+    policy : None: as shipped; the least amount is then known in `SHIPPED_CURRENCY` only, and
+        elsewhere the share alone decides
+    currency : of the ledger
+    """
+    unit = float(money.scale(currency))
+    if policy is not None:
+        return default(in_currency(policy, currency), unit)
+    known = currency == SHIPPED_CURRENCY
+    return SHIPPED._replace(amount=SHIPPED.amount * unit if known else 0.0)
 
 
 def default(policy: Policy, unit: float = 1.0) -> Default:

@@ -4,15 +4,18 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import CreditLabError, nearest
+from credit_lab.rules.default import EVENTS
 
 
 def signals(history: pd.DataFrame) -> pd.DataFrame:
-    """Features from the history table: signals of the month, numbers only, without ids or any next_* column.
+    """Features from the history table: signals of the month, numbers only, without ids, states of default or any next_*
+    column.
 
     Three shares are added: overdue_share (overdue / open), own_dso (exposure / sales of twelve months x 365 days) and
     peak_share (exposure / highest exposure so far); missing where there is nothing to divide by.
     """
-    known = history.drop(columns=[c for c in history if str(c).startswith("next_") or c in ("month", "customer_id")])
+    apart = ("month", "customer_id", *EVENTS)
+    known = history.drop(columns=[c for c in history if str(c).startswith("next_") or c in apart])
     return known.astype(np.float64).assign(
         overdue_share=_share(history["overdue"], history["open"]),
         own_dso=365 * _share(history["exposure"], history["sales_12m"]),
@@ -21,14 +24,15 @@ def signals(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def modelling_table(
-    history: pd.DataFrame, target: str = "next_12m_default", *, most_dpd: float = 90
+    history: pd.DataFrame, target: str = "next_12m_failed"
 ) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
     """Features, target and keys from the history table, for rows whose outcome is known.
 
     Parameters
     ----------
-    most_dpd : customers with an invoice longer past due than these days are left out: they are in default already, so
-        that there is nothing to predict
+    history : of `history.build`
+    target : an outcome, such as next_12m_impaired. Who is in that state already is left out: there
+        is nothing to predict
 
     Returns
     -------
@@ -47,7 +51,8 @@ def modelling_table(
     rows = history[history[target].notna()]
     if rows.empty:
         raise CreditLabError(f"history: no row has a known {target}; the window after it is longer than the data")
-    rows = rows[~(rows["max_dpd"] > most_dpd)].reset_index(drop=True)
+    already = target.rsplit("_", 1)[-1]
+    rows = (rows[~rows[already]] if already in rows else rows).reset_index(drop=True)
     return signals(rows), rows[target].astype(int), rows[["month", "customer_id"]]
 
 

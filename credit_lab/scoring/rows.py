@@ -10,10 +10,12 @@ import pandas as pd
 
 from credit_lab import history
 from credit_lab.errors import CreditLabError, nearest
-from credit_lab.inputs import open_ledger
+from credit_lab.inputs import open_ledger, open_policy
 from credit_lab.ledger import parse, table_file
 from credit_lab.ledger.mapping import Formats
 from credit_lab.ledger.model import Ledger
+from credit_lab.policy import Policy
+from credit_lab.rules.default import EVENTS
 from credit_lab.scoring import Binner, Scorecard, features, splits
 from credit_lab.scoring.table import columns_of, kinds_of_text
 
@@ -33,7 +35,7 @@ class Modelling:
     when, who : date and customer of each row; None where the table has no such column
     excluded : reason, rows
     outcome_days : length of the outcome window, so that training stops that long before the test
-    source : where the rows come from
+    source : where the rows come from, and for a ledger what the event is
     extra : columns of the table that are neither features nor target, such as grades given
     kinds : of a table without a card: what each column was taken for and why, see `table.kinds_of_text`
     missing : texts that stand for a missing value
@@ -51,52 +53,55 @@ class Modelling:
     missing: tuple[str, ...] = ()
 
 
-def from_ledger(ledger: Ledger, *, months: int = 12, days: int = 90) -> Modelling:
+def from_ledger(ledger: Ledger, *, event: str = "failed", months: int = 12, policy: Policy | None = None) -> Modelling:
     """Customer-months of a ledger: signals at the month end, default in the months after as the target.
 
     The first eleven months of the data are left out: signals of twelve months would look back on fewer there.
 
     Parameters
     ----------
-    months, days : default is an invoice more than `days` past due at a month end within 3, 6 or 12 `months`; for 90
-        days and twelve months also a write-off
+    event : failed, or impaired (`rules.default`)
+    months : within so many, 3, 6 or 12
+    policy : says what the events mean; None: as shipped
 
     Raises
     ------
     CreditLabError
-        Other months, too short a ledger, nobody or everybody in default.
+        Another event, other months, too short a ledger, nobody or everybody in default.
     """
-    table = history.build(ledger, ledger.last_day)
-    if months not in (3, 6, 12):
+    if event not in EVENTS:
+        raise CreditLabError(f"event {event!r} of a ledger is not known; {nearest(event, EVENTS)}")
+    if months not in history.AHEAD:
         raise CreditLabError(f"months {months}: the history knows outcomes of 3, 6 and 12 months")
-    worst = table[f"next_{months}m_max_dpd"]
-    bad = (
-        table["next_12m_default"] if (months, days) == (12, 90) else (worst > days).astype("boolean").mask(worst.isna())
-    )
-    table = table.assign(next_default=bad)
+    table = history.build(ledger, ledger.last_day, policy=policy)
+    target = f"next_{months}m_{event}"
     full = table[table["month"] >= table["month"].min() + pd.DateOffset(months=11)]
-    unknown = int(full["next_default"].isna().sum())
+    unknown = int(full[target].isna().sum())
     if unknown == len(full):
         raise CreditLabError(
             f"{ledger.source}: {table['month'].nunique()} months are too few to look back on eleven and ahead on "
             f"{months}; ask for an outcome of fewer months"
         )
-    X, y, keys = features.modelling_table(full, "next_default", most_dpd=days)
+    X, y, keys = features.modelling_table(full, target)
     if y.nunique() < 2:
         raise CreditLabError(
-            f"{ledger.source}: {int(y.sum())} of {len(y)} customer-months end in default (more than {days} days past "
-            f"due within {months} months), so there is nothing to tell apart; choose other days or months"
+            f"{ledger.source}: {int(y.sum())} of {len(y)} customer-months are followed by the event "
+            f"({event} within {months} months), so there is nothing to tell apart; choose another "
+            "event or other months"
         )
+    failed = event == "failed"
     excluded = pd.DataFrame(
         [
             ("first eleven months of the data", len(table) - len(full)),
             (f"{months} months ahead not over yet", unknown),
-            (f"in default already (an invoice more than {days} days past due)", len(full) - unknown - len(X)),
+            ("failed already" if failed else "impaired already", len(full) - unknown - len(X)),
         ],
         columns=["reason", "rows"],
     )
-    extra = pd.DataFrame(index=X.index)
-    return Modelling(X, y, keys["month"], keys["customer_id"], excluded, round(30.4 * months), ledger.source, extra)
+    what = f"failed within {months} months" if failed else f"impaired within {months} months"
+    source, extra = f"{ledger.source} · {what}", pd.DataFrame(index=X.index)
+    days = round(30.4 * months)
+    return Modelling(X, y, keys["month"], keys["customer_id"], excluded, days, source, extra)
 
 
 def read(path: str | Path, missing: Collection[str] = ()) -> pd.DataFrame:
@@ -188,7 +193,7 @@ def _days(cells: pd.Series, where: str) -> pd.Series:
     return days
 
 
-EVENTS = ("1", "1.0", "true", "yes", "y", "bad", "default", "defaulted", "违约", "是")
+YES = ("1", "1.0", "true", "yes", "y", "bad", "default", "defaulted", "违约", "是")
 
 
 def _event(column: pd.Series, event: str, where: str) -> pd.Series:
@@ -198,7 +203,7 @@ def _event(column: pd.Series, event: str, where: str) -> pd.Series:
         raise CreditLabError(f"{where} has {len(values)} different values ({listed}); it must have two")
     if event and event not in values:
         raise CreditLabError(f"{where} has no value {event!r}; its values are {listed}")
-    found = [name for name in values if name == event or (not event and name.lower() in EVENTS)]
+    found = [name for name in values if name == event or (not event and name.lower() in YES)]
     if len(found) != 1:
         raise CreditLabError(f"{where}: which of {listed} is the default of a customer? Name it (event)")
     return (column == values[found[0]]).astype(int)
@@ -209,8 +214,8 @@ def gather(
     mapping: str,
     currency: str,
     rates: str,
+    policy: str,
     months: int,
-    days: int,
     table: str,
     target: str,
     event: str = "",
@@ -225,13 +230,17 @@ def gather(
 ) -> Modelling:
     """`from_table` where a table is named, otherwise `from_ledger`; texts as a notebook or command line gives them.
 
+    `target` is a column of the table; of a ledger it is the event, failed where none is named.
+
     Raises
     ------
     CreditLabError
         As these two; a table without the name of its target.
     """
     if not table:
-        return from_ledger(open_ledger(ledger, mapping, currency, rates), months=months, days=days)
+        book = open_ledger(ledger, mapping, currency, rates)
+        rules = open_policy(policy, book, rates) if policy else None
+        return from_ledger(book, event=target or "failed", months=months, policy=rules)
     if not target:
         raise CreditLabError(f"{table}: name the column with the outcome (target)")
     left, codes = (names.replace(",", " ").split() for names in (leave_out, category))

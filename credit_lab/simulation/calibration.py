@@ -236,11 +236,11 @@ def calibrate(
         Fewer than 50 settled invoices, or no customer with orders in the last twelve months.
     """
     assumptions = assumptions or Assumptions()
-    failed = evidence.failures(ledger, as_of)
+    past = history.build(ledger, as_of, policy=policy)
+    failed = evidence.failures(ledger, as_of, past)
     bought = evidence.orders(ledger, as_of, failed)
     if bought.empty:
         raise SimulationError(f"{ledger.source}: no customer has bought in the twelve months up to {as_of.date()}")
-    past = history.build(ledger, as_of)
     grades = [grade.grade for grade in policy.grades.scale]
     last = past[past["month"] == past["month"].max()].set_index("customer_id")
     everyone = _graded(policy, last, grades)
@@ -276,7 +276,7 @@ def calibrate(
         pd.Index(people.names).isin(known_since), disputed, count,
         evidence.recovery(ledger, as_of), expected, habit, evidence.exits(ledger, as_of, failed), after,
         silent(
-            ledger, as_of, failed, pd.Series(people.names, dtype="str"),
+            ledger, as_of, past, failed, pd.Series(people.names, dtype="str"),
             _usual_rate(defaults, years), more / a_day,
         ),
     )  # fmt: skip

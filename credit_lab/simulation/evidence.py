@@ -18,7 +18,7 @@ from credit_lab.ledger.model import Ledger
 from credit_lab.simulation.world import WAITS, Floats, Ints, Opening
 
 NOT_YET = 10**6  # a day after every end
-SILENT = 90  # days past due without any receipt of the customer after which it counts as failed
+SILENT = 90  # days without any receipt of a failed customer: it has stopped paying
 
 
 def days_of(dates: pd.Series, origin: pd.Timestamp) -> Ints:
@@ -151,18 +151,25 @@ def _days(found: Spells, bands: Ints) -> Iterator[tuple[int, int, Floats]]:
             yield band, level, np.maximum(days, 0).astype(float)
 
 
-def failures(ledger: Ledger, as_of: pd.Timestamp) -> pd.Series:
-    """Day of failure by customer: the day after the last receipt, where an undisputed invoice has been open for more
-    than 90 days past due (or was written off) and nothing at all has come in for 90 days.
+def failures(ledger: Ledger, as_of: pd.Timestamp, past: pd.DataFrame) -> pd.Series:
+    """Day of failure by customer, of those who had failed (`rules.default`) by the last month end.
 
-    Write-offs alone would count small rests given up, and miss the failures that no one has written off yet.
+    The day is the one after the last receipt: until then the customer paid as usual, from then on
+    not at all. So a failed customer who has paid within 90 days, such as one with a lost dispute
+    written off, goes on living here, and one whose only arrears are disputed.
+
+    Parameters
+    ----------
+    as_of : last day known
+    past : of `history.build`, at least up to `as_of`; what it says of a month end was known then
     """
+    known = past[past["month"] <= as_of]
+    failed = known.loc[(known["month"] == known["month"].max()) & known["failed"], "customer_id"]
     rows = settlement(ledger, as_of)
     ended = rows["censored_on"].where(rows["settled_on"].isna(), pd.NaT)
     disputed = set(ledger.tables["disputes"]["invoice_id"]) if ledger.has("disputes") else set()
-    old = rows[
-        ended.notna() & (ended > rows["due_date"] + pd.Timedelta(days=SILENT)) & ~rows["invoice_id"].isin(disputed)
-    ]
+    late = ended.notna() & (ended > rows["due_date"] + pd.Timedelta(days=SILENT))
+    old = rows[late & rows["customer_id"].isin(failed) & ~rows["invoice_id"].isin(disputed)]
     paid = ledger.payments[(ledger.payments["paid_date"] <= as_of) & (ledger.payments["amount"] > 0)]
     paid = paid[~paid["payment_id"].isin(_after_loss(ledger))]
     last = paid.groupby("customer_id")["paid_date"].max()

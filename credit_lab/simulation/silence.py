@@ -60,7 +60,13 @@ class _Signs:
 
 
 def silent(
-    ledger: Ledger, as_of: pd.Timestamp, failed: pd.Series, names: pd.Series, rate: float, later: float
+    ledger: Ledger,
+    as_of: pd.Timestamp,
+    past: pd.DataFrame,
+    failed: pd.Series,
+    names: pd.Series,
+    rate: float,
+    later: float,
 ) -> Silent:
     """Chance that each customer that owes something has failed, from the payments and orders that did not come.
 
@@ -75,21 +81,22 @@ def silent(
 
     Parameters
     ----------
+    past : of `history.build`
     names : customers by number; failed : day by customer, those known to have failed
     rate : failures a year and customer; not by grade, which the silence has moved already
     later : mean days for which failed customers go on ordering
     """
-    past = []
+    seen = []
     for ago in _PAST:
         day = as_of - pd.Timedelta(days=ago)
         if day > ledger.invoices["issue_date"].min() + pd.Timedelta(days=120):
-            then = _signs_of(ledger, day, evidence.failures(ledger, day), names, rate, later)
+            then = _signs_of(ledger, day, evidence.failures(ledger, day, past), names, rate, later)
             died = failed.reindex(names.iloc[then.number]).to_numpy(dtype="datetime64[us]") <= np.datetime64(day)
-            past.append(pd.DataFrame({"late": then.late, "odds": then.odds, "died": died}))
+            seen.append(pd.DataFrame({"late": then.late, "odds": then.odds, "died": died}))
     now = _signs_of(ledger, as_of, failed, names, rate, later)
     odds = now.odds
-    if past:
-        rows = pd.concat(past, ignore_index=True)
+    if seen:
+        rows = pd.concat(seen, ignore_index=True)
         learned = _trusted(rows["odds"].to_numpy(), rows["late"].to_numpy(), rows["died"].to_numpy())
         odds = _design(now.odds, now.late) @ learned
     return Silent(now.number, 1 / (1 + np.exp(-odds)), now.since)

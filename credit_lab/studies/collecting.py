@@ -60,7 +60,7 @@ def early_warning(
     ledger can feed.
     """
     policy = in_currency(policy, ledger.currency)
-    past = history.build(ledger, as_of)
+    past = history.build(ledger, as_of, policy=policy)
     watched = signals.build(ledger, past, tax_rate=policy.economics.tax_rate)
     absent = watched.absent | _not_known(policy)
     rules = [

@@ -54,14 +54,15 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
             f", half of them {whole['lead_median_days']:.0f} days before" if whole["warned"] else ""
         )
         right = (
-            f"{whole['precision']:.0%} of {whole['alerts']:.0f} alerts were followed by a default "
-            f"({whole['base_rate']:.0%} of customer-months by lot)"
+            f"{whole['precision']:.0%} of {whole['alerts']:.0f} alerts were followed by an "
+            f"impairment ({whole['base_rate']:.0%} of customer-months by lot)"
             if whole["alerts"] > 0
             else "no alert is old enough to be judged"
         )
         found.append(
             f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} "
-            f"defaults{lead}; {right}; {whole['minutes_per_week'] / 60:.1f} hours of work a week."
+            f"impairments{lead}; {right}; {whole['minutes_per_week'] / 60:.1f} hours of work "
+            "a week."
         )
     if len(seen.holds):
         row = seen.holds.iloc[0]

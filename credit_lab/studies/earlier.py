@@ -1,8 +1,8 @@
 """Forecasts: those a review makes, and those earlier reviews made against what came.
 
 Three kinds: `cash`, receipts of a week with an 80 % interval; `loss allowance`, what open invoices
-lose within twelve months; `expected default`, exposure of the customers who default within twelve
-months.
+lose within twelve months; `expected default`, exposure of the customers who fail within twelve
+months (`rules.default`).
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from credit_lab.aging import provision
 from credit_lab.backtest import forecast_checks
 from credit_lab.collection import cash_forecast
 from credit_lab.ledger.model import Ledger
+from credit_lab.policy import Policy
 from credit_lab.studies.record import Record
 from credit_lab.studies.text import money_text
 
@@ -87,7 +88,12 @@ def made(
     ]
 
 
-def judge(known: pd.DataFrame | None, ledger: Ledger, as_of: pd.Timestamp) -> Earlier:
+def judge(
+    known: pd.DataFrame | None,
+    ledger: Ledger,
+    as_of: pd.Timestamp,
+    policy: Policy | None = None,
+) -> Earlier:
     """Earlier forecasts about this ledger that have come due by `as_of`, against what the ledger
     says now.
 
@@ -96,6 +102,7 @@ def judge(known: pd.DataFrame | None, ledger: Ledger, as_of: pd.Timestamp) -> Ea
     known : forecasts of earlier runs (`publish.registry.forecasts`); None where no registry was
         given
     as_of : last day known
+    policy : says what failed means; None: as shipped
     """
     if known is None:
         return Earlier(
@@ -117,7 +124,7 @@ def judge(known: pd.DataFrame | None, ledger: Ledger, as_of: pd.Timestamp) -> Ea
             pd.DataFrame(),
             (f"No forecast of an earlier review has come due{waiting}.",),
         )
-    due = due.assign(observed=_observed(due, ledger, as_of))
+    due = due.assign(observed=_observed(due, ledger, as_of, policy))
     due = due[due["observed"].notna()].reset_index(drop=True)
     ranged = due[due["low"].notna()]
     scores = (
@@ -131,11 +138,14 @@ def judge(known: pd.DataFrame | None, ledger: Ledger, as_of: pd.Timestamp) -> Ea
     )
 
 
-def _observed(due: pd.DataFrame, ledger: Ledger, as_of: pd.Timestamp) -> list[float]:
+def _observed(
+    due: pd.DataFrame, ledger: Ledger, as_of: pd.Timestamp, policy: Policy | None
+) -> list[float]:
     """What came, as the ledger says today about times up to `as_of`."""
     receipts = ledger.payments[ledger.payments["paid_date"] <= as_of]
     now = ledger.up_to(as_of)
-    months = history.build(ledger, as_of) if (due["name"] == DEFAULT).any() else pd.DataFrame()
+    asked = (due["name"] == DEFAULT).any()
+    months = history.build(ledger, as_of, policy=policy) if asked else pd.DataFrame()
     found = []
     for row in due.itertuples():
         if row.name == CASH:
@@ -147,7 +157,7 @@ def _observed(due: pd.DataFrame, ledger: Ledger, as_of: pd.Timestamp) -> list[fl
             )
         else:
             then = months[months["month"] == row.made_on]
-            bad = then["next_12m_default"].fillna(False).astype(bool)
+            bad = then["next_12m_failed"].fillna(False).astype(bool)
             found.append(
                 float(then.loc[bad, "exposure"].clip(lower=0).sum()) if len(then) else np.nan
             )

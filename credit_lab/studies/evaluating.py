@@ -74,7 +74,7 @@ def evaluating(
     CreditLabError
         A bad template, assessment or overrides file; see the modules of `evaluation`.
     """
-    past = history.build(ledger, as_of)
+    past = history.build(ledger, as_of, policy=policy)
     month = past["month"].max()
     rules = evaluation.load_template(*workbench.paths(template))
     notes: list[str] = []
@@ -145,8 +145,8 @@ def _followed(
     rules: evaluation.Template,
     notes: list[str],
 ) -> tuple[evaluation.Nested | None, pd.DataFrame]:
-    """Scores of a year before against defaults since, among those not in default then."""
-    rows = past[(past["month"] == year) & (past["max_dpd"] <= history.DEFAULT_DAYS)]
+    """Scores of a year before against failures since, among those who had not failed then."""
+    rows = past[(past["month"] == year) & ~past["failed"]]
     if rows.empty:
         notes.append("Less than a year of history: the grades cannot be judged by what followed.")
         return None, pd.DataFrame()
@@ -154,8 +154,8 @@ def _followed(
         update={"evaluation": policy.evaluation.model_copy(update={"combine": "weighted"})}
     )
     then = at(ledger, weighted, past, year, rules, None).customers
-    both = then.merge(rows[["customer_id", "next_12m_default"]].dropna(), on="customer_id")
-    both = both.assign(defaulted=both["next_12m_default"].astype("float64"))
+    both = then.merge(rows[["customer_id", "next_12m_failed"]].dropna(), on="customer_id")
+    both = both.assign(defaulted=both["next_12m_failed"].astype("float64"))
     order = [cut.grade for cut in policy.evaluation.scale]
     graded = (
         both[both["grade"] != ""]
@@ -259,6 +259,6 @@ def _lines(
         adds = "adds to the figures" if p < 0.05 else "does not show to add to the figures"
         lines.append(
             f"Among {nested.rows} customers a year ago with both, {nested.events} of whom "
-            f"defaulted since, judgement {adds} (likelihood-ratio test, p = {p:.3f})."
+            f"failed since, judgement {adds} (likelihood-ratio test, p = {p:.3f})."
         )
     return lines
