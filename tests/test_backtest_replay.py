@@ -132,17 +132,18 @@ def test_a_hand_worked_replay(write_ledger):
 
 
 def test_overdue_items_hold_orders_and_payment_releases_them(write_ledger):
-    # I1 is due 9 February and paid on 20 June: held from 91 days past due (10 May) until then.
+    # I0 is due 8 February and paid on 19 June. On the evening of 9 May it is 91 days past due: held from the 10th on,
+    # until the morning after the payment.
     days = ["2024-01-10", "2024-05-09", "2024-05-10", "2024-05-11", "2024-06-25"]
     rows = [
-        invoice(f"I{k}", issued=day, due="2024-12-31" if k else "2024-02-09", amount=5000.0)
+        invoice(f"I{k}", issued=day, due="2024-12-31" if k else "2024-02-08", amount=5000.0)
         for k, day in enumerate(days)
     ]
     book = ledger.read(
         write_ledger(
             invoices=rows,
-            payments=[payment(paid="2024-06-20", amount=5000.0)],
-            allocations=[allocation(on="I0", day="2024-06-20", amount=5000.0)],
+            payments=[payment(paid="2024-06-19", amount=5000.0)],
+            allocations=[allocation(on="I0", day="2024-06-19", amount=5000.0)],
         )
     )
     trial = {"first_limit": 1e6, "stop_dpd": 3650}

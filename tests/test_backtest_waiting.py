@@ -33,7 +33,7 @@ def arrears(write_ledger):
     """I0 is due on 9 February and paid on 20 June; orders of 10 and 11 May meet it more than 90 days late."""
     days = ["2024-01-10", "2024-05-09", "2024-05-10", "2024-05-11", "2024-06-25"]
     rows = [
-        invoice(f"I{k}", issued=day, due="2024-07-31" if k else "2024-02-09", amount=5000.0)
+        invoice(f"I{k}", issued=day, due="2024-07-31" if k else "2024-02-08", amount=5000.0)
         for k, day in enumerate(days)
     ]
 
@@ -41,8 +41,8 @@ def arrears(write_ledger):
         return ledger.read(
             write_ledger(
                 invoices=[row | {name: row["invoice_id"] == which for name, which in more.items()} for row in rows],
-                payments=[payment(paid="2024-06-20", amount=5000.0)],
-                allocations=[allocation(on="I0", day="2024-06-20", amount=5000.0)],
+                payments=[payment(paid="2024-06-19", amount=5000.0)],
+                allocations=[allocation(on="I0", day="2024-06-19", amount=5000.0)],
             )
         )
 
@@ -59,7 +59,7 @@ def held(book, **waits):
 
 
 def test_an_order_goes_out_when_the_hold_ends_within_its_days(arrears):
-    # From 10 May to 20 June are 41 days, from 11 May 40.
+    # The payment of 19 June is known on the 20th. From 10 May to 20 June are 41 days, from 11 May 40.
     book = arrears()
     at_once, lost = [5000, 0, 0, 0], [0, 0, 5000, 0]
     assert outcomes(held(book, wait_days=0)) == {"I1": at_once, "I2": lost, "I3": lost, "I4": at_once}
@@ -107,9 +107,9 @@ def trade(write_ledger, rows, paid, **settings):
 
 
 def test_the_rest_waits_and_older_orders_go_first(write_ledger):
-    # A: 800 of 1,000. B: 200 fit, 400 wait. C: 500 wait. On the 12th A is paid: 200 are owed, 800 free: 400 of B and
-    # 400 of C. On the 15th B is paid, both parts: 400 are owed, and the last 100 of C go out, after 9 days.
-    rows, paid = [("A", 1, 800), ("B", 5, 600), ("C", 6, 500)], [("A", 12), ("B", 15)]
+    # A: 800 of 1,000. B: 200 fit, 400 wait. C: 500 wait. On the 11th A is paid: from the 12th 200 are owed, 800 free:
+    # 400 of B and 400 of C. On the 14th B is paid, both parts: 400 are owed, the last 100 of C go out after 9 days.
+    rows, paid = [("A", 1, 800), ("B", 5, 600), ("C", 6, 500)], [("A", 11), ("B", 14)]
     run = trade(write_ledger, rows, paid)
     assert outcomes(run) == {"A": [800, 0, 0, 0], "B": [200, 400, 0, 7], "C": [0, 500, 0, 9]}
     assert run.monthly["sales"].tolist() == [1900, 0]
@@ -122,8 +122,8 @@ def test_the_rest_waits_and_older_orders_go_first(write_ledger):
 
 
 def test_what_history_paid_earlier_counts_on_delivery(write_ledger):
-    # B waits for the payment of A on the 12th; history had paid B on the 8th: nothing of it is ever open here.
-    run = trade(write_ledger, [("A", 1, 1000), ("B", 2, 1000), ("C", 13, 1000)], [("A", 12), ("B", 8)])
+    # B waits for the payment of A on the 11th; history had paid B on the 8th: nothing of it is ever open here.
+    run = trade(write_ledger, [("A", 1, 1000), ("B", 2, 1000), ("C", 13, 1000)], [("A", 11), ("B", 8)])
     assert outcomes(run) == {"A": [1000, 0, 0, 0], "B": [0, 1000, 0, 10], "C": [1000, 0, 0, 0]}
     assert run.monthly["receipts"].tolist() == [2000, 0]
     assert run.monthly["open"].tolist() == [1000, 1000]
@@ -175,7 +175,7 @@ def slow(book, limit, expires, wait, s):
             return amount - round(settled[one] * (amount / book.total[one]))
 
         def go(one, rest, today, column):
-            open_ = [(left(d, a), today - due) for d, a, due in parts]  # noqa: B023
+            open_ = [(left(d, a), today - 1 - due) for d, a, due in parts]  # noqa: B023
             owed = sum(x for x, _ in open_)
             over = [sum(x for x, past in open_ if x > 0 and past > days) for days in (0, s[0], s.share_after_days)]
             valid = today <= expires[who, column]  # noqa: B023
@@ -185,11 +185,7 @@ def slow(book, limit, expires, wait, s):
         for today in range(book.begin - 50, book.end + 1):
             column = int(np.searchsorted(book.starts, today, side="right")) - 1
             events = [k for k in mine if book.day[k] == today]
-            for k in events:
-                if book.kind[k] == walk.SETTLED:
-                    settled[book.document[k]] -= book.minor[k]
-                if book.kind[k] == walk.CONTRACTS:
-                    contracts += book.minor[k]
+            contracts += sum(book.minor[k] for k in events if book.kind[k] == walk.CONTRACTS)
             for entry in waiting:
                 one, rest, ordered = entry
                 if rest and today - ordered <= wait[one]:
@@ -206,6 +202,9 @@ def slow(book, limit, expires, wait, s):
                     parts.append((one, out, book.due[one]))
                     if today >= book.begin:
                         waiting.append([one, book.total[one] - out, today])
+            for k in events:
+                if book.kind[k] == walk.SETTLED:
+                    settled[book.document[k]] -= book.minor[k]
     return [at_once.get(one, 0) for one in range(len(book.total))], sorted(later)
 
 

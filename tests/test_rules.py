@@ -193,9 +193,9 @@ def test_what_a_review_makes_of_a_limit_by_hand():
 
 def test_months_between_days_by_hand():
     day = pd.Timestamp("2025-12-31")
-    then = pd.Series(pd.to_datetime(["2025-09-30", "2025-10-01", "2024-12-31", "2025-12-01"]))
-    assert limits.months_since(then, day).tolist() == [3, 2, 12, 0]
-    assert limits.months_since(then[:1], pd.Timestamp("2025-12-29")).tolist() == [2]
+    then = pd.Series(pd.to_datetime(["2025-09-30", "2025-10-01", "2025-10-02", "2024-12-31", "2025-12-01"]))
+    assert limits.months_since(then, day).tolist() == [3, 3, 2, 12, 1]
+    assert limits.months_since(then[:1], pd.Timestamp("2025-12-28")).tolist() == [2]
 
 
 # ---------------------------------------------------------------- standing limits

@@ -13,10 +13,11 @@ Ints = npt.NDArray[np.int64]
 Grid = npt.NDArray[np.float64]
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "7c9a51384bf0"
-SETTLED, CONTRACTS, ORDER = range(3)  # kinds of rows, in the order of a day
+PARTS = "8067fe7a3772"
+CONTRACTS, ORDER, SETTLED = range(3)  # kinds of rows, in the order of a day
 GRANTED, OVER_LIMIT, ARREARS, NO_LIMIT, EXPIRED_LIMIT, NO_CONTRACT = range(6)  # why not more at once
 ITEMS, WAITING, SENT = range(3)  # numbers kept of each
+NEVER = 10**9
 
 forms.for_loops()
 
@@ -60,10 +61,11 @@ def walk(
 ) -> tuple[Ints, Ints, Ints]:  # pragma: no cover - compiled
     """Amount of each document that goes out at once, why not more, and what goes out later.
 
-    A settlement frees the part of the exposure that went out. What does not go out waits; it is
-    asked again, the oldest order first, on days with a settlement, a new limit or a change of
-    contracts, and goes out as far as the rules let it within its waiting days. Time alone frees
-    nothing: items only grow older.
+    An order is judged by the books of the evening before and by the limit and the contracts of its
+    day; orders of the same day one after the other. A settlement frees the part of the exposure that
+    went out. What does not go out waits; it is asked again, the oldest order first, on the day after
+    a settlement and on days with a new limit or a change of contracts, and goes out as far as the
+    rules let it within its waiting days. Time alone frees nothing: items only grow older.
 
     Parameters
     ----------
@@ -84,62 +86,59 @@ def walk(
     while row < rows:
         who, contracts = book.customer[row], book.no_contracts
         n[ITEMS] = n[WAITING] = 0
-        column = -1
-        while row < rows and book.customer[row] == who:
-            today, changed = book.day[row], False
-            while column + 1 < len(book.starts) and book.starts[column + 1] <= today:
-                column += 1
-                changed = True
-                if n[WAITING] and book.starts[column] < today:
+        column, asked, mine = -1, NEVER, True  # asked: the next day on which what waits is asked
+        while mine:
+            mine = row < rows and book.customer[row] == who
+            today, changed = book.day[row] if mine else book.end + 1, False
+            while True:
+                start = book.starts[column + 1] if column + 1 < len(book.starts) else NEVER
+                day = min(start, asked)
+                if day > today or day > book.end:
+                    break
+                column += start == day
+                asked = NEVER if asked == day else asked
+                if day == today:
+                    changed = True
+                elif n[WAITING]:
                     items, sent = _ask(
-                        book.starts[column],
-                        limit[who, column],
-                        expires[who, column],
-                        contracts,
-                        case,
-                        items,
-                        waiting,
-                        sent,
-                        n,
+                        day, limit[who, column], expires[who, column], contracts, case, items, waiting, sent, n
                     )
             while row < rows and book.customer[row] == who and book.day[row] == today:
-                if book.kind[row] == ORDER:
-                    break
-                if book.kind[row] == CONTRACTS:
+                one, kind = book.document[row], book.kind[row]
+                if kind == CONTRACTS:
                     contracts += book.minor[row]
-                else:
-                    items = _settle(book.document[row], book.minor[row], case, items, n)
-                changed = True
+                    changed = True
+                elif n[WAITING] and changed:
+                    items, sent = _ask(
+                        today, limit[who, column], expires[who, column], contracts, case, items, waiting, sent, n
+                    )
+                    changed = False
+                if kind == ORDER:
+                    at_once[one] = book.total[one]
+                    if today >= book.begin:
+                        at_once[one], why[one] = _answer(
+                            one, today, limit[who, column], expires[who, column], contracts, case, items, n
+                        )
+                        waiting = _waits(one, book.total[one] - at_once[one], today, waiting, n)
+                    items = _goes_out(one, at_once[one], 0, case, items, n)
+                if kind == SETTLED:
+                    items = _settle(one, book.minor[row], case, items, n)
+                    asked = today + 1
                 row += 1
-            if n[WAITING] and changed:
+            if mine and n[WAITING] and changed:
                 items, sent = _ask(
                     today, limit[who, column], expires[who, column], contracts, case, items, waiting, sent, n
                 )
-            while row < rows and book.customer[row] == who and book.day[row] == today:
-                one = book.document[row]
-                at_once[one] = book.total[one]
-                if today >= book.begin:
-                    at_once[one], why[one] = _answer(
-                        one, today, limit[who, column], expires[who, column], contracts, case, items, n
-                    )
-                    waiting = _waits(one, book.total[one] - at_once[one], today, waiting, n)
-                items = _goes_out(one, at_once[one], 0, case, items, n)
-                row += 1
-        while n[WAITING] and column + 1 < len(book.starts) and book.starts[column + 1] <= book.end:
-            column += 1
-            items, sent = _ask(
-                book.starts[column], limit[who, column], expires[who, column], contracts, case, items, waiting, sent, n
-            )
     return at_once, why, sent[:, : n[SENT]].copy()
 
 
 @njit()
 def _reasons(day, expires, contracts, items, count, s):  # type: ignore[no-untyped-def] # pragma: no cover
-    """What is owed, and the reasons that stop any order of the customer on a day."""
+    """What is owed, and the reasons that stop any order of the customer on a day, by the ages of the evening before."""
     owed, overdue, late, old = 0, 0, 0, 0
     for k in range(count):
         owed += items[2, k]
-        past = day - items[3, k]
+        past = day - 1 - items[3, k]
         if past > 0 and items[2, k] > 0:
             overdue += items[2, k]
             old += items[2, k] * (past > s.overdue_days)

@@ -195,11 +195,13 @@ def next_limit(what: Any, old: Any, wanted: Any) -> Any:
 
 
 def months_since(changed: pd.Series, day: pd.Timestamp) -> pd.Series:
-    """Whole calendar months from each day to a later one; from month end to month end is whole.
+    """Whole calendar months from the first day of a limit to the end of a later day: what counts
+    from 1 October has run for three months at the end of 31 December.
 
-    >>> months_since(pd.Series(pd.to_datetime(["2025-11-30", "2025-12-15"])), pd.Timestamp("2026-02-28")).tolist()
+    >>> begun = pd.Series(pd.to_datetime(["2025-11-30", "2025-12-15"]))
+    >>> months_since(begun, pd.Timestamp("2026-02-28")).tolist()
     [3.0, 2.0]
     """
-    whole = (day.year - changed.dt.year) * 12 + day.month - changed.dt.month
-    early = (day.day < changed.dt.day) & (not day.is_month_end)
-    return (whole - early).astype("float64")
+    end = day + pd.Timedelta(days=1)
+    whole = (end.year - changed.dt.year) * 12 + end.month - changed.dt.month
+    return (whole - (end.day < changed.dt.day)).astype("float64")
