@@ -89,12 +89,12 @@ class Panel:
             )
         # To the sixth digit: sums of money in whole minor units.
         sold = np.round(np.nansum(window, axis=1), 6)
-        ended = np.zeros(len(sales), dtype=bool)
+        over = np.zeros((len(sales), column + 1), dtype=bool)
         if "max_dpd" in self.grids:
-            late = (self.grids[name][here, : column + 1] for name in ("max_dpd", "overdue"))
-            ended = rules.trial_ends(s, *late).any(axis=1)  # counts for newcomers alone
+            over = rules.trial_ends(s, *(self.grids[name][here, : column + 1] for name in ("max_dpd", "overdue")))
+        ended = over.any(axis=1)  # counts for newcomers alone
         before = [self.grids[name][here, max(column - 1, 0)] for name in ("months_on_book", "paid_in_time")]
-        was = rules.on_trial(s, *before) & (column > 0)
+        was = rules.on_trial(s, *before) & ~over[:, :column].any(axis=1) & (column > 0)
         last = np.where(sales > 0, np.arange(column + 1), -1).max(axis=1)
         seen = np.argmax(~np.isnan(sales), axis=1)
         since = self.months[np.where(last >= 0, last, seen)]
@@ -113,7 +113,7 @@ class Known:
     now : the signals of `SIGNALS` at the month end
     annual : sales expected of the year ahead, money
     ended : whether something material was once so late that it ends a trial for good
-    was_on_trial : on trial at the month end before
+    was_on_trial : on trial at the month end before, and the trial was not over
     quiet : months since the last sale; without any, since the first document
     """
 

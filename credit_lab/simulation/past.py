@@ -63,7 +63,8 @@ def usual(a_month: Floats, newcomer: npt.NDArray[np.bool_], grade: Ints) -> Past
     none, never = np.zeros((number, MONTHS), dtype=np.int64), np.full(number, NOT_YET)
     return Past(
         sold, none, none, none.astype(float), none.astype(float), np.full(number, np.nan),
-        np.where(newcomer, never, -60), np.where(newcomer, never, -1), np.zeros(number, dtype=np.int64), never, grade,
+        np.where(newcomer, never, -60), np.full(number, -1), np.zeros(number, dtype=np.int64), never,
+        np.where(newcomer, -1, grade),
     )  # fmt: skip
 
 
