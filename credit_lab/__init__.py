@@ -35,6 +35,7 @@ __all__ = [
     "policy",
     "progress",
     "publish",
+    "rules",
     "schema",
     "scoring",
     "simulation",
