@@ -60,7 +60,7 @@ def states(parameters: Mapping[str, Any]) -> dict[str, list[tuple[str, int, int]
         if isinstance(value, str) and value and name not in ("out", "registry")
     ]
     bases = [
-        (f"base of {name}", str(base))
+        (f"{name}.base", str(base))
         for name, value in texts
         if value.endswith(".toml")
         for base in policies.bases(value)

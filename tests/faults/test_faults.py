@@ -110,7 +110,7 @@ def test_a_base_that_changes_while_the_report_is_made_is_refused(tmp_path):
     (tmp_path / "policy.toml").write_text('base = "base"')
     code = f"open({str(base)!r}, 'a').write('#')"
     source = notebook(tmp_path / "n.ipynb", 'policy: str = ""  # p\nout: str = ""', code)
-    with pytest.raises(ReportError, match=r"base of policy .*base.toml was changed while"):
+    with pytest.raises(ReportError, match=r"policy.base .*base.toml was changed while"):
         runs.report(
             source,
             {"policy": str(tmp_path / "policy.toml")},
