@@ -403,15 +403,16 @@ def test_only_the_best_grades_are_served(pair):
     assert (served[["3", "4", "5"]] == 0).all()
 
 
-def test_cash_and_cover_by_hand():
+@pytest.mark.parametrize("minor", [1, 100, 1000])  # yen, yuan, dinar
+def test_cash_and_cover_by_hand(minor):
     """One customer that fails on day 0 with 1,000.00 open, nothing recovered, 80 % advanced without recourse, 90 % of
     the rest insured: the factor bears 800, the insurer 180, the seller 20; cash is 800 + 180 less 10 for the factor."""
     one_ = np.ones(1)
     people = Customers(
         np.array(["C"], object), np.zeros(1, np.int64), np.zeros(1, np.int64), pd.DataFrame({"grade": ["A"]}),
-        0 * one_, 0 * one_, one_, 1e9 * one_, np.zeros(1, bool),
+        0 * one_, 0 * one_, one_, 1e9 * one_, np.zeros(1, bool), minor=float(minor),
     )  # fmt: skip
-    opening = Opening(*(np.array([value]) for value in (0, 100_000, 10, 0, 0)))
+    opening = Opening(*(np.array([value]) for value in (0, 1000 * minor, 10, 0, 0)))
     world = World(people, np.zeros((1, 5, 8)), BANDS, np.ones(12), recovery=0.0, recovery_days=30, opening=opening)
     rules = of_policy(baseline, people).with_(
         insured=one_ > 0, factored=one_ > 0, recourse=False, deductible=0, advance=0.8, insured_share=0.9,
@@ -424,6 +425,8 @@ def test_cash_and_cover_by_hand():
     ]  # fmt: skip
     assert total["cash"] == pytest.approx(800 + 180 - 10)
     assert total["repaid"] == 0
+    less = simulate(world, rules.with_(deductible=50 * minor), Span(days=60, warm_up=0), seed=1, replicates=1)
+    assert less.monthly["claims"].sum() == 130  # 90 % of 200 less the deductible of 50
 
 
 def test_bad_input_is_named(sample):
