@@ -232,9 +232,8 @@ def _window(rows: Modelling, train: Rows, test: Rows) -> pd.DataFrame:
 CARRIES = {
     "model": "enough events for a logistic model (at least ten per feature)",
     "penalised": "few events per feature: prefer a penalised or Firth fit",
-    "pooled": "very few events: start from expert weights (low_default.pooled)",
-    "bounds": "too few events for a model: only upper bounds of the default rate "
-    "(low_default.pluto_tasche)",
+    "pooled": "very few events: start from expert weights",
+    "bounds": "too few events for a model: only upper bounds of the default rate",
 }
 
 
