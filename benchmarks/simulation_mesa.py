@@ -1,133 +1,116 @@
 """The rules of the twin as Mesa agents: customers with lists of invoices, or invoices that are agents themselves."""
 
-from simulation_peers import LATER, Books, Case
+import mesa
+from simulation_books import Books
+from simulation_case import Case
 
 
-def _orders(made: Case, day):
-    """Today's orders by customer."""
-    found = {}
-    for k in range(made.start[day], made.start[day + 1]):
-        found.setdefault(made.who[k], []).append(k)
-    return found
+class Customer(mesa.Agent):
+    """Orders, and looks at its own invoices every day."""
+
+    def __init__(self, model, number):
+        super().__init__(model)
+        self.number, self.mine = number, model.books.customers[number]
+
+    def fate(self):
+        """Fails today, or what it owes is recovered today; whether it lives."""
+        books, day = self.model.books, self.model.day
+        failed = books.default_day[self.number]
+        if failed == day:
+            books.fail(self.mine)
+        if failed + self.model.made.world.recovery_days == day:
+            books.recover(self.mine)
+        return not self.mine.dead
+
+    def step(self):
+        books, day = self.model.books, self.model.day
+        if not self.fate():
+            return
+        before = list(self.mine.book.values())
+        for k in self.model.orders.get(self.number, ()):
+            books.order(day, k)
+        for one in before:
+            if books.due_today(day, one):
+                books.end(day, one)
+            if one.ready == day:
+                books.step(day, one)
 
 
-def _first_stage(books: Books, one):
-    """Day of an invoice's first stage of collection."""
-    return one.due + max(books.stage_from[0], one.disputed) if books.stage_from else LATER
+class Firm(mesa.Model):
+    """A day: customers, collectors, and at a month's end the review."""
+
+    def __init__(self, made: Case, kind=Customer):
+        super().__init__()
+        self.made, self.books, self.day, self.orders = made, Books(made, daily=True), 0, {}
+        self.clients = kind.create_agents(self, len(self.books.customers), list(range(len(self.books.customers))))
+
+    def step(self):
+        self.orders = {}
+        for k in range(self.made.start[self.day], self.made.start[self.day + 1]):
+            self.orders.setdefault(self.books.who[k], []).append(k)
+        self.act()
+        self.books.collect(self.day)
+        self.books.review(self.day)
+        self.day += 1
+
+    def act(self):
+        """What the agents do today."""
+        self.clients.do("step")
+
+
+class Invoice(mesa.Agent):
+    """Looks every day whether it is paid, and leaves once it is closed."""
+
+    def __init__(self, model, one):
+        super().__init__(model)
+        self.one = one
+
+    def step(self):
+        one, books, day = self.one, self.model.books, self.model.day
+        if one.owner.dead or (books.due_today(day, one) and books.end(day, one)):
+            self.remove()
+        elif one.ready == day:
+            books.step(day, one)
+
+
+class Buyer(Customer):
+    """Orders; its invoices are agents of their own."""
+
+    def step(self):
+        if self.fate():
+            for k in self.model.orders.get(self.number, ()):
+                one = self.model.books.order(self.model.day, k)
+                if one is not None:
+                    self.model.new.append(one)
+
+
+class Market(Firm):
+    """A firm whose invoices are agents."""
+
+    def __init__(self, made: Case):
+        super().__init__(made, Buyer)
+        self.new = []
+
+    def act(self):
+        self.clients.do("step")
+        if Invoice in self.agents_by_type:
+            self.agents_by_type[Invoice].do("step")
+        for one in self.new:
+            Invoice(self, one)
+        self.new = []
+
+
+def _run(firm):
+    for _ in range(firm.made.days):
+        firm.step()
+    return firm.books
 
 
 def with_mesa(made: Case):
-    """Agents: each customer looks at its own invoices every day; collectors come last."""
-    import mesa
-
-    books, waiting = Books(made, daily=True), []
-
-    class Customer(mesa.Agent):
-        def __init__(self, model, number):
-            super().__init__(model)
-            self.number, self.open = number, []
-
-        def step(self):
-            c, day = self.number, self.model.day
-            failed = made.default_day[c]
-            if failed == day:
-                books.dead[c] = True
-                books.total["defaulted"] += books.owed[c]
-            if failed + made.world.recovery_days == day:
-                books.recover(c)
-            if books.dead[c]:
-                return
-            for one in self.open:
-                if books.due_today(day, one):
-                    books.end(day, one)
-            self.open = [one for one in self.open if one.open]
-            for k in self.model.orders.get(c, ()):
-                one = books.order(day, k, c)
-                if one is not None:
-                    one.ready = _first_stage(books, one)
-                    self.open.append(one)
-            for one in self.open:
-                if one.ready == day:
-                    books.enqueue(waiting, one)
-
-    class Firm(mesa.Model):
-        def __init__(self):
-            super().__init__()
-            self.day, self.orders = 0, {}
-            Customer.create_agents(self, len(books.grade), list(range(len(books.grade))))
-
-        def step(self):
-            self.orders = _orders(made, self.day)
-            self.agents.do("step")
-            for one in list(books.work(waiting)):
-                one.ready = books.contact(self.day, one)
-            self.day += 1
-
-    firm = Firm()
-    for _ in range(made.days):
-        firm.step()
-    return books
+    """Customers as agents."""
+    return _run(Firm(made))
 
 
 def with_mesa_invoices(made: Case):
-    """Agents: customers order, each invoice looks every day whether it is paid and leaves once it is closed."""
-    import mesa
-
-    books, waiting = Books(made, daily=True), []
-    failing, recovering = {}, {}
-    for c, day in enumerate(made.default_day.tolist()):
-        failing.setdefault(day, []).append(c)
-        recovering.setdefault(day + made.world.recovery_days, []).append(c)
-
-    class Invoice(mesa.Agent):
-        def __init__(self, model, one):
-            super().__init__(model)
-            self.one = one
-
-        def step(self):
-            one, day = self.one, self.model.day
-            if books.dead[one.owner] or (books.due_today(day, one) and books.end(day, one)):
-                self.remove()
-            elif one.ready == day:
-                books.enqueue(waiting, one)
-
-    class Customer(mesa.Agent):
-        def __init__(self, model, number):
-            super().__init__(model)
-            self.number = number
-
-        def fail(self):
-            books.dead[self.number] = True
-            books.total["defaulted"] += books.owed[self.number]
-
-        def step(self):
-            c = self.number
-            for k in () if books.dead[c] else self.model.orders.get(c, ()):
-                one = books.order(self.model.day, k, c)
-                if one is not None:
-                    one.ready = _first_stage(books, one)
-                    Invoice(self.model, one)
-
-    class Firm(mesa.Model):
-        def __init__(self):
-            super().__init__()
-            self.day, self.orders = 0, {}
-            self.customers = list(Customer.create_agents(self, len(books.grade), list(range(len(books.grade)))))
-
-        def step(self):
-            self.orders = _orders(made, self.day)
-            for c in failing.get(self.day, ()):
-                self.customers[c].fail()
-            for c in recovering.get(self.day, ()):
-                books.recover(c)
-            if Invoice in self.agents_by_type:
-                self.agents_by_type[Invoice].do("step")
-            self.agents_by_type[Customer].do("step")
-            for one in list(books.work(waiting)):
-                one.ready = books.contact(self.day, one)
-            self.day += 1
-
-    firm = Firm()
-    for _ in range(made.days):
-        firm.step()
-    return books
+    """Customers and invoices as agents."""
+    return _run(Market(made))
