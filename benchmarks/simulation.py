@@ -66,7 +66,7 @@ def world_of(customers, seed=0, rate=0.1):
 
 def rules_of(world, **changes):
     customers = len(world.customers.names)
-    rules = of_policy(BASELINE, world.customers, capacity=customers // 8)
+    rules = of_policy(BASELINE, world.customers, capacity=max(customers // 8, 120))
     return rules.with_(discount=np.array([0, 0.01, 0.02, 0.02, 0, 0]), **changes)
 
 
