@@ -1,8 +1,9 @@
 """The rules of the twin in plain Python, for SimPy and Mesa.
 
-They are written a second time here, as people write them who have no `credit_lab.rules`. `Books` knows what may happen
-to an order, an invoice or a customer, but not when: that is what SimPy and Mesa are for. It returns the same measures
-as the kernel, summed over months and segments, in minor units.
+They are written a second time here, as people write them who have no `credit_lab.rules`. `Books`
+knows what may happen to an order, an invoice or a customer, but not when: that is what SimPy and
+Mesa are for. `Books.total` has the kernel's measures, summed over months and segments, in minor
+units.
 """
 
 import bisect
@@ -20,7 +21,14 @@ INDEX = (100, 90, 80, 70, 60, 50, 40, 30, 20, 0)
 
 
 class Books:
-    """The rules: granting, settling, losing, collecting, reviewing. A customer's open invoices are one dictionary."""
+    """The rules: granting, settling, losing, collecting, reviewing.
+
+    Parameters
+    ----------
+    made : the replicate
+    daily : whether invoices burn their clocks day by day (`due_today`); else `Invoice.ends` is
+        found by inverting the clock
+    """
 
     def __init__(self, made: Case, daily: bool = False):
         self.made, self.rules, self.world, self.daily = made, made.rules, made.world, daily
@@ -28,7 +36,8 @@ class Books:
         self.burn, self.bands = made.world.burn(), made.world.bands
         self.rates, self.band_list = self.burn.tolist(), self.bands.tolist()
         self.who, self.size, self.clock = made.who.tolist(), made.size.tolist(), made.clock.tolist()
-        self.second, self.disputed, self.quick = made.second.tolist(), made.disputed.tolist(), made.quick.tolist()
+        self.second, self.disputed = made.second.tolist(), made.disputed.tolist()
+        self.quick = made.quick.tolist()
         self.risk, self.payday = made.risk.tolist(), made.payday.tolist()
         self.month_of, self.default_day = made.month_of.tolist(), made.default_day.tolist()
         r = made.rules
@@ -37,7 +46,8 @@ class Books:
         self.discount, self.demand = r.discount.tolist(), r.demand.tolist()
         self.discount_days, self.fee = r.discount_days.tolist(), r.factor_cost.tolist()
         self.advance, scale = round(r.advance * 10000), r.limits.grades
-        self.cuts, self.multiple, self.terms = scale.cuts.tolist(), scale.multiple.tolist(), scale.term.tolist()
+        self.cuts, self.terms = scale.cuts.tolist(), scale.term.tolist()
+        self.multiple = scale.multiple.tolist()
 
     def order(self, day, k):
         """The invoice an order becomes, or None."""
@@ -58,7 +68,7 @@ class Books:
             total["premium"] += int(granted * self.rules.premium + 0.5)
         if c.factored:
             total["factoring_cost"] += int(granted * self.fee[c.grade] + 0.5)
-            total["advanced"] += granted * self.advance // 10000
+            total["advanced"] += self.advanced(granted)
         c.owed += granted
         c.sold += granted
         c.since = min(c.since, self.month_of[day])
@@ -66,11 +76,10 @@ class Books:
 
     def invoice(self, day, k, c, granted):
         """A new invoice and its first step of collection."""
-        one, g = Invoice(), c.grade
-        one.owner, one.order, one.issued, one.due, one.rest = c, k, day, day + c.term, granted
-        one.level, one.open, one.small = 0, True, False
-        one.clock, one.second, one.disputed = self.clock[k], self.second[k], self.disputed[k]
-        one.quick = self.quick[k] and self.discount[g] > 0
+        g = c.grade
+        quick = self.quick[k] and self.discount[g] > 0
+        clock, second, disputed = self.clock[k], self.second[k], self.disputed[k]
+        one = Invoice(c, k, day + c.term, granted, clock, second, disputed, quick)
         c.book[k] = one
         if one.quick:
             one.rate, one.ends = self.discount[g], day + max(self.discount_days[g], 1)
@@ -94,10 +103,11 @@ class Books:
                     old += one.rest
                 if age > h.share_after_days:
                     aged += one.rest
-        if overdue >= h.min_overdue and (
-            (old > 0 and old >= h.min_overdue_share * c.owed) or (aged > 0 and aged > h.overdue_share * c.owed)
-        ):
-            return True
+        if overdue >= h.min_overdue:
+            if old > 0 and old >= h.min_overdue_share * c.owed:
+                return True
+            if aged > 0 and aged > h.overdue_share * c.owed:
+                return True
         if h.expired_limit and self.rules.reviewed and self.month_of[day] - c.looked > 12:
             return True
         return h.missing_contract and day > c.contract
@@ -108,7 +118,8 @@ class Books:
             return
         paid = day + 1
         if one.clock > 0:
-            paid = ends_on(one.clock, day + 1, one.due, one.owner.kind, one.level, one.disputed, self.burn, self.bands)
+            place = one.owner.kind, one.level, one.disputed
+            paid = ends_on(one.clock, day + 1, one.due, *place, self.burn, self.bands)
         if paid < self.made.days:
             paid = self.payday[paid]
         one.since = day + 1
@@ -156,17 +167,21 @@ class Books:
         total["credited"] += off
         total["collected"] += part - off
         if c.factored:
-            total["repaid"] += one.rest * self.advance // 10000 - (one.rest - part) * self.advance // 10000
+            total["repaid"] += self.advanced(one.rest) - self.advanced(one.rest - part)
         c.paid += part - off
         c.paid_days += (part - off) * age
         c.paid_well += part == one.rest and age <= 0
+
+    def advanced(self, rest):
+        """What the factor has paid on an invoice of which so much is open."""
+        return rest * self.advance // 10000
 
     def lose(self, c, amount):
         """What the seller loses of a write-off, before its insurance."""
         self.total["written_off"] += amount
         self.total["vintage_lost"] += amount
         if c.factored:
-            moved = amount * self.advance // 10000
+            moved = self.advanced(amount)
             if not self.rules.recourse:
                 self.total["borne"] += moved
                 return amount - moved
@@ -193,7 +208,7 @@ class Books:
             back = int(one.rest * self.world.recovery + 0.5)
             self.total["recovered"] += back
             if c.factored:
-                self.total["repaid"] += one.rest * self.advance // 10000 - (one.rest - back) * self.advance // 10000
+                self.total["repaid"] += self.advanced(one.rest) - self.advanced(one.rest - back)
             own += self.lose(c, one.rest - back)
             self.close(one)
         self.claim(c, own)
@@ -208,8 +223,8 @@ class Books:
             one.ready = min(one.ready, max(one.due + max(wait, 1), day + self.repeat[level - 1]))
 
     def step(self, day, one):
-        """A step of collection is due: a notice goes out (True), or the invoice queues up, and with it what was too
-        small before."""
+        """A step of collection is due: a notice goes out (True), or the invoice queues up, and with
+        it what was too small before."""
         c = one.owner
         if not one.open or c.dead:
             return False
@@ -238,9 +253,8 @@ class Books:
     def burn_so_far(self, day, one):
         """The clock burnt since it was last looked at, today included."""
         if not self.daily:
-            one.clock -= burnt(
-                one.since, day, one.due, one.owner.kind, one.level, one.disputed, self.burn, self.bands
-            )
+            place = one.owner.kind, one.level, one.disputed
+            one.clock -= burnt(one.since, day, one.due, *place, self.burn, self.bands)
 
     def collect(self, day):
         """Contacts until the collectors' minutes are used up; the invoices contacted."""
@@ -276,7 +290,7 @@ class Books:
         return due < ladder.min_amount
 
     def contact(self, day, one, stage):
-        """A collector's contact: at a new stage the clock so far is burnt, and the rest burns faster."""
+        """A collector's contact; from a new stage on the clock burns at another rate."""
         self.total["collection_cost"] += self.cost[stage - 1]
         self.total["actions"] += 1
         if stage > one.level and not one.quick:
@@ -317,7 +331,8 @@ class Books:
         multiple, steps = self.multiple[grade], c.paid_well // p.step_invoices
         trial = young and not c.ended and steps < p.steps and multiple > 0
         over = young and c.ended and multiple > 0
-        wanted = min(multiple * (max(annual, 0) / 365 * (self.terms[grade] + p.delay) * p.peak), cap)
+        forecast = max(annual, 0) / 365 * (self.terms[grade] + p.delay) * p.peak
+        wanted = min(multiple * forecast, cap)
         if trial:
             wanted = p.first * p.step_factor**steps
         if over or multiple == 0 or (annual <= 0 and not young):
@@ -340,7 +355,7 @@ class Books:
         c.decided = True
 
     def graded(self, day, c, young):
-        """The grade by what was paid in twelve months and is overdue; ends a trial of which something is too late."""
+        """The grade by what was paid in twelve months and is overdue; may end a trial."""
         p, overdue, carried, worst = self.rules.limits, 0, 0, 0
         for one in c.book.values():
             age = day - one.due

@@ -1,22 +1,35 @@
-"""What the peers of the benchmark begin with: one replicate with everything drawn, and what is known of the customers.
+"""What the peers of the benchmark begin with: one replicate, drawn, and its customers.
 
-The world of the benchmark has no open books on the first day, and nobody leaves after a refusal or orders after a
-failure; the peers leave those rules out.
+The world of the benchmark has no open books on the first day, and nobody leaves after a refusal or
+orders after a failure; the peers leave those rules out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from credit_lab.simulation import run
 
+
 @dataclass(frozen=True)
 class Case:
-    """One replicate with everything drawn: orders by day, default days, and per order clock, second clock (0: paid at
-    once), days disputed, whether it would take a discount."""
+    """One replicate with everything drawn.
 
-    world: object
-    rules: object
+    Attributes
+    ----------
+    world, rules : what is simulated
+    days : number of them
+    start : first order of each day; who, size : customer and amount (minor units) of each order
+    default_day : on which each customer fails
+    clock, second : of each order, in units of 2**-32; second is 0 for one paid at once
+    disputed : days; quick : whether it would take a discount
+    risk : weight in the collectors' queue, by grade
+    payday : for each day the first one on which money comes in; month_of : its month
+    """
+
+    world: Any
+    rules: Any
     days: int
     start: np.ndarray
     who: np.ndarray
@@ -41,46 +54,86 @@ def case(world, rules, span, *, seed, replicate):
     p, kinds = world.customers, world.hazard.shape[0]
     total = np.bincount(p.grade, weights=p.default_rate, minlength=kinds)
     mean = total / np.maximum(np.bincount(p.grade, minlength=kinds), 1)
-    risk = np.maximum(np.rint(mean * 100), 1).astype(np.int64)
-    quick = (orders["quick"] == 1) & (orders["disputed"] == 0)
     return Case(
-        world, rules, span.warm_up + span.days, start, orders["who"].astype(np.int64), size, defaults,
-        orders["clock"].copy(), orders["pending"].copy(), orders["disputed"].astype(np.int64), quick, risk,
-        world.next_payday(span.dates()), span.months()[0],
-    )  # fmt: skip
+        world=world,
+        rules=rules,
+        days=span.warm_up + span.days,
+        start=start,
+        who=orders["who"].astype(np.int64),
+        size=size,
+        default_day=defaults,
+        clock=orders["clock"].copy(),
+        second=orders["pending"].copy(),
+        disputed=orders["disputed"].astype(np.int64),
+        quick=(orders["quick"] == 1) & (orders["disputed"] == 0),
+        risk=np.maximum(np.rint(mean * 100), 1).astype(np.int64),
+        payday=world.next_payday(span.dates()),
+        month_of=span.months()[0],
+    )
 
 
-class Invoice:
-    """An open invoice."""
-
-    __slots__ = ("clock", "disputed", "due", "ends", "issued", "key", "level", "open", "order", "owner", "planned",
-                 "process", "quick", "rate", "ready", "rest", "second", "since", "small")  # fmt: skip
-
-
+@dataclass(slots=True, eq=False)
 class Customer:
     """What the seller knows of a customer, and what it has decided about it."""
 
-    __slots__ = ("book", "changed", "contract", "dead", "decided", "ended", "factored", "grade", "insured", "kind",
-                 "last_sold", "limit", "looked", "owed", "paid", "paid_by", "paid_days", "paid_days_by", "paid_well",
-                 "since", "small", "sold", "sold_by", "term", "trial")  # fmt: skip
+    kind: int  # row of the hazards
+    grade: int
+    limit: int
+    term: int
+    insured: bool
+    factored: bool
+    trial: bool
+    ended: bool  # its trial is over for good
+    since: int  # month of the first document
+    last_sold: int
+    contract: int
+    paid_well: int
+    sold_by: list  # by month, the last one last
+    paid_by: list
+    paid_days_by: list
+    decided: bool
+    sold: int = 0  # this month
+    paid: int = 0
+    paid_days: int = 0
+    owed: int = 0
+    changed: int = -1  # month of the last change of the limit, and of the last review
+    looked: int = -1
+    dead: bool = False
+    small: bool = False  # some of its invoices wait until more is due
+    book: dict = field(default_factory=dict)  # its open invoices by number of the order
+
+
+@dataclass(slots=True, eq=False)
+class Invoice:
+    """An open invoice."""
+
+    owner: Customer
+    order: int
+    due: int
+    rest: int
+    clock: int
+    second: int
+    disputed: int
+    quick: bool
+    level: int = 0
+    ready: int = 0  # day of the next step of collection
+    ends: int = 0  # day on which it ends by itself
+    since: int = 0  # day from which on the clock is still to be burnt
+    rate: float = 0.0
+    open: bool = True
+    small: bool = False
+    process: Any = None
+    planned: int = 0
 
 
 def customers(made: Case):
     """The customers on the first day."""
     p, r = made.world.customers, made.rules
     past = p.known()
-    found = []
-    for c in range(len(p.names)):
-        one = Customer()
-        one.kind, one.grade, one.limit, one.term = int(p.grade[c]), int(r.grade[c]), int(r.limit[c]), int(r.term[c])
-        one.insured, one.factored, one.trial = bool(r.insured[c]), bool(r.factored[c]), bool(r.on_trial[c])
-        one.since, one.last_sold, one.contract = int(past.since[c]), int(past.last_sold[c]), int(past.contract[c])
-        one.sold_by, one.paid_by = past.sold[c].tolist(), past.paid[c].tolist()
-        one.paid_days_by, one.paid_well = past.paid_days[c].tolist(), int(past.paid_well[c])
-        one.sold = one.paid = one.paid_days = one.owed = 0
-        one.changed = one.looked = -1
-        one.decided, one.dead, one.small = one.since < 0, False, False
-        late = (past.dpd[c] >= r.limits.stop_dpd) & (past.overdue[c] >= r.limits.least)
-        one.ended, one.book = bool(late.any()), {}
-        found.append(one)
-    return found
+    late = (past.dpd >= r.limits.stop_dpd) & (past.overdue >= r.limits.least)
+    columns = (
+        *(p.grade, r.grade, r.limit, r.term, r.insured, r.factored, r.on_trial, late.any(axis=1)),
+        *(past.since, past.last_sold, past.contract, past.paid_well),
+        *(past.sold, past.paid, past.paid_days, past.since < 0),
+    )
+    return [Customer(*row) for row in zip(*(one.tolist() for one in columns), strict=True)]

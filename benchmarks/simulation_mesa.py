@@ -1,4 +1,4 @@
-"""The rules of the twin as Mesa agents: customers with lists of invoices, or invoices that are agents themselves."""
+"""The rules of the twin as Mesa agents: customers with their invoices, or invoices as agents."""
 
 import mesa
 from simulation_books import Books
@@ -42,7 +42,8 @@ class Firm(mesa.Model):
     def __init__(self, made: Case, kind=Customer):
         super().__init__()
         self.made, self.books, self.day, self.orders = made, Books(made, daily=True), 0, {}
-        self.clients = kind.create_agents(self, len(self.books.customers), list(range(len(self.books.customers))))
+        numbers = list(range(len(self.books.customers)))
+        self.clients = kind.create_agents(self, len(numbers), numbers)
 
     def step(self):
         self.orders = {}

@@ -1,5 +1,4 @@
-"""The rules of the twin in numpy, day by day: arrays over all orders and all customers, the rules of `credit_lab.rules`
-called with arrays."""
+"""The rules of the twin in numpy, day by day, with `credit_lab.rules` called with arrays."""
 
 import numpy as np
 from simulation_case import Case
@@ -24,7 +23,8 @@ class ByDay:
         self.waiting, self.small = np.zeros(n, bool), np.zeros(n, bool)
         self.live = np.zeros(0, np.int64)
         self.number = len(p.names)
-        self.owed, self.sold, self.paid, self.paid_days = (np.zeros(self.number, np.int64) for _ in range(4))
+        self.owed, self.sold = np.zeros(self.number, np.int64), np.zeros(self.number, np.int64)
+        self.paid, self.paid_days = np.zeros_like(self.owed), np.zeros_like(self.owed)
         self.dead = np.zeros(self.number, bool)
         self.grade, self.limit, self.term = r.grade.copy(), r.limit.copy(), r.term.copy()
         self.trial, self.decided = r.on_trial.copy(), self.past.since < 0
@@ -69,7 +69,8 @@ class ByDay:
         back = (self.rest[rows] * self.world.recovery + 0.5).astype(np.int64)
         self.count("recovered", back)
         self.repay(rows, back)
-        self.claim(np.flatnonzero(back_on), self.by_customer(rows, self.lose(rows, self.rest[rows] - back))[back_on])
+        own = self.by_customer(rows, self.lose(rows, self.rest[rows] - back))
+        self.claim(np.flatnonzero(back_on), own[back_on])
         self.settle(rows, self.rest[rows])
         self.live = self.live[self.rest[self.live] > 0]
 
@@ -110,14 +111,15 @@ class ByDay:
             self.by_customer(self.live[past], self.rest[self.live[past]])
             for past in (age > 0, age > max(h.overdue_days, 0), age > max(h.share_after_days, 0))
         )
-        valid = made.month_of[day] - self.looked <= 12 if self.rules.reviewed else np.ones(self.number, bool)
+        valid = (made.month_of[day] - self.looked <= 12) | (not self.rules.reviewed)
         contract, new = day <= self.past.contract, []
         while len(todays):  # of each customer the first, then the second, ...
             _, first = np.unique(made.who[todays], return_index=True)
             k, todays = todays[first], np.delete(todays, first)
             c = made.who[k]
-            stops = holds.held(h, self.owed[c], overdue[c], old[c], late[c], valid[c], contract[c], False) > 0
-            new.append(self.grant(day, k, c, stops))
+            ages = overdue[c], old[c], late[c]
+            why = holds.held(h, self.owed[c], *ages, valid[c], contract[c], alert=False)
+            new.append(self.grant(day, k, c, why > 0))
         return np.concatenate(new)
 
     def grant(self, day, k, c, stops):
@@ -133,7 +135,8 @@ class ByDay:
         g = self.grade[c]
         self.count("sales", granted)
         self.count("premium", (granted * r.premium + 0.5).astype(np.int64)[r.insured[c]])
-        self.count("factoring_cost", (granted * r.factor_cost[g] + 0.5).astype(np.int64)[r.factored[c]])
+        fee = (granted * r.factor_cost[g] + 0.5).astype(np.int64)
+        self.count("factoring_cost", fee[r.factored[c]])
         self.count("advanced", (granted * self.advance // 10000)[r.factored[c]])
         self.owed[c] += granted
         self.sold[c] += granted
@@ -148,10 +151,11 @@ class ByDay:
         return k
 
     def pay(self, day):
-        """Discounts, payments in whole or part, and write-offs of the invoices of the evening before."""
+        """Discounts, payments in whole or part, write-offs; today's invoices are not among them."""
         rows = self.live[~self.dead[self.made.who[self.live]]]
         off = rows[self.quick_on[rows] == day]
-        self.cash(day, off, self.rest[off], (self.rest[off] * self.rate[off] + 0.5).astype(np.int64))
+        discount = (self.rest[off] * self.rate[off] + 0.5).astype(np.int64)
+        self.cash(day, off, self.rest[off], discount)
         rows = rows[self.quick_on[rows] == LATER]
         age = day - self.due[rows]
         calm = (age < 0) | (age >= self.made.disputed[rows])
@@ -184,7 +188,8 @@ class ByDay:
         ladder, level = self.rules.ladder, self.level[rows]
         wait = self.made.disputed[rows] if ladder.hold_disputed else 0
         new = np.maximum(self.due[rows] + np.maximum(self.stage_from[level], wait), day + 1)
-        again = np.maximum(self.due[rows] + np.maximum(wait, 1), day + ladder.repeat_days[level - 1])
+        repeated = day + ladder.repeat_days[level - 1]
+        again = np.maximum(self.due[rows] + np.maximum(wait, 1), repeated)
         self.ready[rows] = np.where(level > 0, np.minimum(new, again), new)
 
     def collect(self, day):
@@ -227,8 +232,8 @@ class ByDay:
         ladder, age = self.rules.ladder, day - self.due[live]
         calm = ladder.hold_disputed & (age >= 0) & (age < self.made.disputed[live])
         rows = live[(age >= self.stage_from[0]) & ~calm]
-        due = self.by_customer(rows, self.rest[rows])
-        return (self.rest[queue] < ladder.min_amount) & (due[self.made.who[queue]] < ladder.min_amount)
+        due = self.by_customer(rows, self.rest[rows])[self.made.who[queue]]
+        return (self.rest[queue] < ladder.min_amount) & (due < ladder.min_amount)
 
     def review(self, day, month):
         """The month is closed; grades, limits and terms are set where a review is due."""
@@ -239,7 +244,8 @@ class ByDay:
         for values in (self.sold, self.paid, self.paid_days):
             values[:] = 0
         months = month - self.since
-        annual = limits.annual_sales(own, self.books[0][:, -own.forecast_months :].sum(axis=1), months)
+        sold = self.books[0][:, -own.forecast_months :].sum(axis=1)
+        annual = limits.annual_sales(own, sold, months)
         cap = own.share_of_sales * max(float(annual[months >= 0].sum()), 0.0)
         grade = self.graded(day, months)
         multiple, term = own.grades.multiple[grade], own.grades.term[grade]
@@ -249,27 +255,31 @@ class ByDay:
         old = np.where(self.decided, self.limit, -1.0)
         trial = (what == limits.TRIAL) | (what == limits.TRIAL_ENDED) | self.trial
         due = (month + 1) % own.review_months == 0
-        change = limits.change(
-            own, old, wanted, month - self.changed, month - self.last_sold, due, False, trial
-        )
+        since, quiet = month - self.changed, month - self.last_sold
+        change = limits.change(own, old, wanted, since, quiet, due, False, trial)
         done = (months >= 0) & (change != limits.NOT_DUE)
         limit = limits.next_limit(change, old, wanted).astype(np.int64)
         self.changed[done & ((limit != self.limit) | ~self.decided)] = month
         for mine, new in (
-            (self.grade, grade), (self.term, term), (self.trial, what == limits.TRIAL), (self.limit, limit),
-            (self.looked, month), (self.decided, True),
-        ):  # fmt: skip
+            (self.grade, grade),
+            (self.term, term),
+            (self.trial, what == limits.TRIAL),
+            (self.limit, limit),
+            (self.looked, month),
+            (self.decided, True),
+        ):
             np.copyto(mine, new, where=done, casting="unsafe")
 
     def graded(self, day, months):
-        """Grades by what was paid in twelve months and is overdue; ends trials of which something is too late."""
+        """Grades by what was paid in twelve months and is overdue; may end trials."""
         own, age = self.rules.limits, day - self.due[self.live]
         rows, age = self.live[age > 0], age[age > 0]
         overdue = self.by_customer(rows, self.rest[rows])
         carried = self.by_customer(rows, self.rest[rows] * age)
         worst = np.zeros(self.number, np.int64)
         np.maximum.at(worst, self.made.who[rows], age)
-        self.ended |= (months >= 0) & (months < own.grades.min_months) & limits.trial_ends(own, worst, overdue)
+        young = (months >= 0) & (months < own.grades.min_months)
+        self.ended |= young & limits.trial_ends(own, worst, overdue)
         weight = overdue + self.books[1][:, -12:].sum(axis=1)
         days = carried + self.books[2][:, -12:].sum(axis=1)
         late = np.divide(days, weight, out=np.full(self.number, np.nan), where=weight > 0)

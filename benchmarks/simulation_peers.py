@@ -1,8 +1,8 @@
-"""The rules of the twin as SimPy processes, on the same draws; numpy day by day and Mesa have files of their own.
+"""The rules of the twin as SimPy processes; numpy by day and Mesa have files of their own.
 
-SimPy comes in two forms: as people write it, with processes of invoices that live day by day, and as well as we could,
-with events found by the compiled inversion of the clock. Within a day failures come at .1, orders at .2, payments at
-.3, collectors at .5, the review of a month's end at .6.
+SimPy comes in two forms: as people write it, with processes of invoices that live day by day, and
+as well as we could, with events found by the compiled inversion of the clock. Within a day failures
+come at .1, orders at .2, payments at .3, collectors at .5, the review of a month's end at .6.
 """
 
 import simpy
@@ -84,7 +84,7 @@ class Daily:
 
 
 class ByEvents(Daily):
-    """Processes with as few events as can be: an invoice sleeps until it ends, and is interrupted if its day moves."""
+    """As few events as can be: an invoice sleeps until it ends, and is told if its day moves."""
 
     def __init__(self, made: Case):
         super().__init__(made, daily=False)
