@@ -271,13 +271,16 @@ def backtest(
     Example: credit-lab backtest --policy data/policies/2025-baseline.toml --policy data/policies/2025-tighter.toml
     """
     from credit_lab import policy as policies
+    from credit_lab.backtest import replaying
+    from credit_lab.rules import coverage
+    from credit_lab.studies import text
 
     names = policy or ["data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"]
     if len(names) != 2:
         raise typer.BadParameter("give exactly two policies, champion first", param_hint="--policy")
-    for text, option in ((start, "--start"), (end, "--end")):
-        if text:
-            periods.parse_date(text, option)
+    for day, option in ((start, "--start"), (end, "--end")):
+        if day:
+            periods.parse_date(day, option)
     with options.shared_as(pseudonymise, min_cell):
         for name in names:  # before the ledger, which takes longer
             policies.load(name)
@@ -295,6 +298,9 @@ def backtest(
             facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
             quiet=quiet or as_json,
         )
+        differing = coverage.differences(rules[0], rules[1], replaying.READS)
+        alike = text.blind(differing, *(rule.meta.id for rule in rules))
+        notes = [*notes, *alike, *text.not_replayed(differing)]
         reports.finish(made, as_json, "backtest", book=book, as_of=str(last.date()), notes=notes)
 
 

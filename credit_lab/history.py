@@ -24,6 +24,11 @@ from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 from credit_lab.rules import default
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "default.*",
+)
+
 Grid = npt.NDArray[np.float64]
 Minor = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

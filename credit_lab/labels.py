@@ -16,7 +16,8 @@ from credit_lab import toml_file, workbench
 from credit_lab.errors import ReportError
 
 OWN = "data/labels.toml"  # of the workbench
-_KINDS = ("formulas", "values", "columns")  # where a code is looked for that may be anything
+# Where a code is looked for that may be anything.
+_KINDS = ("formulas", "values", "columns", "values.setting", "values.section")
 _ROOMS = ("values.table", "values.section", "values.setting")
 _CODE = re.compile(r"(?<![\w./@`-])[a-z][a-z0-9]*(?:[_.][a-z0-9]+)+(?![\w/@`-]|\.\w)")
 _BARE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")

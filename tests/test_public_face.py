@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 import credit_lab
+from credit_lab.rules import coverage
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -60,7 +61,7 @@ for name in sys.argv[1:]:
             place = getattr(place, part)
 """
 # Settings of a policy and what a ledger does are named like parts of the package.
-NOT_PARTS = {"limits.rounding", "evaluation.scale", "ledger.up_to", "ledger.known_by"}
+NOT_PARTS = {"evaluation.scale", "ledger.up_to", "ledger.known_by", *coverage.settings()}
 
 
 def test_names_on_the_pages_resolve_right_after_the_import():

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credit_lab.backtest.replaying import Replay, ground, on
+from credit_lab.backtest.replaying import READS, Replay, ground, on
 from credit_lab.kpi import formulas as f
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import holds
 from credit_lab.monitoring.alerts import MonitoringError
 from credit_lab.periods import last_whole, parse_date
 from credit_lab.policy import Policy, in_currency, need_amounts
+from credit_lab.rules import coverage
 from credit_lab.summary import card, figure
 
 STATEMENT = (
@@ -88,6 +89,7 @@ class ChampionChallenger:
         (of most of the refused amount), largest first
     waits : policy, and what longer waiting would change under it, see `Replay.waits`; over all months
     evidence : per policy what the replay knows, assumes and cannot know (see `evidence`)
+    differences : settings in which the policies differ, and whether the replay reads them
     fates : what history did with the amounts each policy refused: fate, refused_a, refused_b; like `movers` and the
         comparison over the months that are not marked, so the columns add up to "sales refused"
     """
@@ -99,13 +101,14 @@ class ChampionChallenger:
     fates: pd.DataFrame
     waits: pd.DataFrame
     evidence: pd.DataFrame
+    differences: pd.DataFrame
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name, as they are saved beside the report."""
         both = {f"monthly_{name}": run.monthly for name, run in (("a", self.a), ("b", self.b))}
         both |= {f"decisions_{name}": run.decisions for name, run in (("a", self.a), ("b", self.b))}
         named = {"comparison": self.comparison, "evidence": self.evidence, "movers": self.movers, "fates": self.fates}
-        named["waits"] = self.waits
+        named |= {"waits": self.waits, "differences": self.differences}
         return named | both
 
     def _repr_html_(self) -> str:
@@ -158,7 +161,8 @@ def champion_challenger(
     table = compare(run_a, run_b, champion, challenger)
     waits = pd.concat([one.waits.assign(policy=one.policy) for one in (run_a, run_b)], ignore_index=True)
     waits = waits[["policy", *run_a.waits]]
-    return ChampionChallenger(run_a, run_b, table, _movers(both), fates, waits, known)
+    differing = coverage.differences(champion, challenger, READS)
+    return ChampionChallenger(run_a, run_b, table, _movers(both), fates, waits, known, differing)
 
 
 def _movers(both: pd.DataFrame) -> pd.DataFrame:

@@ -30,6 +30,24 @@ from credit_lab.rules import limits as rules
 if TYPE_CHECKING:
     from credit_lab.backtest.walk import Book
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "grades.min_months",
+    "grades.newcomer_grade",
+    "grades.scale.min_payment_index",
+    "grades.scale.pd_upper",
+    "grades.scale.limit_multiple",
+    "grades.scale.term_days",
+    "limits.*",
+    "trial.*",
+    "holds.*",
+    "risk_appetite.expected_loss_budget",
+    "economics.variable_cost_ratio",
+    "economics.capital_cost",
+    "economics.loss_given_default",
+    "economics.tax_rate",
+)
+
 Grid = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 # Why not more at once, in the order of the numbers of `walk`.

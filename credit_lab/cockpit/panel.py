@@ -11,8 +11,9 @@ import pandas as pd
 from credit_lab.cockpit import chart, settings
 from credit_lab.cockpit.markup import STYLE, head, live, number, table
 from credit_lab.cockpit.settings import RANGES, Settings
-from credit_lab.cockpit.trial import Cockpit
+from credit_lab.cockpit.trial import READS, Cockpit
 from credit_lab.errors import CreditLabError
+from credit_lab.rules import coverage
 
 LABELS = {
     "limit_multiple": ("Limits ×", "factor on the limits of all grades"),
@@ -93,7 +94,10 @@ class Panel:
             return
         self.plot.value = chart.frontier(points, self.axis.value, stage.currency, finding(readout, stage.currency))
         self.table.value = read_out(readout, stage.currency)
-        self.words.value = in_words(settings.changes(diff), stage.assumptions.sentences(), len(stage.worlds))
+        unread = coverage.listed(diff)
+        lines = [*settings.changes(diff), *([f"not read here: {unread}"] if unread else [])]
+        outside = f"Of the policy the cockpit does not read: {'; '.join(coverage.outside(READS))}."
+        self.words.value = in_words(lines, (*stage.assumptions.sentences(), outside), len(stage.worlds))
         self.status.value = live(f"drawn in {time.perf_counter() - begun:.2f} s")
 
     def _save(self, _: Any) -> None:

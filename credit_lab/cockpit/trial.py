@@ -20,8 +20,11 @@ from credit_lab.errors import PolicyError
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
 from credit_lab.progress import Progress
-from credit_lab.simulation import Assumptions, Outcome, Span, World, calibrate, compare, of_policy, simulate
+from credit_lab.rules import coverage
+from credit_lab.simulation import Assumptions, Outcome, Span, World, calibrate, compare, of_policy, regime, simulate
 
+# Settings it reads, see `rules.coverage`: sliders end at the longest term.
+READS = (*regime.READS, "terms.max_term_days")
 # What the read-out shows: measure, name, unit.
 SHOWN = (
     ("sales", "Sales", "money"),
@@ -168,8 +171,11 @@ class Cockpit:
         return found.assign(clear=(found["low"] > 0) | (found["high"] < 0))
 
     def diff(self, now: Settings) -> pd.DataFrame:
-        """`policy.diff` of the turned policy against the baseline."""
-        return policies.diff(self.stage.policy, turning.turned(self.stage.policy, now))
+        """What the turned policy differs in from the baseline, and whether it is read here
+        (`rules.coverage.differences`).
+        """
+        turned = turning.turned(self.stage.policy, now)
+        return coverage.differences(self.stage.policy, turned, READS)
 
     def save(self, now: Settings, name: str, valid_from: date, folder: str | Path) -> Path:
         """Write the turned policy as FOLDER/NAME.toml; it says in its description what was changed.

@@ -19,6 +19,12 @@ from credit_lab.policy import Policy, in_currency
 from credit_lab.policy.sections import Stage
 from credit_lab.rules import ladder as rules
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "ladder.*",
+    "terms.late_interest",
+)
+
 PRE_DUE = "pre_due_notice"
 INTERRUPTING = ("demand_letter", "legal")  # 诉讼时效中断 (Civil Code art. 195): a demand, a suit, an acknowledgement
 

@@ -74,6 +74,7 @@ def simulate(
         options.dump(
             {
                 "as_of": str(day.date()), "notes": notes, "replicates": replicates, "seed": seed, "headline": lines,
+                "differences": options.records(made.differences),
                 "comparison": options.records(made.comparison.table), "scan": options.records(made.scan),
                 "assumptions": list(made.first.assumptions),
             }
@@ -87,6 +88,9 @@ def _report(
     notes: list[str], *, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Leave the notebook as a report in OUT/simulation and print its comparison."""
+    from credit_lab.rules import coverage
+    from credit_lab.simulation import regime
+    from credit_lab.studies import text, twin
 
     reports.registry(out)
     run = reports.make(
@@ -99,6 +103,9 @@ def _report(
     )
     if not as_json:
         options.say(_text(pd.read_csv(run.folder / "tables" / "simulation_comparison.csv")))
+    differing = coverage.differences(rules[0], rules[1], regime.READS)
+    names = [rule.meta.id for rule in rules]
+    notes = [*notes, *text.blind(differing, *names), *twin.not_simulated(differing)]
     reports.finish(run, as_json, "simulate", book=book, as_of=str(day.date()), notes=notes)
 
 

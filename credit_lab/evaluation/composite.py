@@ -18,6 +18,16 @@ from credit_lab.evaluation.nested_models import Nested
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "evaluation.*",
+    "grades.scale.pd_upper",
+    "investigation.statement_months",
+    "investigation.attributes.attribute",
+    "investigation.attributes.kind",
+    "investigation.attributes.review_months",
+)
+
 Floats = npt.NDArray[np.float64]
 PARTS = ("capability", "willingness", "environment")
 KINDS = ("figures", "judgement")

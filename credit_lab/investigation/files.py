@@ -10,6 +10,11 @@ from credit_lab.ledger.model import Ledger
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "investigation.*",
+)
+
 
 @dataclass(frozen=True)
 class Files:

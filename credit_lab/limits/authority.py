@@ -11,6 +11,11 @@ from credit_lab.limits.exposures import LimitsError
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "authority.*",
+)
+
 
 @dataclass(frozen=True)
 class Request:

@@ -13,6 +13,26 @@ from credit_lab.limits.proposals import Panel
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "grades.min_months",
+    "grades.newcomer_grade",
+    "grades.scale.min_payment_index",
+    "grades.scale.pd_upper",
+    "grades.scale.limit_multiple",
+    "grades.scale.term_days",
+    "limits.forecast_months",
+    "limits.growth",
+    "limits.tolerated_delay_days",
+    "limits.peak_factor",
+    "limits.max_share_of_sales",
+    "limits.max_share_of_net_worth",
+    "risk_appetite.expected_loss_budget",
+    "economics.variable_cost_ratio",
+    "economics.capital_cost",
+    "economics.loss_given_default",
+)
+
 FINANCIALS = ("current_assets", "inventory", "current_liabilities", "total_liabilities", "net_worth")
 
 

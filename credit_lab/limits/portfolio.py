@@ -17,6 +17,34 @@ import pandas as pd
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.policy import Policy
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "grades.min_months",
+    "grades.newcomer_grade",
+    "grades.scale.min_payment_index",
+    "grades.scale.pd_upper",
+    "grades.scale.limit_multiple",
+    "grades.scale.term_days",
+    "limits.method",
+    "limits.forecast_months",
+    "limits.growth",
+    "limits.tolerated_delay_days",
+    "limits.peak_factor",
+    "limits.rounding",
+    "limits.max_share_of_sales",
+    "limits.max_share_of_net_worth",
+    "trial.*",
+    "holds.min_overdue",
+    "risk_appetite.expected_loss_budget",
+    "risk_appetite.single_name_cap",
+    "risk_appetite.group_cap",
+    "risk_appetite.industry_cap",
+    "risk_appetite.region_cap",
+    "economics.variable_cost_ratio",
+    "economics.capital_cost",
+    "economics.loss_given_default",
+)
+
 Floats = npt.NDArray[np.float64]
 
 

@@ -11,6 +11,35 @@ from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 from credit_lab.rules import limits as rules
 
+# Settings it reads, see `rules.coverage`; those of money lost and earned by way of other methods.
+READS = (
+    "grades.min_months",
+    "grades.newcomer_grade",
+    "grades.scale.min_payment_index",
+    "grades.scale.pd_upper",
+    "grades.scale.limit_multiple",
+    "grades.scale.term_days",
+    "limits.method",
+    "limits.forecast_months",
+    "limits.growth",
+    "limits.tolerated_delay_days",
+    "limits.peak_factor",
+    "limits.rounding",
+    "limits.max_share_of_sales",
+    "limits.max_share_of_net_worth",
+    "limits.min_change",
+    "limits.min_months_between",
+    "limits.withdraw_after_months",
+    "trial.*",
+    "holds.min_overdue",
+    "authority.four_eyes_above",
+    "authority.levels.*",
+    "risk_appetite.expected_loss_budget",
+    "economics.variable_cost_ratio",
+    "economics.capital_cost",
+    "economics.loss_given_default",
+)
+
 VALID_MONTHS = 12  # a limit runs out so long after the last review that looked at it
 
 

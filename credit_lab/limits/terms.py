@@ -17,6 +17,18 @@ import pandas as pd
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.policy import Policy
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "grades.scale.pd_upper",
+    "grades.scale.term_days",
+    "grades.scale.discount_rate",
+    "grades.scale.discount_days",
+    "terms.sme_term_days",
+    "economics.variable_cost_ratio",
+    "economics.capital_cost",
+    "economics.loss_given_default",
+)
+
 Floats = npt.NDArray[np.float64]
 
 

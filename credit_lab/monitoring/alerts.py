@@ -15,6 +15,16 @@ from credit_lab.errors import CreditLabError, nearest
 from credit_lab.ids import looked_up
 from credit_lab.policy import Policy
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "monitoring.*",
+    "default.impaired_days",
+    "default.impaired_amount",
+    "default.impaired_share",
+    "default.month_ends",
+    "economics.tax_rate",
+)
+
 
 class MonitoringError(CreditLabError):
     """Input of a monitoring function that cannot be used as it stands."""

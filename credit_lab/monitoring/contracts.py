@@ -20,6 +20,13 @@ from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 from credit_lab.rules import standing
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "terms.sme_term_days",
+    "terms.late_interest",
+    "economics.tax_rate",
+)
+
 FINDING = ("check", "customer_id", "document_id", "day", "value", "allowed", "amount", "text")
 DECREE_FROM = pd.Timestamp("2025-06-01")
 

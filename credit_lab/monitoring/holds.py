@@ -22,6 +22,27 @@ from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, approver, in_currency
 from credit_lab.rules import holds as rules
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "holds.overdue_days",
+    "holds.overdue_share",
+    "holds.share_after_days",
+    "holds.min_overdue_share",
+    "holds.min_overdue",
+    "holds.utilisation",
+    "holds.expired_limit",
+    "holds.missing_contract",
+    "holds.partial_release",
+    "monitoring.alerts.indicator",
+    "monitoring.alerts.above",
+    "monitoring.alerts.below",
+    "monitoring.alerts.severity",
+    "authority.four_eyes_above",
+    "authority.levels.*",
+    "grades.newcomer_grade",
+    "economics.tax_rate",
+)
+
 Floats = npt.NDArray[np.float64]
 Minor = npt.NDArray[np.int64]
 NO_LIMIT = 64  # a reason beside those of the rules: what does not fit has no limit at all

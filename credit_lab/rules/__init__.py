@@ -7,6 +7,6 @@
 
 from credit_lab import lazy
 
-__all__ = ["default", "exposure", "forms", "grades", "holds", "ladder", "limits", "standing"]
+__all__ = ["coverage", "default", "exposure", "forms", "grades", "holds", "ladder", "limits", "standing"]
 
 lazy.attach(__name__)

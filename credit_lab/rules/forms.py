@@ -12,7 +12,7 @@ import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FORMS: list[Callable[..., Any]] = []
-_READY: list[bool] = []
+_TAUGHT: list[Callable[..., Any]] = []
 # Rules make no arrays, so references need not be counted (see `simulation.records`).
 _HOW: dict[str, Any] = {"_nrt": False, "forceinline": True}
 
@@ -33,15 +33,18 @@ def pick(condition: Any, yes: Any, no: Any) -> Any:
 
 
 def for_loops() -> None:
-    """Teach numba the rules; to be called before a function that names one is compiled."""
-    if _READY:
-        return
+    """Teach numba the rules; to be called before a function that names one is compiled.
+
+    Called again it teaches those of modules imported since.
+    """
     from numba.extending import overload, register_jitable  # takes 0.5 s
 
-    @overload(pick, jit_options=_HOW)  # type: ignore[arg-type]
-    def _(condition, yes, no):  # type: ignore[no-untyped-def] # noqa: ARG001
-        return lambda condition, yes, no: yes if condition else no
+    if not _TAUGHT:
 
-    for function in _FORMS:
+        @overload(pick, jit_options=_HOW)  # type: ignore[arg-type]
+        def _(condition, yes, no):  # type: ignore[no-untyped-def] # noqa: ARG001
+            return lambda condition, yes, no: yes if condition else no
+
+    for function in _FORMS[len(_TAUGHT) :]:
         register_jitable(**_HOW)(function)
-    _READY.append(True)
+        _TAUGHT.append(function)

@@ -30,7 +30,7 @@ from credit_lab.simulation.records import BORROWING
 from credit_lab.simulation.reviews import arrears, month_end
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "976ecf88456e"
+PARTS = "bf09f482924c"
 
 
 @njit()

@@ -14,6 +14,49 @@ from credit_lab.rules.limits import Limits
 from credit_lab.simulation.past import Past, first_limits
 from credit_lab.simulation.world import Customers, Floats, Ints, SimulationError
 
+# Settings it reads of the policies it compares, see `rules.coverage`. Not read: alerts, other methods
+# of limits than the sales forecast, the waiting of held orders; limits last a year.
+READS = (
+    "grades.min_months",
+    "grades.newcomer_grade",
+    "grades.scale.min_payment_index",
+    "grades.scale.limit_multiple",
+    "grades.scale.term_days",
+    "grades.scale.discount_rate",
+    "grades.scale.discount_days",
+    "limits.forecast_months",
+    "limits.growth",
+    "limits.tolerated_delay_days",
+    "limits.peak_factor",
+    "limits.rounding",
+    "limits.min_change",
+    "limits.min_months_between",
+    "limits.review_months",
+    "limits.withdraw_after_months",
+    "limits.max_share_of_sales",
+    "trial.*",
+    "holds.overdue_days",
+    "holds.overdue_share",
+    "holds.share_after_days",
+    "holds.min_overdue_share",
+    "holds.min_overdue",
+    "holds.utilisation",
+    "holds.expired_limit",
+    "holds.missing_contract",
+    "holds.partial_release",
+    "ladder.pre_due_days",
+    "ladder.min_amount",
+    "ladder.hold_disputed",
+    "ladder.stages.from_days",
+    "ladder.stages.action",
+    "ladder.stages.cost",
+    "ladder.stages.repeat_days",
+    "transfer.*",
+    "risk_appetite.write_off_after_days",
+    "economics.variable_cost_ratio",
+    "economics.capital_cost",
+)
+
 Flags = npt.NDArray[np.bool_]
 
 

@@ -13,6 +13,11 @@ from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
 from credit_lab.studies.record import Record
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "aging.edges",
+)
+
 
 @dataclass(frozen=True)
 class Losses(Record, prefix="losses_"):

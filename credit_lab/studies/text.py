@@ -12,12 +12,20 @@ from credit_lab.backtest import ChampionChallenger, claims_text
 from credit_lab.kpi.formulas import ratio
 from credit_lab.ledger import reconcile
 from credit_lab.policy import money_note
+from credit_lab.rules import coverage
 from credit_lab.studies import data_quality
 from credit_lab.studies.losses import Losses
 from credit_lab.studies.review import Review
 
 if TYPE_CHECKING:
     from credit_lab.backtest import claim_test
+
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "risk_appetite.expected_loss_budget",
+    "risk_appetite.single_name_cap",
+    "risk_appetite.target_dso",
+)
 
 
 def money_text(amount: float, currency: str) -> str:
@@ -182,10 +190,38 @@ def verdicts(review: Review) -> dict[str, str]:
     return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
 
 
+def blind(differing: pd.DataFrame, a: str, b: str) -> list[str]:
+    """Why two policies cannot be told apart here: nothing of what differs is read, or nothing
+    differs. Empty: they can.
+
+    Parameters
+    ----------
+    differing : of `rules.coverage.differences`
+    a, b : names of the policies
+    """
+    if differing.empty:
+        return [f"{a} and {b} differ in no setting."]
+    if differing["read"].any():
+        return []
+    return [f"Nothing in which {a} and {b} differ is read here, so nothing can be said about it."]
+
+
+def not_replayed(differing: pd.DataFrame) -> list[str]:
+    """What differs between the policies and the replay does not read; empty: it reads all."""
+    names = coverage.listed(differing)
+    return [f"The replay does not read: {names}."] if names else []
+
+
 def replay_headline(run: ChampionChallenger) -> list[str]:
     """What the challenger would have changed, in a few sentences, without more certainty than a
-    replay has.
+    replay has; and what differs that it does not read.
     """
+    alike = blind(run.differences, run.a.policy, run.b.policy)
+    return [*(alike or _replayed(run)), *not_replayed(run.differences)]
+
+
+def _replayed(run: ChampionChallenger) -> list[str]:
+    """What the challenger would have changed."""
     values = run.comparison.set_index("metric")
     sales, open_, lost = (
         values.loc[name]

@@ -10,6 +10,7 @@ from credit_lab.errors import MoneyNotKnown
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
 from credit_lab.progress import Progress, Whole
+from credit_lab.rules import coverage
 from credit_lab.simulation import (
     Assumptions,
     Calibration,
@@ -22,14 +23,24 @@ from credit_lab.simulation import (
     calibrate,
     compare,
     of_policy,
+    regime,
     simulate,
 )
 from credit_lab.simulation.outcome import by_segment
 from credit_lab.simulation.search import frontier, one_at_a_time, search, work
 from credit_lab.studies.granting import granted_by
 from credit_lab.studies.record import Record
-from credit_lab.studies.text import money_text
+from credit_lab.studies.text import blind, money_text
 
+# What the year ahead reads: also the event of failure, by which its world is learned; no limit runs
+# out within the year.
+READS = (
+    *(one for one in regime.READS if one != "holds.expired_limit"),
+    "default.impaired_amount",
+    "default.impaired_share",
+    "default.month_ends",
+    "default.failed_days",
+)
 SCANNED = ["profit", "turnover", "bad_debt_expected"]
 SHOWN = [
     "sales",
@@ -61,6 +72,7 @@ class Twin:
     ----------
     calibration : the world and how sure it is
     first, second : outcomes of the two policies
+    differences : settings in which they differ, and whether the simulation reads them
     comparison : paired differences; `monthly` medians and 80 % of both by month
     scan : the difference of profit, turnover and bad debt under other values of what the ledger
         cannot say
@@ -72,6 +84,7 @@ class Twin:
     calibration: Calibration
     first: Outcome
     second: Outcome
+    differences: pd.DataFrame
     comparison: Comparison
     monthly: pd.DataFrame
     scan: pd.DataFrame
@@ -84,6 +97,7 @@ class Twin:
         """All tables by name."""
         return {
             "simulation_parameters": self.calibration.parameters,
+            "simulation_differences": self.differences,
             "simulation_comparison": self.comparison.table,
             "simulation_monthly": self.monthly,
             "simulation_scan": self.scan,
@@ -170,6 +184,7 @@ def twin(
         learned,
         first,
         second,
+        coverage.differences(policies[0], policies[1], regime.READS),
         compare(first, second),
         monthly,
         scan,
@@ -307,9 +322,11 @@ def outlook(
     monthly = pd.concat([months(past), months(then)], ignore_index=True)
     kept = compared.table[compared.table["measure"].isin(SHOWN)]
     columns = ["measure", "a", "b", "difference", "low", "high"]
-    lines = _forecast(past, ledger.currency) + _against(
-        compared, past.name, then.name, ledger.currency
-    )
+    lines = [
+        *_forecast(past, ledger.currency),
+        *_against(compared, past.name, then.name, ledger.currency),
+        f"Of the policy the year ahead does not read: {'; '.join(coverage.outside(READS))}.",
+    ]
     return Outlook(lines, monthly, kept[columns].reset_index(drop=True))
 
 
@@ -333,7 +350,19 @@ def _forecast(made: Outcome, currency: str) -> list[str]:
 
 
 def headline(made: Twin, currency: str) -> list[str]:
-    """What management should know first."""
+    """What management should know first, and what differs that the simulation does not read."""
+    alike = blind(made.differences, made.first.name, made.second.name)
+    return [*(alike or _compared(made, currency)), *not_simulated(made.differences)]
+
+
+def not_simulated(differing: pd.DataFrame) -> list[str]:
+    """What differs between the policies and the simulation does not read; empty: it reads all."""
+    names = coverage.listed(differing)
+    return [f"The simulation does not read: {names}."] if names else []
+
+
+def _compared(made: Twin, currency: str) -> list[str]:
+    """What the policies' difference does, and whether it holds under other assumptions."""
     lines = _against(made.comparison, made.first.name, made.second.name, currency)
     if made.scan[SCANNED].isna().all(axis=None):
         return [

@@ -8,6 +8,20 @@ import pandas as pd
 
 from credit_lab.errors import CreditLabError
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "grades.min_months",
+    "grades.newcomer_grade",
+    "grades.scale.min_payment_index",
+    "grades.scale.pd_upper",
+    "grades.scale.term_days",
+    "limits.forecast_months",
+    "limits.growth",
+    "transfer.*",
+    "economics.capital_cost",
+    "economics.loss_given_default",
+)
+
 Floats = npt.NDArray[np.float64]
 
 
