@@ -25,9 +25,7 @@ from credit_lab.policy import Policy
 from credit_lab.rules import default
 
 # Settings it reads, see `rules.coverage`.
-READS = (
-    "default.*",
-)
+READS = ("default.*",)
 
 Grid = npt.NDArray[np.float64]
 Minor = npt.NDArray[np.int64]

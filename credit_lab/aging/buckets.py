@@ -9,9 +9,7 @@ import numpy.typing as npt
 from credit_lab.errors import PolicyError
 
 # Settings it reads, see `rules.coverage`.
-READS = (
-    "aging.*",
-)
+READS = ("aging.*",)
 
 Basis = Literal["due_date", "issue_date"]
 UNAPPLIED, CREDIT_NOTES = "unapplied_cash", "credit_notes"

@@ -11,9 +11,7 @@ from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
 # Settings it reads, see `rules.coverage`.
-READS = (
-    "investigation.*",
-)
+READS = ("investigation.*",)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,7 @@ from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 
 # Settings it reads, see `rules.coverage`.
-READS = (
-    "authority.*",
-)
+READS = ("authority.*",)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,7 @@ from credit_lab.policy import Policy
 from credit_lab.studies.record import Record
 
 # Settings it reads, see `rules.coverage`.
-READS = (
-    "aging.edges",
-)
+READS = ("aging.edges",)
 
 
 @dataclass(frozen=True)
