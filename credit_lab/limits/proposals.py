@@ -92,9 +92,10 @@ class Panel:
         over = np.zeros((len(sales), column + 1), dtype=bool)
         if "max_dpd" in self.grids:
             over = rules.trial_ends(s, *(self.grids[name][here, : column + 1] for name in ("max_dpd", "overdue")))
-        ended = over.any(axis=1)  # counts for newcomers alone
+        ended = np.asarray(over.any(axis=1))  # counts for newcomers alone
         before = [self.grids[name][here, max(column - 1, 0)] for name in ("months_on_book", "paid_in_time")]
-        was = np.asarray(rules.on_trial(s, *before) & (column > 0)) & ~over[:, :column].any(axis=1)
+        was = np.asarray(rules.on_trial(s, *before), dtype=bool) & (column > 0)
+        was &= ~over[:, :column].any(axis=1)
         last = np.where(sales > 0, np.arange(column + 1), -1).max(axis=1)
         seen = np.argmax(~np.isnan(sales), axis=1)
         since = self.months[np.where(last >= 0, last, seen)]
