@@ -263,7 +263,7 @@ if __name__ == "__main__":
         "cost": lambda: cost_per_event([500, 2000] if quick else [500, 2_000, 10_000, 50_000, 100_000]),
         "memory": lambda: memory(2_000 if quick else 100_000, 8 if quick else 100),
         "common": lambda: common_numbers(300 if quick else 2_000, 40 if quick else 200),
-        "coverage": lambda: coverage(3 if quick else 200, 50 if quick else 200),
+        "coverage": lambda: coverage(2 if quick else 200, 50 if quick else 200),
         "highradius": lambda: highradius(40 if quick else 400),
     }
     for name, run in parts.items():
