@@ -39,13 +39,13 @@ def _below(section: type[Section], place: str) -> Iterator[str]:
 def reads(patterns: Sequence[str], setting: str) -> bool:
     """Whether a setting is among what an engine reads.
 
+    >>> reads(("limits.*", "holds.min_overdue"), "limits.growth")
+    True
+
     Parameters
     ----------
     patterns : settings, or "place.*" for all below a place
     setting : without labels of lists
-
-    >>> reads(("limits.*", "holds.min_overdue"), "limits.growth")
-    True
     """
     return any(setting == one or (one.endswith(".*") and setting.startswith(one[:-1])) for one in patterns)
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
 from credit_lab.rules.forms import pick, rule
 from credit_lab.rules.grades import Grades, grades
@@ -194,6 +195,7 @@ def next_limit(what: Any, old: Any, wanted: Any) -> Any:
     return pick(what == WITHDRAWN, 0.0, pick(what <= CUT, wanted, old))
 
 
+@takes_days
 def months_since(changed: pd.Series, day: pd.Timestamp) -> pd.Series:
     """Whole calendar months from the first day of a limit to the end of a later day: what counts
     from 1 October has run for three months at the end of 31 December.

@@ -12,7 +12,7 @@ from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.records import BORROWING
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "ce79b5a877d9"
+PARTS = "3447ca1e5032"
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 
