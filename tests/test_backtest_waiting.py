@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from credit_lab import backtest, history, ledger, limits, synthetic
@@ -208,6 +208,7 @@ def slow(book, limit, expires, wait, s):
     return [at_once.get(one, 0) for one in range(len(book.total))], sorted(later)
 
 
+@example(660)  # history had paid a part of what goes out later: room is left for the day after
 @given(st.integers(0, 10**9))
 def test_the_walk_decides_like_a_slow_reading(seed):
     rng = np.random.default_rng(seed)

@@ -64,8 +64,9 @@ def walk(
     An order is judged by the books of the evening before and by the limit and the contracts of its
     day; orders of the same day one after the other. A settlement frees the part of the exposure that
     went out. What does not go out waits; it is asked again, the oldest order first, on the day after
-    a settlement and on days with a new limit or a change of contracts, and goes out as far as the
-    rules let it within its waiting days. Time alone frees nothing: items only grow older.
+    a settlement or a delivery, of which history may have paid a part already, and on days with a new
+    limit or a change of contracts; it goes out as far as the rules let it within its waiting days.
+    Time alone frees nothing: items only grow older.
 
     Parameters
     ----------
@@ -100,9 +101,13 @@ def walk(
                 if day == today:
                     changed = True
                 elif n[WAITING]:
+                    before = n[SENT]
                     items, sent = _ask(
                         day, limit[who, column], expires[who, column], contracts, case, items, waiting, sent, n
                     )
+                    if n[SENT] > before:
+                        asked = day + 1
+            before = n[SENT]
             while row < rows and book.customer[row] == who and book.day[row] == today:
                 one, kind = book.document[row], book.kind[row]
                 if kind == CONTRACTS:
@@ -121,6 +126,7 @@ def walk(
                         )
                         waiting = _waits(one, book.total[one] - at_once[one], today, waiting, n)
                     items = _goes_out(one, at_once[one], 0, case, items, n)
+                    asked = today + 1
                 if kind == SETTLED:
                     items = _settle(one, book.minor[row], case, items, n)
                     asked = today + 1
@@ -129,6 +135,8 @@ def walk(
                 items, sent = _ask(
                     today, limit[who, column], expires[who, column], contracts, case, items, waiting, sent, n
                 )
+            if n[SENT] > before:
+                asked = today + 1
     return at_once, why, sent[:, : n[SENT]].copy()
 
 
