@@ -385,7 +385,7 @@ def granted_part(day, c, asked, rules, books, owed, mine, note, month):
     stops = overdue >= h.min_overdue and old > 0 and old >= h.min_overdue_share * whole
     stops |= overdue >= h.min_overdue and aged > h.overdue_share * whole
     stops |= h.missing_contract and day > mine.contract
-    stops |= h.expired_limit and month > mine.looked + 12 and rules.reviewed
+    stops |= h.expired_limit and mine.decided and month > mine.looked + 12 and rules.reviewed
     if stops:
         note(day, c, "refused_hold", asked)
         return 0

@@ -152,7 +152,7 @@ def test_the_replay_decides_as_the_simulation_does(write_ledger, monkeypatch, se
     policy = changed(
         BASELINE,
         grades={"min_months": 24},
-        trial={"steps": 20, "step_factor": 1.3, "first_limit": 40_000.0},
+        trial={"steps": 20, "step_factor": 1.3, "first_limit": 40_500.0},
         holds={"wait_days": 0, **settings},
     )
     orders, _ = trade(policy, seed, monkeypatch)

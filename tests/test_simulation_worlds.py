@@ -185,3 +185,15 @@ def test_expected_loss_of_a_month_is_never_below_zero(rate):
     assert abs(gap.mean()) < 3 * gap.std() / len(gap) ** 0.5
     made = simulate(world, rules, span, seed=5, replicates=60)
     assert (months(made)["expected_loss_low"] >= 0).all() and (made.totals["bad_debt_expected"].dropna() >= 0).all()
+
+
+def test_a_customer_that_comes_in_the_second_year_has_its_first_trial_limit():
+    """Nobody has looked at its limit for a year, since nobody has had a reason to: it has not run out."""
+    world = made_world(20)
+    people = replace(world.customers, joins=np.full(20, 500), default_rate=np.zeros(20))
+    world = replace(world, customers=people, dispute_share=0.0)
+    rules = of_policy(baseline, people)
+    assert rules.holds.expired_limit
+    found, _, orders = one(world, rules, Span(days=560, warm_up=0), seed=1, replicate=0, log=True)
+    assert found[..., AT["sales"]].sum() > 0
+    assert (orders.table["closed"] != -2).all()  # nothing is overdue yet, so nothing is held

@@ -211,7 +211,8 @@ def _granted(day, k, c, asked, inv, cus, hold, month_of, line):  # type: ignore[
     overdue, old, aged = 0, 0, 0
     if oldest < k and day - 1 - cus[c].soonest > min(hold.overdue_days, hold.share_after_days):
         overdue, old, aged, _, _ = arrears(day - 1, c, k, inv, cus, hold.overdue_days, hold.share_after_days)
-    valid = month_of[day] - cus[c].looked <= 12  # a limit runs for a year from the review that looked at it
+    # A limit runs for a year from the review that looked at it; the first trial limit until there is one.
+    valid = not cus[c].decided or month_of[day] - cus[c].looked <= 12
     if by_hold.held(hold, cus[c].owed, overdue, old, aged, valid, day <= cus[c].contract, False) > 0:
         line[rec.REFUSED_HOLD] += asked
         inv[k].ends = -2

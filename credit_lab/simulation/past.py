@@ -82,7 +82,8 @@ def first_limits(s: by_limit.Limits, past: Past) -> tuple[Ints, Ints, npt.NDArra
     ended = by_limit.trial_ends(s, past.dpd, past.overdue).any(axis=1)
     what = by_limit.bound(s, months, past.paid_well, ended, multiple, annual, formula, cap)
     wanted = by_limit.bounded(s, what, past.paid_well, formula, cap)
-    limit = np.where(known, wanted, np.where(multiple > 0, np.floor(s.first), 0.0))
+    first = float(by_limit.bounded(s, by_limit.TRIAL, 0, 0.0, 0.0))
+    limit = np.where(known, wanted, np.where(multiple > 0, first, 0.0))
     return found, np.minimum(limit, 2.0**52).astype(np.int64), known & (what == by_limit.TRIAL)
 
 
