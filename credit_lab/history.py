@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import aging, money, periods
+from credit_lab import aging, knowledge, money, periods
 from credit_lab.aging.many_dates import aged
 from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.errors import PeriodError
@@ -83,6 +83,7 @@ def build(
     ends = periods.month_ends(begin, last)
     if len(ends) == 0:
         raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")
+    knowledge.of(ledger, as_of=last).need("history", *knowledge.BEHAVIOUR)
     events = default.in_minor(policy, ledger.currency)
     facts = ledger.rows("facts")
     insolvent = facts[facts["attribute"] == default.INSOLVENCY]

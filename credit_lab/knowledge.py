@@ -175,15 +175,17 @@ def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
         settled = (NOT_KNOWN, "the list holds open items only")
     elif not found.receipts:
         received = matched = (NOT_KNOWN, "there are no receipts: every invoice would be open")
-    ages = "ages, overdue, payment behaviour, grades"
-    way = 'the matching (allocations), or match = "earliest-due" in a mapping'
-    past = "sales of the past, DSO, payment behaviour, history"
+    sold = settled if matched[0] != NOT_KNOWN else received
     share = np.nan if listed else found.matched
+    way = 'the matching (allocations), or match = "earliest-due" in a mapping'
+    told = "payment behaviour, grades, limits, history"
+    whole = "all invoices, settled ones, too"
     return [
         ("documents", KNOWN, used, said, "everything", ""),
-        ("receipts", received[0], np.nan, received[1], ages, "receipts"),
-        ("matching", matched[0], share, matched[1], ages, way),
-        ("settled", settled[0], found.share, settled[1], past, "settled invoices, too"),
+        ("receipts", received[0], np.nan, received[1], "balances, ages, overdue", "receipts"),
+        ("matching", matched[0], share, matched[1], "ages, overdue", way),
+        ("settled", settled[0], found.share, settled[1], told, whole),
+        ("sales", sold[0], np.nan, sold[1], "sales of the past, DSO, turnover", whole),
     ]
 
 
