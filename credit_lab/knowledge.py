@@ -83,22 +83,34 @@ class Knowledge:
         rows = (self._row(name) for name in names)
         return next((str(row["found"]) for row in rows if row["state"] == NOT_KNOWN), "")
 
+    def lack(self, what: str, *names: str) -> str:
+        """Why a figure is not known and what to bring; empty where it is.
+
+        Parameters
+        ----------
+        what : the figure with its verb, such as "payment behaviour is"
+        names : capabilities it rests on
+        """
+        rows = (self._row(name) for name in names)
+        lacking = next((row for row in rows if row["state"] == NOT_KNOWN), None)
+        if lacking is None:
+            return ""
+        return f"{what} not known: {lacking['found']}; bring {lacking['bring']}"
+
     def need(self, what: str, *names: str) -> None:
         """Refuse to make a figure that rests on what is not known.
 
         Parameters
         ----------
-        what : the figure, in words, such as "payment behaviour"
-        names : capabilities it rests on
+        what, names : as `lack` takes them
 
         Raises
         ------
         NotKnown
-            One of them is not known; the message says why and what to bring.
+            One of them is not known; the message is that of `lack`.
         """
-        for row in (self._row(name) for name in names):
-            if row["state"] == NOT_KNOWN:
-                raise NotKnown(f"{what} not known: {row['found']}; bring {row['bring']}")
+        if lacking := self.lack(what, *names):
+            raise NotKnown(lacking)
 
     def basis(self, *names: str) -> str:
         """The rules by which some capabilities are estimated; empty: by none.

@@ -83,7 +83,7 @@ def _segments(flows: Mapping[str, pd.DataFrame], end: pd.Timestamp) -> dict[str,
         raise PeriodError(f"{end.date()} is no month end of these flows")
     windows = {name: window(rows) for name, rows in ends.items()}
     total = sum(one["sales"] for one in windows.values())
-    if total <= 0:
+    if not total > 0:
         raise PeriodError(f"net sales of the twelve months up to {end.date()} are not above zero")
     result = {}
     for name, one in windows.items():
