@@ -20,13 +20,6 @@ from credit_lab.studies.review import Review
 if TYPE_CHECKING:
     from credit_lab.backtest import claim_test
 
-# Settings it reads, see `rules.coverage`.
-READS = (
-    "risk_appetite.expected_loss_budget",
-    "risk_appetite.single_name_cap",
-    "risk_appetite.target_dso",
-)
-
 
 def money_text(amount: float, currency: str) -> str:
     """Amount in words a table of figures does not need: 21.8 million CNY.
@@ -54,10 +47,12 @@ def headline(review: Review) -> dict[str, str]:
     total = float(review.identity.set_index("line").loc["sum", "amount"])
     late, ending = values.loc["overdue_ratio", "value"], values.loc["dso.period_end", "value"]
     owed = money_text(total, review.currency)
+    bases = (review.before.label, review.year_before.label)
     countback = moved(
         "DSO by countback",
         values.loc["dso.countback"],
         "days",
+        bases,
         worse_is_up=True,
         why=why.get("dso.countback", ""),
     )
@@ -74,6 +69,7 @@ def headline(review: Review) -> dict[str, str]:
             "Average days delinquent",
             values.loc["add"],
             "days",
+            bases,
             worse_is_up=True,
             why=why.get("add", ""),
         ),
@@ -94,7 +90,7 @@ def headline(review: Review) -> dict[str, str]:
 def _concentrated(review: Review) -> str:
     """The largest customers against the policy's cap."""
     top = review.concentration.set_index("measure")["value"]
-    cap = review.policy.risk_appetite.single_name_cap
+    cap = review.targets["concentration.largest"]
     if not top["largest 1"] > 0:
         return "No customer owes anything on balance."
     over = int((review.balances["share"] > cap).sum())
@@ -106,37 +102,85 @@ def _concentrated(review: Review) -> str:
 
 
 def unmeasured(review: Review) -> list[str]:
-    """Key figures without a value, one sentence a reason; a dash in a table does not say why."""
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in review.unmeasured.items():
-        by_reason.setdefault(reason, []).append(labels.formula(name, language.current()))
-    return [f"Not measured ({', '.join(names)}): {reason}." for reason, names in by_reason.items()]
+    """Key figures without a value, or without the one they are compared with, one sentence a
+    reason; a dash in a table does not say why.
+    """
+    said = [
+        f"Not measured ({names}): {reason}." for names, reason in _by_reason(review.unmeasured)
+    ]
+    for base, why in review.unmeasured_before.items():
+        lacking = {name: why[name] for name in review.kpis["formula_id"] if name in why}
+        if len(lacking) == len(review.kpis):
+            said.append(f"Not compared with {base}: {next(iter(lacking.values()))}.")
+            continue
+        lacking = {name: why for name, why in lacking.items() if name not in review.unmeasured}
+        said += [
+            f"Not compared with {base} ({names}): {reason}." for names, reason in _by_reason(lacking)
+        ]
+    return said
+
+
+def _by_reason(why: dict[str, str]) -> list[tuple[str, str]]:
+    """Names of the figures that share a reason, and the reason."""
+    found: dict[str, list[str]] = {}
+    for name, reason in why.items():
+        found.setdefault(reason, []).append(labels.formula(name, language.current()))
+    return [(", ".join(names), reason) for reason, names in found.items()]
 
 
 def moved(
-    name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5, why: str = ""
+    name: str,
+    row: pd.Series,
+    unit: str,
+    bases: tuple[str, str],
+    *,
+    worse_is_up: bool,
+    noise: float = 0.5,
+    why: str = "",
 ) -> str:
-    """One figure against the period before; movements within `noise` are called unchanged, one
-    without a value is said to be not measured and `why`.
+    """One figure against the period before and the same period last year.
 
-    >>> row = pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5})
-    >>> moved("DSO", row, "days", worse_is_up=True)
-    'DSO rose by 3.5 days to 55.5 (worse).'
+    Parameters
+    ----------
+    name : of the figure, with its formula
+    row : of `kpi.table`: value, change, change_year, in `unit`
+    bases : what `change` and `change_year` are counted from, such as 2025Q3 and 2024Q4
+    worse_is_up : whether a higher figure is worse
+    noise : movements up to here are called unchanged, in `unit`
+    why : the reason where there is no value
+
+    >>> row = pd.Series({"value": 55.5, "change": 2.0, "change_year": 1.1})
+    >>> moved("DSO by countback", row, "days", ("2025Q3", "2024Q4"), worse_is_up=True)
+    'DSO by countback rose by 2.0 days against 2025Q3 to 55.5 and by 1.1 days against 2024Q4 (worse).'
     """
     if not np.isfinite(row["value"]):
         return f"{name} is not measured: {why}." if why else f"{name} is not measured."
-    if not np.isfinite(row["previous"]):
+    changes = dict(zip(bases, (row["change"], row["change_year"]), strict=True))
+    lacking = [base for base, change in changes.items() if not np.isfinite(change)]
+    calm = " and ".join(base for base, change in changes.items() if abs(change) <= noise)
+    far = [(base, change) for base, change in changes.items() if abs(change) > noise]
+    value, end = f"{row['value']:.1f}", ""
+    if lacking:
+        end = f" There is no figure of {' or '.join(lacking)} to compare with."
+    if not far:
+        near = f", unchanged within {noise} {unit} against {calm}." if calm else "."
+        return f"{name} is {value} {unit}{near}{end}"
+    verbs = ["rose" if change > 0 else "fell" for _, change in far]
+    base, size = far[0][0], f"{abs(far[0][1]):.1f} {unit}"
+    judged = "worse" if (verbs[0] == "rose") == worse_is_up else "better"
+    if len(far) == 1:
+        near = f", unchanged within {noise} {unit} against {calm}." if calm else "."
+        return f"{name} {verbs[0]} by {size} against {base} to {value} ({judged}){near}{end}"
+    other, more = far[1][0], f"{abs(far[1][1]):.1f} {unit}"
+    if verbs[0] == verbs[1]:
         return (
-            f"{name} is {row['value']:.1f} {unit}; there is no figure of the period before to "
-            "compare with."
+            f"{name} {verbs[0]} by {size} against {base} to {value} and by {more} against {other} "
+            f"({judged})."
         )
-    if abs(row["change"]) <= noise:
-        return f"{name} is {row['value']:.1f} {unit}, unchanged within {noise} {unit}."
-    rose, size = row["change"] > 0, f"{abs(row['change']):.1f} {unit}"
-    judged = "worse" if rose == worse_is_up else "better"
-    if rose:
-        return f"{name} rose by {size} to {row['value']:.1f} ({judged})."
-    return f"{name} fell by {size} to {row['value']:.1f} ({judged})."
+    return (
+        f"{name} {verbs[0]} by {size} against {base} to {value}, but {verbs[1]} by {more} against "
+        f"{other}."
+    )
 
 
 def quality(review: Review) -> str:
@@ -160,32 +204,32 @@ def _apart(review: Review) -> float:
 
 def verdicts(review: Review) -> dict[str, str]:
     """Traffic lights with their reasons, for the top of the report and for run.json."""
-    values = review.kpis.set_index("formula_id")["value"]
-    appetite = review.policy.risk_appetite
-    top = float(review.balances["share"].max()) if len(review.balances) else np.nan
-    dso, lost = values["dso.period_end"], values["bad_debt_ratio.period"]
+    table, targets = review.kpis.set_index("formula_id"), review.targets
+    dso, lost, top = (table.loc[name, "value"] for name in targets)
+    target, budget, cap = targets.values()
+    window = table.loc["bad_debt_ratio.period", "window"]
     lights = {
         "ledger reconciles": reconcile.light(
             review.control, review.currency, own=_apart(review), since=review.period.start
         ),
         "DSO within target": (
-            "ok" if dso <= appetite.target_dso else "act",
-            f"{dso:.1f} days, target {appetite.target_dso:g}",
+            "ok" if dso <= target else "act",
+            f"DSO by countback {dso:.1f} days, target {target:g}",
         )
         if np.isfinite(dso)
-        else ("not measured", review.unmeasured["dso.period_end"]),
+        else ("not measured", f"DSO by countback: {review.unmeasured['dso.countback']}"),
         "losses within budget": (
-            "ok" if lost <= appetite.expected_loss_budget else "act",
-            f"net write-offs {lost:.2%} of sales, budget {appetite.expected_loss_budget:.2%}",
+            "ok" if lost <= budget else "act",
+            f"net write-offs {lost:.2%} of sales, {window}, budget {budget:.2%}",
         )
         if np.isfinite(lost)
         else ("not measured", review.unmeasured["bad_debt_ratio.period"]),
         "largest customer within cap": (
-            "ok" if top <= appetite.single_name_cap else "act",
-            f"{top:.1%} of receivables, cap {appetite.single_name_cap:.0%}",
+            "ok" if top <= cap else "act",
+            f"{top:.1%} of receivables at {review.as_of.date()}, cap {cap:.0%}",
         )
         if np.isfinite(top)
-        else ("not measured", "no customer owes anything on balance"),
+        else ("not measured", review.unmeasured["concentration.largest"]),
     }
     return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
 
@@ -341,14 +385,16 @@ def losses_headline(found: Losses, currency: str) -> list[str]:
         expected, lost = found.backtest["allowance"].sum(), found.backtest["lost"].sum()
         verdict = "enough" if expected >= lost else "too little"
         text.append(
-            f"A year ago the same method would have set aside {money_text(expected, currency)}; "
-            f"{money_text(lost, currency)} of those items were lost since: {verdict}."
+            f"At {found.year_before.date()} the same method would have set aside "
+            f"{money_text(expected, currency)}; {money_text(lost, currency)} of the items open then "
+            f"were lost by {found.as_of.date()}: {verdict}."
         )
     if len(found.bridge):
         whole = found.bridge.iloc[-1]
         part = whole[["terms", "delinquency", "calendar", "mix"]].abs().idxmax()
+        verb, size = "rose" if whole["total"] > 0 else "fell", abs(whole["total"])
         text.append(
-            f"DSO moved by {whole['total']:+.1f} days within a year, most of it by {part} "
-            f"({whole[part]:+.1f})."
+            f"DSO, period end, {verb} by {size:.1f} days between {found.year_before.date()} and "
+            f"{found.as_of.date()}; the largest part is {part} ({whole[part]:+.1f} days)."
         )
     return [*text, *found.notes]
