@@ -46,11 +46,11 @@ def test_sentences_have_a_branch_for_better_worse_and_not_clear():
         (55.5, 55.3, 56.5): "DSO fell by 1.0 days against 2024Q4 to 55.5 (better), unchanged within 0.5 days against "
         "2025Q3.",
         (52.3, 52.0, 52.5): "DSO is 52.3 days, unchanged within 0.5 days against 2025Q3 and 2024Q4.",
-        (55.5, 53.5, nan): "DSO rose by 2.0 days against 2025Q3 to 55.5 (worse). There is no figure of 2024Q4 to compare "
-        "with.",
-        (52.3, 52.0, nan): "DSO is 52.3 days, unchanged within 0.5 days against 2025Q3. There is no figure of 2024Q4 to "
-        "compare with.",
-        (52.3, nan, nan): "DSO is 52.3 days. There is no figure of 2025Q3 or 2024Q4 to compare with.",
+        (55.5, 53.5, nan): "DSO rose by 2.0 days against 2025Q3 to 55.5 (worse). There is no figure of 2024Q4 "
+        "to compare with.",
+        (52.3, 52.0, nan): "DSO is 52.3 days, unchanged within 0.5 days against 2025Q3. There is no figure of 2024Q4 "
+        "to compare with.",
+        (52.3, nan, nan): "DSO stands at 52.3 days. There is no figure of 2025Q3 or 2024Q4 to compare with.",
         (nan, 52.0, 52.0): "DSO is not measured.",
     }
     for values, sentence in golden.items():

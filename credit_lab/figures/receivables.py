@@ -31,12 +31,11 @@ def aging_chart(
     late = 1 - series[labels[0]] / series["open"].where(series["open"] > 0)
     before, now = late.iloc[0], late.iloc[-1]
     first, last = (f"{series['as_of'].iloc[at].date()}" for at in (0, -1))
-    against = (
-        f", against {before:.0%} at {first}" if len(series) == 13 and np.isfinite(before) else ""
-    )
     canvas.title(
         axes,
-        f"{now:.0%} of open invoices were overdue at {last}{against}"
+        f"{now:.0%} of open invoices were overdue at {last}, against {before:.0%} at {first}"
+        if len(series) == 13 and np.isfinite([before, now]).all()
+        else f"{now:.0%} of open invoices were overdue at {last}"
         if np.isfinite(now)
         else "Nothing was open",
     )

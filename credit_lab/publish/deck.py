@@ -203,9 +203,7 @@ def _kpis(story: Story) -> Slide | None:
     grid = Grid(head, rows, right=tuple(range(3, len(head))), widths=widths)
     title, shown = story.line("review.headline", "dso"), story.shown("kpi.figures")
     note = f"{shown.caption} · {_facts(story)}" if isinstance(shown, Table) else _facts(story)
-    return (
-        Slide(title, grid, note, story.sources("kpis", table["formula_id"])) if title else None
-    )
+    return Slide(title, grid, note, story.sources("kpis", table["formula_id"])) if title else None
 
 
 def _number(value: object) -> float:

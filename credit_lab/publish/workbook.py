@@ -26,7 +26,7 @@ from credit_lab.publish.live import HEAD, formulas
 
 FORMATS = {
     "share": "0.0%",
-    "points": '+0.0" pp";-0.0" pp";0.0" pp"',
+    "points": '+0.0"pp";-0.0"pp";0.0"pp"',
     "days": "#,##0.0",
     "%": "#,##0.0",
     "times a year": "#,##0.00",

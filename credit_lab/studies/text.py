@@ -105,9 +105,7 @@ def unmeasured(review: Review) -> list[str]:
     """Key figures without a value, or without the one they are compared with, one sentence a
     reason; a dash in a table does not say why.
     """
-    said = [
-        f"Not measured ({names}): {reason}." for names, reason in _by_reason(review.unmeasured)
-    ]
+    said = [f"Not measured ({names}): {reason}." for names, reason in _by_reason(review.unmeasured)]
     for base, why in review.unmeasured_before.items():
         lacking = {name: why[name] for name in review.kpis["formula_id"] if name in why}
         if len(lacking) == len(review.kpis):
@@ -115,7 +113,8 @@ def unmeasured(review: Review) -> list[str]:
             continue
         lacking = {name: why for name, why in lacking.items() if name not in review.unmeasured}
         said += [
-            f"Not compared with {base} ({names}): {reason}." for names, reason in _by_reason(lacking)
+            f"Not compared with {base} ({names}): {reason}."
+            for names, reason in _by_reason(lacking)
         ]
     return said
 
@@ -150,36 +149,52 @@ def moved(
     why : the reason where there is no value
 
     >>> row = pd.Series({"value": 55.5, "change": 2.0, "change_year": 1.1})
-    >>> moved("DSO by countback", row, "days", ("2025Q3", "2024Q4"), worse_is_up=True)
-    'DSO by countback rose by 2.0 days against 2025Q3 to 55.5 and by 1.1 days against 2024Q4 (worse).'
+    >>> moved("DSO", row, "days", ("2025Q3", "2024Q4"), worse_is_up=True)
+    'DSO rose by 2.0 days against 2025Q3 to 55.5 and by 1.1 days against 2024Q4 (worse).'
     """
     if not np.isfinite(row["value"]):
         return f"{name} is not measured: {why}." if why else f"{name} is not measured."
     changes = dict(zip(bases, (row["change"], row["change_year"]), strict=True))
-    lacking = [base for base, change in changes.items() if not np.isfinite(change)]
+    lacking = " or ".join(base for base, change in changes.items() if not np.isfinite(change))
+    end = f" There is no figure of {lacking} to compare with." if lacking else ""
+    return _against(name, f"{row['value']:.1f}", unit, changes, worse_is_up, noise) + end
+
+
+def _against(
+    name: str, value: str, unit: str, changes: dict[str, float], worse_is_up: bool, noise: float
+) -> str:
+    """The sentence of a figure that is known, by what it is compared with."""
     calm = " and ".join(base for base, change in changes.items() if abs(change) <= noise)
     far = [(base, change) for base, change in changes.items() if abs(change) > noise]
-    value, end = f"{row['value']:.1f}", ""
-    if lacking:
-        end = f" There is no figure of {' or '.join(lacking)} to compare with."
     if not far:
-        near = f", unchanged within {noise} {unit} against {calm}." if calm else "."
-        return f"{name} is {value} {unit}{near}{end}"
-    verbs = ["rose" if change > 0 else "fell" for _, change in far]
-    base, size = far[0][0], f"{abs(far[0][1]):.1f} {unit}"
-    judged = "worse" if (verbs[0] == "rose") == worse_is_up else "better"
+        if not calm:
+            return f"{name} stands at {value} {unit}."
+        return f"{name} is {value} {unit}, unchanged within {noise} {unit} against {calm}."
+    rose = far[0][1] > 0
+    judged = "worse" if rose == worse_is_up else "better"
+    (base, change), (other, late) = far[0], far[-1]
+    size, more = f"{abs(change):.1f} {unit}", f"{abs(late):.1f} {unit}"
     if len(far) == 1:
-        near = f", unchanged within {noise} {unit} against {calm}." if calm else "."
-        return f"{name} {verbs[0]} by {size} against {base} to {value} ({judged}){near}{end}"
-    other, more = far[1][0], f"{abs(far[1][1]):.1f} {unit}"
-    if verbs[0] == verbs[1]:
+        near = f", unchanged within {noise} {unit} against {calm}" if calm else ""
+        if rose:
+            return f"{name} rose by {size} against {base} to {value} ({judged}){near}."
+        return f"{name} fell by {size} against {base} to {value} ({judged}){near}."
+    if (late > 0) != rose:
+        if rose:
+            return (
+                f"{name} rose by {size} against {base} to {value}, but fell by {more} against "
+                f"{other}."
+            )
         return (
-            f"{name} {verbs[0]} by {size} against {base} to {value} and by {more} against {other} "
+            f"{name} fell by {size} against {base} to {value}, but rose by {more} against {other}."
+        )
+    if rose:
+        return (
+            f"{name} rose by {size} against {base} to {value} and by {more} against {other} "
             f"({judged})."
         )
     return (
-        f"{name} {verbs[0]} by {size} against {base} to {value}, but {verbs[1]} by {more} against "
-        f"{other}."
+        f"{name} fell by {size} against {base} to {value} and by {more} against {other} ({judged})."
     )
 
 
@@ -386,8 +401,8 @@ def losses_headline(found: Losses, currency: str) -> list[str]:
         verdict = "enough" if expected >= lost else "too little"
         text.append(
             f"At {found.year_before.date()} the same method would have set aside "
-            f"{money_text(expected, currency)}; {money_text(lost, currency)} of the items open then "
-            f"were lost by {found.as_of.date()}: {verdict}."
+            f"{money_text(expected, currency)}; {money_text(lost, currency)} of the items open "
+            f"then were lost by {found.as_of.date()}: {verdict}."
         )
     if len(found.bridge):
         whole = found.bridge.iloc[-1]
