@@ -100,7 +100,7 @@ def test_a_review_of_a_year_of_returns_stands_and_says_what_it_cannot_measure(re
     assert "Average days delinquent is not measured: net sales are below zero." in said
     assert "Not measured (Bad-debt ratio, period): no table write_offs." in said
     lights = text.verdicts(made)
-    assert lights["DSO within target"] == "not measured: net sales are below zero"
+    assert lights["DSO within target"] == "not measured: DSO by countback: net sales are below zero"
     assert lights["losses within budget"] == "not measured: no table write_offs"
     assert made.bridge.empty
     assert made.figures()["dso.period_end"] == (None, "days")
