@@ -13,6 +13,7 @@ import pandas as pd
 from credit_lab import money, schema, summary
 from credit_lab.errors import LedgerError
 from credit_lab.ids import among, positions
+from credit_lab.ledger import matching
 from credit_lab.ledger.currency import converted_tables
 from credit_lab.ledger.extent import complete_until
 from credit_lab.ledger.quarantine import rows_read
@@ -34,6 +35,8 @@ class Ledger:
     accounting : rows and amounts per table, disposition, rule and currency; with `kept` they add up to what was read
     source : where it was read from, without password
     windows : times in which the data are known to mislead: columns start, end, reason
+    form : documents, or open items (what is left of documents; what was settled before is not in it)
+    tax : whether amounts are with tax: included, excluded, or empty where nobody said
     """
 
     tables: dict[str, pd.DataFrame]
@@ -41,6 +44,8 @@ class Ledger:
     accounting: pd.DataFrame
     source: str
     windows: pd.DataFrame
+    form: str = "documents"
+    tax: str = ""
 
     @property
     def invoices(self) -> pd.DataFrame:
@@ -218,13 +223,15 @@ class Ledger:
         """What had been recorded by the end of `day`: the ledger as somebody looking on that day saw it.
 
         Rows with a `known_on` after `day` are left out, and what refers to them; rows without one count as known
-        when they happened. Together with an as-of date this answers "what did we believe then about that day?".
+        when they happened. What a rule had matched is matched again without them. Together with an as-of date this
+        answers "what did we believe then about that day?".
         """
         kept = {
             name: frame[frame["known_on"].isna() | (frame["known_on"] <= day)] if "known_on" in frame else frame
             for name, frame in self.tables.items()
         }
-        return replace(self, tables=_referring(kept))
+        known, rule = replace(self, tables=_referring(kept)), matching.rule_of(self)
+        return matching.rematched(known, rule) if rule else known
 
     def convert(self, rates: dict[str, float], to: str) -> "Ledger":
         """All documents in currency `to`, at one constant rate per currency (units of `to` per unit).

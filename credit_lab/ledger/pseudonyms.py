@@ -19,7 +19,7 @@ import pandas as pd
 from credit_lab import schema
 from credit_lab.errors import LedgerError
 from credit_lab.ledger.model import Ledger
-from credit_lab.ledger.reader import canonical
+from credit_lab.ledger.shape import canonical
 
 SHORTEST_KEY = 16  # bytes
 _SIGNS = 12  # of base 32: 60 bits, so that two ids of ten million fall together with a chance below 1 in 20,000
@@ -29,7 +29,7 @@ _NAMING_FACTS = (
     "legal_name", "trade_name", "registration_number", "legal_representative", "shareholder", "contact", "address",
     "phone", "email", "website", "bank_account",
 )  # fmt: skip
-_CODES = ("currency", "kind", "industry", "region", "size_class", "attribute", "factor", "action")
+_CODES = ("currency", "kind", "industry", "region", "size_class", "attribute", "factor", "action", "matched_by")
 
 
 def read_key(path: str | Path) -> bytes:
