@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 Frames = dict[str, pd.DataFrame]
 Ints = npt.NDArray[np.int64]
 BY_RULE = ("named", "amount", "earliest_due", "latest_due")
-# An id in a text: signs of Latin script with dashes, slashes, points in between, or all between two blanks.
-_TOKEN = r"(?<![A-Za-z0-9/._-])[A-Za-z0-9](?:[A-Za-z0-9/._-]*[A-Za-z0-9])?|[^\s,;:，；：、。()（）]+"
+# Words of a text that may be an id: signs of Latin script with dashes, points, slashes between, or all between blanks.
+_WORDS = (
+    r"(?<![A-Za-z0-9/._-])[A-Za-z0-9](?:[A-Za-z0-9/._-]*[A-Za-z0-9])?",
+    r"[^\s,;:，；：、。()（）]+",
+)
 
 
 def matched(ledger: "Ledger") -> pd.DataFrame:
@@ -219,8 +222,8 @@ def _names(
     """Where each giver's names begin, the invoices it names, and how much each may take at most."""
     payments = tables["payments"]
     lines = [names[["payment_id", "invoice_id", "amount"]]]
-    if "reference" in payments:
-        told = payments.assign(invoice_id=payments["reference"].fillna("").str.findall(_TOKEN))
+    for words in _WORDS if "reference" in payments else ():
+        told = payments.assign(invoice_id=payments["reference"].fillna("").str.findall(words))
         lines.append(told.explode("invoice_id")[["payment_id", "invoice_id", "amount"]].dropna())
     line = pd.concat(lines, ignore_index=True)
     by, to = positions(line["payment_id"], giver["id"]), positions(line["invoice_id"], debt["id"])

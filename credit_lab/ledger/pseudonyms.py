@@ -73,8 +73,8 @@ def fingerprint(key: bytes) -> str:
 def pseudonymised(ledger: Ledger, key: bytes) -> Ledger:
     """The ledger with pseudonyms for all ids, names and naming facts.
 
-    Ids and names that stand within other texts (reasons, outcomes) are replaced there, too. The quarantine keeps rows,
-    rules and amounts, but no values; the source is not named.
+    Ids and names that stand within other texts (reasons, outcomes) are replaced there, too; references of payments may
+    say anything and are left out. The quarantine keeps rows, rules and amounts, but no values; the source is not named.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _table(name: str, frame: pd.DataFrame, key: bytes, said: dict[str, str]) -> 
             made[column.name] = hidden.where(naming, _within(old, said))
         else:
             made[column.name] = _within(old, said)
-    return frame.assign(**made)
+    return frame.assign(**made).drop(columns="reference", errors="ignore")
 
 
 def _values(column: pd.Series) -> list[str]:
