@@ -228,7 +228,7 @@ def _refuse_bad_cells(
     quarantine: Quarantine,
 ) -> pd.DataFrame:
     for column, mask in bad.items():
-        needed = column in table.required
+        needed = column in table.required or column == "_open"
         wrong = mask[frame.index.to_numpy()]
         if wrong.any():
             rows = shown.loc[frame.index[wrong]]
@@ -243,7 +243,8 @@ def _refuse_bad_cells(
             frame = frame[~wrong] if needed or column in _BESIDE else frame
     for column in (*table.required, "_open"):
         if column in frame and column != "currency":
-            frame = quarantine.take(table.name, frame, frame[column].isna(), "missing_value", column=column)
+            gone = frame[column].isna()
+            frame = quarantine.take(table.name, frame, gone, "missing_value", column=column.lstrip("_"))
     return frame
 
 
