@@ -180,7 +180,9 @@ def test_a_mapping_says_once_what_was_settled(export, old, new, said):
         load(file)
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 500), st.integers(0, 500), st.integers(0, 500)), min_size=1))
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 500), st.integers(0, 500), st.integers(0, 500)), min_size=1)
+)
 def test_what_is_open_is_what_the_list_says(tmp_path_factory, drawn):
     """Whatever was received of it, as long as it is no more than was settled."""
     folder = tmp_path_factory.mktemp("list")

@@ -18,18 +18,6 @@ Frames = dict[str, pd.DataFrame]
 DERIVED = "open_item"  # `matched_by` of what a list says is settled
 
 
-def form(from_list: bool, allocations: pd.DataFrame) -> str:
-    """What a ledger is made of: documents, or open items.
-
-    Parameters
-    ----------
-    from_list : its mapping names what is left of each document
-    allocations : of the ledger; they tell it of one that was written and is read again
-    """
-    told = "matched_by" in allocations and (allocations["matched_by"] == DERIVED).any()
-    return "open items" if from_list or told else "documents"
-
-
 def still_listed(payments: pd.DataFrame, ids: pd.Series, rule: str, quarantine: Quarantine) -> pd.DataFrame:
     """Receipts less those of invoices that are not listed any more, which are counted.
 

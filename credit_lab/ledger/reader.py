@@ -13,7 +13,7 @@ from credit_lab.ledger import contradictions, matching, open_items, snapshot, so
 from credit_lab.ledger import quarantine as held
 from credit_lab.ledger.database import hide_password
 from credit_lab.ledger.mapping import Mapping, TableMap, load
-from credit_lab.ledger.model import Ledger
+from credit_lab.ledger.model import DOCUMENTS, OPEN_ITEMS, Ledger
 from credit_lab.ledger.plausible import Span, believed, beyond, span
 from credit_lab.ledger.quarantine import Quarantine
 from credit_lab.ledger.shape import Shaped, canonical, own_names, shape
@@ -100,13 +100,14 @@ def read(
     own = [part for name, part in kept.items() if name not in derived]
     accounting = held.accounting(entries[~entries["table"].isin(derived)], own)
     ordered = {name: tables[name] for name in dict.fromkeys([*maps, *tables]) if name in tables}
+    how = tables["allocations"].get("matched_by", pd.Series(dtype="str")).unique()
     return Ledger(
         ordered,
         entries,
         accounting,
         shown,
         _windows(source),
-        form=open_items.form(is_open, tables["allocations"]),
+        form=OPEN_ITEMS if is_open or open_items.DERIVED in how.tolist() else DOCUMENTS,
         tax=source.tax or ("" if source.tables else "included"),
     )
 
