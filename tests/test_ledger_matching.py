@@ -154,7 +154,7 @@ def test_what_names_no_invoice_of_the_customer_is_counted_and_goes_on():
         "payments": [payment("P1", amount=60, invoice_id="GONE"), payment("P2", amount=40, invoice_id="J1")],
     }
     book = read(tables)
-    assert book.quarantine[["row", "rule", "value", "disposition", "amount"]].values.tolist() == [
+    assert book.quarantine[["row", "rule", "value", "disposition", "amount"]].to_numpy().tolist() == [
         [1, "named_invoice_unknown", "GONE", "cell", 60.0],
         [2, "named_invoice_unknown", "J1", "cell", 40.0],
     ]
@@ -183,7 +183,7 @@ def test_prepayments_wait_for_the_next_invoice_and_refunds_take_from_what_waits(
     receipts = [payment("P1", paid="2024-01-02", amount=100), payment("P2", paid="2024-01-03", amount=-30)]
     book = read({"invoices": [invoice("I1", amount=90)], "payments": receipts})
     assert uses(book) == {("P1", "I1", "2024-01-10", "earliest_due"): 7000}
-    assert matching.matched(book).values.tolist() == [
+    assert matching.matched(book).to_numpy().tolist() == [
         ["earliest_due", "CNY", 1, 70.0],
         ["not_matched", "CNY", 2, 0.0],  # 30 of the receipt and the refund of 30
     ]
@@ -240,8 +240,8 @@ def test_what_the_books_match_and_write_off_is_theirs():
         }
     )
     books = book.allocations[book.allocations["matched_by"].isna()]
-    assert books[["payment_id", "invoice_id", "amount"]].values.tolist() == [["P1", "I1", 100.0]]
-    assert matching.matched(book).values.tolist() == [
+    assert books[["payment_id", "invoice_id", "amount"]].to_numpy().tolist() == [["P1", "I1", 100.0]]
+    assert matching.matched(book).to_numpy().tolist() == [
         ["books", "CNY", 1, 100.0],
         ["earliest_due", "CNY", 1, 150.0],
         ["not_matched", "CNY", 1, 50.0],
@@ -307,7 +307,7 @@ def test_a_mapping_says_which_rule(tmp_path):
     assert (matching.rule_of(plain), plain.tax) == ("", "included")
     assert "matched_by" not in plain.allocations
     file.write_text('[source]\nmatch = "oldest"\n')
-    with pytest.raises(LedgerError, match="match: Input should be .*'earliest-due'"):
+    with pytest.raises(LedgerError, match=r"match: Input should be .*'earliest-due'"):
         ledger.read(tmp_path, file)
 
 

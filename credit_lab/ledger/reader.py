@@ -13,7 +13,7 @@ from credit_lab.ledger import contradictions, matching, open_items, snapshot, so
 from credit_lab.ledger import quarantine as held
 from credit_lab.ledger.database import hide_password
 from credit_lab.ledger.mapping import Mapping, TableMap, load
-from credit_lab.ledger.model import DOCUMENTS, OPEN_ITEMS, Ledger
+from credit_lab.ledger.model import OPEN_ITEMS, Ledger
 from credit_lab.ledger.plausible import Span, believed, beyond, span
 from credit_lab.ledger.quarantine import Quarantine
 from credit_lab.ledger.shape import Shaped, canonical, own_names, shape
@@ -57,31 +57,22 @@ def read(
     quarantine = Quarantine()
     shaped = {name: _shaped(name, maps, found, source, path, quarantine) for name in maps if name in DOCUMENTS}
     _unchanged(path, state)
-    frames = {name: one.frame for name, one in shaped.items()}
+    frames = _listed(shaped, maps, quarantine)
     _amounts_filled(frames, maps, shown)
     days = span(frames)
     frames = {name: believed(name, frame, days, quarantine) for name, frame in frames.items()}
     settled = shaped["invoices"].settled_on if "invoices" in shaped else None
-    listed = shaped["invoices"].listed if "invoices" in shaped else None
     del shaped
     _need(frames, quarantine, shown)
-    if "payments" in maps and maps["payments"].unlisted:
-        frames["payments"] = open_items.still_listed(frames["payments"], listed, maps["payments"].unlisted, quarantine)
     # Before anything is derived from them, so that a receipt of a refused invoice does not float around.
     frames["invoices"] = contradictions.alone("invoices", frames["invoices"], quarantine)
-    is_open = "_open" in frames["invoices"]
-    if is_open:
-        frames = open_items.within(frames, quarantine)
     names = matching.named(frames.get("payments", schema.empty("payments")))
     frames, derived = _derived(frames, settled, days, source, quarantine)
-    prepaid = source.allow_prepayment or is_open
+    prepaid = source.allow_prepayment or "_open" in frames["invoices"]
     frames = contradictions.apply(frames, quarantine, allow_prepayment=prepaid)
     kept = {name: held.tally(name, frame) for name, frame in frames.items()}
     held.enforce(quarantine.entries(), kept, max_share=source.max_quarantine_share)
-    if is_open:
-        frames = open_items.settled(frames)
-    if source.match:
-        frames = _matched(frames, source.match, names, quarantine)
+    frames = _matched(frames, source.match, names, quarantine)
     _room(frames, shown)
     tables = _canonical(frames)
     known: Frames = {name: tables[name] for name in ("customers", "invoices") if name in kept}
@@ -100,20 +91,37 @@ def read(
     own = [part for name, part in kept.items() if name not in derived]
     accounting = held.accounting(entries[~entries["table"].isin(derived)], own)
     ordered = {name: tables[name] for name in dict.fromkeys([*maps, *tables]) if name in tables}
-    how = tables["allocations"].get("matched_by", pd.Series(dtype="str")).unique()
+    told = tables["allocations"].get("matched_by", pd.Series(dtype="str")) == open_items.DERIVED
     return Ledger(
         ordered,
         entries,
         accounting,
         shown,
         _windows(source),
-        form=OPEN_ITEMS if is_open or open_items.DERIVED in how.tolist() else DOCUMENTS,
+        form=OPEN_ITEMS if maps["invoices"].open or told.any() else Ledger.form,
         tax=source.tax or ("" if source.tables else "included"),
     )
 
 
+def _listed(shaped: dict[str, Shaped], maps: dict[str, TableMap], quarantine: Quarantine) -> Frames:
+    """The rows of each table, receipts without those of invoices that are no longer listed."""
+    frames = {name: one.frame for name, one in shaped.items()}
+    rule = maps["payments"].unlisted if "payments" in maps else ""
+    if rule and "invoices" in shaped:
+        listed = shaped["invoices"].listed
+        frames["payments"] = open_items.still_listed(frames["payments"], listed, rule, quarantine)
+    return frames
+
+
 def _matched(frames: Frames, rule: str, names: pd.DataFrame, quarantine: Quarantine) -> Frames:
-    """The documents with what the rule matches; a name that leads nowhere is counted and left to the next step."""
+    """The documents with what a list of open items says is settled, or with what the rule of the mapping matches.
+
+    A name that leads nowhere is counted and left to the next step of the rule.
+    """
+    if "_open" in frames["invoices"]:
+        return open_items.settled(frames)
+    if not rule:
+        return frames
     invoices = frames["invoices"].set_index("invoice_id")["customer_id"]
     nowhere = ~(looked_up(names["invoice_id"], invoices) == names["customer_id"])
     quarantine.note("payments", names[nowhere], "named_invoice_unknown", column="invoice_id", disposition="cell")
@@ -187,6 +195,7 @@ def _derived(
     frames: Frames, settled: pd.Series | None, days: Span | None, mapping: Mapping, quarantine: Quarantine
 ) -> tuple[Frames, set[str]]:
     """Payments and allocations that a one-table ledger, or payments naming their invoice, carry implicitly."""
+    frames = open_items.within(frames, quarantine) if "_open" in frames["invoices"] else frames
     invoices = frames["invoices"]
     if settled is not None:
         settled = settled.loc[invoices.index]
