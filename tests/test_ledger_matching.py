@@ -74,7 +74,7 @@ def test_receipts_without_names_settle_as_the_law_orders():
     }  # fmt: skip
     assert left(book, "2025-06-30") == expected
     assert sum(amount for amount, days in expected.values() if days > 0) == 5740
-    assert matching.matched(book).to_dict("records") == [
+    assert ledger.matched(book).to_dict("records") == [
         {"matched_by": "amount", "currency": "EUR", "receipts": 46, "amount": 49340.0}
     ]
     assert len(left(read(tables, None), "2025-06-30")) == 54 + 46  # without a rule nothing is matched
@@ -119,7 +119,7 @@ def test_designation_then_amount_then_due():
         ("P2", "I1", "2024-01-10", "amount"): 7000,
         ("P3", "I3", "2024-01-10", "named"): 5000,
     }
-    latest = matching.rematched(book, "latest-due")
+    latest = ledger.rematched(book, "latest-due")
     assert uses(latest) == {  # I3 is due last: it takes 30 of P1, the rest goes to what is due next
         ("P1", "I3", "2024-01-10", "latest_due"): 3000,
         ("P1", "I2", "2024-01-10", "latest_due"): 3000,
@@ -174,7 +174,7 @@ def test_a_receipt_over_several_invoices_gives_each_its_part():
     )
     parts = {("P1", "I1", "2024-02-20", "named"): 12000, ("P1", "I2", "2024-02-20", "named"): 3000}
     assert uses(book) == parts
-    assert uses(matching.rematched(book, "latest-due")) == parts
+    assert uses(ledger.rematched(book, "latest-due")) == parts
     assert len(book.payments) == 1
 
 
@@ -183,7 +183,7 @@ def test_prepayments_wait_for_the_next_invoice_and_refunds_take_from_what_waits(
     receipts = [payment("P1", paid="2024-01-02", amount=100), payment("P2", paid="2024-01-03", amount=-30)]
     book = read({"invoices": [invoice("I1", amount=90)], "payments": receipts})
     assert uses(book) == {("P1", "I1", "2024-01-10", "earliest_due"): 7000}
-    assert matching.matched(book).to_numpy().tolist() == [
+    assert ledger.matched(book).to_numpy().tolist() == [
         ["earliest_due", "CNY", 1, 70.0],
         ["not_matched", "CNY", 2, 0.0],  # 30 of the receipt and the refund of 30
     ]
@@ -241,7 +241,7 @@ def test_what_the_books_match_and_write_off_is_theirs():
     )
     books = book.allocations[book.allocations["matched_by"].isna()]
     assert books[["payment_id", "invoice_id", "amount"]].to_numpy().tolist() == [["P1", "I1", 100.0]]
-    assert matching.matched(book).to_numpy().tolist() == [
+    assert ledger.matched(book).to_numpy().tolist() == [
         ["books", "CNY", 1, 100.0],
         ["earliest_due", "CNY", 1, 150.0],
         ["not_matched", "CNY", 1, 50.0],
@@ -274,7 +274,7 @@ def test_currencies_are_kept_apart_and_survive_everything(tmp_path, monkeypatch)
     assert said(again.up_to("2024-02-20")) == said(again.known_by("2024-02-20")) == how
     assert said(again.convert({"USD": 7.1}, "CNY")) == how
     assert said(again.only_currency("USD")) == {("P1", "named")}
-    assert matching.rematched(again, "earliest-due").digest() == book.digest()
+    assert ledger.rematched(again, "earliest-due").digest() == book.digest()
     monkeypatch.setattr(model, "PART", 1)
     parts = list(book.parts())
     assert len(parts) > 1
@@ -434,7 +434,7 @@ def test_the_order_of_rows_changes_nothing(tables, random, rule):
         shuffled[name] = frame.iloc[order]
     book = read(tables, Mapping(match=rule))
     assert read(shuffled, Mapping(match=rule)).digest() == book.digest()
-    assert matching.rematched(book, rule).digest() == book.digest()
+    assert ledger.rematched(book, rule).digest() == book.digest()
 
 
 @given(books(), st.integers(0, 20))
@@ -458,5 +458,5 @@ def test_nothing_is_used_twice(tables, rule):
     again = read(book.tables, None)
     assert again.quarantine["rule"].tolist() == []
     assert again.digest() == book.digest()
-    rows = matching.matched(book)
+    rows = ledger.matched(book)
     assert round(rows["amount"].sum() * 100) == round(book.payments["amount"].sum() * 100)

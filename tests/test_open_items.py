@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from credit_lab import aging, ledger
 from credit_lab.errors import LedgerError
-from credit_lab.ledger import matching, reconcile
+from credit_lab.ledger import reconcile
 from credit_lab.ledger.mapping import Mapping, load
 
 MAPPING = """
@@ -90,7 +90,7 @@ def test_what_no_receipt_tells_was_settled_on_the_day_of_the_document(export, tm
     assert left(book, "2025-06-30") == [("I7", 900.0, 29), ("I9", 250.0, 41), ("N1", -30.0, 60)]
     assert left(book, "2025-06-02") == [("I7", 900.0, 1), ("I9", 350.0, 13), ("N1", -30.0, 32)]
     assert left(book, "2025-04-20") == [("I9", 350.0, -30)]
-    assert matching.matched(book).to_numpy().tolist() == [
+    assert ledger.matched(book).to_numpy().tolist() == [
         ["books", "EUR", 1, 100.0],
         ["open_item", "EUR", 2, 300.0],  # 350 of I9, -50 of the note
     ]
@@ -107,7 +107,7 @@ def test_without_receipts_the_list_alone_is_a_ledger(export):
     file.write_text(file.read_text().partition("[tables.payments]")[0])
     book = ledger.read(folder, file)
     assert left(book, "2025-06-30") == [("I7", 900.0, 29), ("I9", 250.0, 41)]
-    assert matching.matched(book).to_numpy().tolist() == [["open_item", "EUR", 1, 450.0]]
+    assert ledger.matched(book).to_numpy().tolist() == [["open_item", "EUR", 1, 450.0]]
 
 
 def test_a_receipt_before_its_document_is_part_of_what_is_settled(export):
