@@ -96,7 +96,7 @@ SAID = {
     "figure, 72.6 days, also moves with the season.": "倒推法DSO较2025Q3上升1.1天，至58.9，较2024Q4上升2.0天（恶化）。"
     "期末法为72.6天，另受季节影响。",
     "DSO by countback fell by 1.1 days against 2025Q3 to 58.9 (better), unchanged within 0.5 days against 2024Q4.":
-        "倒推法DSO较2025Q3下降1.1天，至58.9（改善），与2024Q4相比持平（变动不超过0.5天）。",
+        "倒推法DSO较2025Q3下降1.1天，至58.9（好转），与2024Q4相比持平（变动不超过0.5天）。",
     "Average days delinquent is 14.3 days, unchanged within 0.5 days against 2025Q3. There is no figure of 2024Q4 to "
     "compare with.": "平均逾期天数为14.3天，与2025Q3相比持平（变动不超过0.5天）。没有2024Q4的数据可比。",
     "DSO by countback stands at 58.9 days. There is no figure of 2025Q3 or 2024Q4 to compare with.":
