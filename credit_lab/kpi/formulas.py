@@ -103,8 +103,8 @@ def countback(receivables: float, sales: npt.ArrayLike, days: npt.ArrayLike) -> 
     25.0
     """
     left, total = receivables, 0.0
-    if left <= 0:
-        return 0.0
+    if not left > 0:
+        return 0.0 if left <= 0 else float("nan")
     amounts = np.maximum(np.asarray(sales, dtype=float), 0.0)
     for amount, length in zip(amounts[::-1], np.asarray(days, dtype=float)[::-1], strict=True):
         if left <= amount:

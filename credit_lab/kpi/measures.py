@@ -10,6 +10,7 @@ import pandas as pd
 from credit_lab import summary
 from credit_lab.errors import PeriodError
 from credit_lab.kpi import formulas as f
+from credit_lab.kpi.flows import unknown
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import Period
 
@@ -65,11 +66,11 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> Kpis:
     before = flows.iloc[-len(window) - 1] if len(flows) > len(window) else None
     end = window.iloc[-1]
     covered = _covered(window)
-    sales = float(window["sales"].sum())
+    sales = float(window["sales"].sum(skipna=False))
     annual = sales / covered * 365
     opening = float(before["balance"]) if before is not None else np.nan
     mean = (opening + float(end["balance"])) / 2
-    lost = float(window["written_off"].sum())
+    lost = float(window["written_off"].sum(skipna=False))
     values = {
         "dso.period_end": float(f.dso(end["balance"], sales, covered)),
         "dso.average": float(f.dso(mean, sales, covered)),
@@ -94,18 +95,34 @@ def _whole_year(window: pd.DataFrame) -> bool:
 
 
 _ON_SALES = ("dso.period_end", "dso.average", "dso.best_possible", "add", "bad_debt_ratio.period")
+# Columns of the flows that a key figure is made of.
+_FROM = {
+    "dso.period_end": ("balance", "sales"),
+    "dso.average": ("balance", "sales"),
+    "dso.countback": ("balance", "sales"),
+    "dso.best_possible": ("not_due", "sales"),
+    "add": ("not_due", "balance", "sales"),
+    "cei": ("not_due", "balance", "sales"),
+    "ar_turnover.ending": ("balance", "sales"),
+    "ar_turnover.average": ("balance", "sales"),
+    "overdue_ratio": ("open",),
+    "bad_debt_ratio.period": ("written_off", "sales"),
+}
 _ON_OPENING = ("dso.average", "ar_turnover.average", "cei")
 
 
 def measured(ledger: Ledger, flows: pd.DataFrame) -> Measured:
-    """`kpis` of a ledger's flows, and why each that is NaN cannot be measured.
+    """`kpis` of a ledger's flows, and why each that is NaN cannot be measured or is not known.
 
-    The bad-debt ratio of a ledger without a write-offs table is NaN: losses that nobody recorded are unknown, not zero.
+    Parameters
+    ----------
+    ledger : one currency
+    flows : of `monthly`
     """
     values, why = kpis(flows), reasons(flows)
-    if not ledger.has("write_offs"):
-        values["bad_debt_ratio.period"] = np.nan
-        why["bad_debt_ratio.period"] = "the ledger holds no write-offs table"
+    lacking = unknown(ledger, flows["month"].iloc[-1])
+    for name, columns in _FROM.items():
+        why[name] = next((lacking[one] for one in columns if one in lacking), why.get(name, ""))
     return Measured(values, {name: why[name] for name, value in values.items() if np.isnan(value)})
 
 
@@ -204,7 +221,7 @@ def window(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
     if rows.empty:
         raise PeriodError("no month of data up to this date; choose a later one")
     end = rows.iloc[-1]
-    sales = float(rows["sales"].sum())
+    sales = float(rows["sales"].sum(skipna=False))
     return {"balance": float(end["balance"]), "not_due": float(end["not_due"]), "sales": sales, "days": _covered(rows)}
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credit_lab import aging, history, kpi, limits, money
+from credit_lab import aging, history, knowledge, kpi, limits, money
 from credit_lab.errors import MoneyNotKnown, PeriodError
+from credit_lab.knowledge import AGES, BEHAVIOUR, Knowledge
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import Period, parse_period
@@ -50,6 +51,7 @@ class Review(Record):
     flows : monthly flows and balances
     marks : times in which the data mislead
     unwatched : indicators of the policy's rules that this ledger cannot feed, and why
+    knows : what the ledger can carry; what it cannot is left out (`Record.without`)
     """
 
     period: Period
@@ -79,6 +81,7 @@ class Review(Record):
     flows: pd.DataFrame
     marks: pd.DataFrame
     unwatched: dict[str, str]
+    knows: Knowledge
 
     @property
     def before(self) -> Period:
@@ -123,7 +126,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     """Compute the review of `period` ("2025Q4") for a one-currency ledger under `policy`.
 
     Where the policy's amounts are not known in the ledger's currency there are no proposals, and no
-    alerts on amounts.
+    alerts on amounts; tables that the ledger cannot carry are left out (`Record.without`).
 
     Raises
     ------
@@ -144,10 +147,11 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     )
     series = kpi.over_time(flows)
     balances = kpi.by_customer(ledger, items)
-    known = history.build(ledger, as_of)
-    latest = known[known["month"] == known["month"].max()].reset_index(drop=True)
+    knows = knowledge.of(ledger, policy, as_of)
+    lacking = _lacking(knows)
+    known = pd.DataFrame() if "alerts" in lacking else history.build(ledger, as_of)
     marks = ledger.windows
-    return Review(
+    made = Review(
         period=window,
         as_of=as_of,
         currency=ledger.currency,
@@ -181,7 +185,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         changes=kpi.changes(_balances(ledger, window.previous().end, buckets), balances)
         if len(earlier)
         else pd.DataFrame(),
-        alerts=alerts(latest, policy),
+        alerts=_latest(known, policy),
         proposals=_proposals(ledger, known, policy),
         flows=flows.tail(25).reset_index(drop=True),
         marks=marks[(marks["start"] <= as_of) & (marks["end"] >= as_of - pd.DateOffset(months=13))],
@@ -190,7 +194,23 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
             for rule in policy.monitoring.alerts
             if not ledger.has(history.RESTS_ON.get(rule.indicator, "invoices"))
         },
+        knows=knows,
     )
+    return made.without(lacking)
+
+
+def _lacking(knows: Knowledge) -> dict[str, str]:
+    """Fields of a review that the ledger cannot carry, and why."""
+    rests = {
+        ("balances are", "receipts"): ("balances", "concentration", "industries", "regions"),
+        ("what is overdue is", *AGES): ("aging_now", "aging_series", "overdue", "changes"),
+        ("the DSO of the past is", "receipts", "sales"): ("kpi_series",),
+        ("why receivables moved is", *AGES, "sales"): ("bridge",),
+        ("who pays how is", *BEHAVIOUR): ("alerts", "proposals"),
+    }
+    found = {name: knows.lack(*of) for of, names in rests.items() for name in names}
+    return {name: why for name, why in found.items() if why}
+
 
 
 def _balances(ledger: Ledger, day: pd.Timestamp, buckets: aging.Buckets) -> pd.DataFrame:
@@ -220,6 +240,15 @@ def _figures(
         "days_to_pay.km_median": "less than half of the invoices are settled",
         "days_to_pay.closed_mean": "no invoice is settled",
     }
+    told = knowledge.of(ledger, as_of=period.end)
+    rests = {
+        "cei.period": (*AGES, "sales"),
+        "concentration.largest": ("receipts",),
+        "days_to_pay.km_median": BEHAVIOUR,
+        "days_to_pay.closed_mean": BEHAVIOUR,
+    }
+    lacking = {name: said for name, of in rests.items() if (said := told.why(*of))}
+    more, reasons = more | dict.fromkeys(lacking, math.nan), reasons | lacking
     found = {**values, **more}
     why |= {name: reasons[name] for name, value in more.items() if math.isnan(value)}
     if len(rows) <= _START_UP:
@@ -231,7 +260,16 @@ def _figures(
     return kpi.Measured(kpi.Kpis({name: found[name] for name in order}), why)
 
 
+def _latest(past: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """`alerts` of the last month; none where there is no history."""
+    if past.empty:
+        return past
+    return alerts(past[past["month"] == past["month"].max()].reset_index(drop=True), policy)
+
+
 def _proposals(ledger: Ledger, past: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    if past.empty:
+        return past
     month = past["month"].max()
     try:
         known = limits.comparison.evidence(ledger, past, policy, month)

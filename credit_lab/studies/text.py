@@ -9,6 +9,7 @@ import pandas as pd
 
 from credit_lab import labels, language, money
 from credit_lab.backtest import ChampionChallenger, claims_text
+from credit_lab.knowledge import AGES
 from credit_lab.kpi.formulas import ratio
 from credit_lab.ledger import reconcile
 from credit_lab.policy import money_note
@@ -45,9 +46,7 @@ def headline(review: Review) -> dict[str, str]:
         which money nothing is known (unwatched, unmeasured and money, numbered).
     """
     values, why = review.kpis.set_index("formula_id"), review.unmeasured
-    total = float(review.identity.set_index("line").loc["sum", "amount"])
-    late, ending = values.loc["overdue_ratio", "value"], values.loc["dso.period_end", "value"]
-    owed = money_text(total, review.currency)
+    ending = values.loc["dso.period_end", "value"]
     bases = (review.before.label, review.year_before.label)
     countback = moved(
         "DSO by countback",
@@ -60,11 +59,7 @@ def headline(review: Review) -> dict[str, str]:
     if np.isfinite(ending):
         countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
     sentences = {
-        "owed": f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
-        f"notes; {late:.1%} of open invoices were overdue."
-        if np.isfinite(late)
-        else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
-        "notes; no invoice was open.",
+        "owed": _owed(review, values.loc["overdue_ratio", "value"]),
         "dso": countback,
         "delay": moved(
             "Average days delinquent",
@@ -88,8 +83,26 @@ def headline(review: Review) -> dict[str, str]:
     return sentences | numbered
 
 
+def _owed(review: Review, late: float) -> str:
+    """What is owed and how much of it is overdue, as far as the ledger can carry it."""
+    knows, day = review.knows, review.as_of.date()
+    if lacking := knows.lack("what customers owe is", "receipts"):
+        return f"{lacking[0].upper()}{lacking[1:]}."
+    total = float(review.identity.set_index("line").loc["sum", "amount"])
+    owed = f"At {day} customers owed {money_text(total, review.currency)} net of unapplied cash"
+    if lacking := knows.lack("how much of it is overdue is", *AGES):
+        return f"{owed} and credit notes; {lacking}."
+    if not np.isfinite(late):
+        return f"{owed} and credit notes; no invoice was open."
+    rule = knows.basis("matching")
+    estimated = f" (estimated: {rule})" if rule else ""
+    return f"{owed} and credit notes; {late:.1%} of open invoices were overdue{estimated}."
+
+
 def _concentrated(review: Review) -> str:
     """The largest customers against the policy's cap."""
+    if review.knows.why("receipts"):
+        return "Who owes how much is not known."
     top = review.concentration.set_index("measure")["value"]
     cap = review.targets["concentration.largest"]
     if not top["largest 1"] > 0:
@@ -244,7 +257,7 @@ def _replayed(run: ChampionChallenger) -> list[str]:
             f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to "
             f"{open_['b']:.2f} a year."
         )
-    if lost["a"] == 0 == lost["b"]:
+    if not np.isfinite(lost["difference"]) or lost["a"] == 0 == lost["b"]:
         known = run.a.invoices["written_off"].gt(0).any()
         return [
             *text,
@@ -294,19 +307,18 @@ def replay_verdicts(run: ChampionChallenger) -> dict[str, str]:
     """Main figures of a backtest for run.json."""
     values = run.comparison.set_index("metric")
     forms = {"money": "{:,.0f}", "share": "{:.1%}", "times a year": "{:.2f} times a year"}
+
+    def told(name: str, side: str) -> str:
+        value = float(values.loc[name, side])
+        return forms[values.loc[name, "unit"]].format(value) if np.isfinite(value) else "not known"
+
     chosen = (
         "sales allowed",
         "share of sales refused",
         "receivables turnover",
         "refused and later written off",
     )
-    return {
-        name: ", ".join(
-            f"{side} {forms[values.loc[name, 'unit']].format(values.loc[name, side])}"
-            for side in "ab"
-        )
-        for name in chosen
-    }
+    return {name: ", ".join(f"{side} {told(name, side)}" for side in "ab") for name in chosen}
 
 
 def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
