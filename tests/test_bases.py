@@ -66,6 +66,7 @@ def test_windows_are_told_in_words():
     flows = flows_of([100.0] * 15, [150.0] * 15)
     found = kpi.windows(flows, QUARTER, 45.0)
     assert found["dso.period_end"] == "twelve months to 2025-03-31"
+    assert found["days_to_pay.km_median"] == "twelve months to 2025-03-31"
     assert found["dso.countback"] == "sales back to 2025-02 used up"
     assert kpi.windows(flows, QUARTER, 30.0)["dso.countback"] == "sales back to 2025-03 used up"
     assert kpi.windows(flows, QUARTER, nan)["dso.countback"] == ""
@@ -174,7 +175,7 @@ def test_the_whole_table_speaks_chinese(monkeypatch, review):
     try:
         shown = show.table(review.kpis, "Key figures of 2025Q4 against 2025Q3 and 2024Q4")
         assert shown.record["caption"] == "2025Q4关键指标，与2025Q3和2024Q4相比"
-        for words in ("截至2025年12月31日的十二个月", "2025Q4季度", "倒推用至2025-11的销售额", "个百分点", "上年同期"):
+        for words in ("截至2025年12月31日的十二个月", "2025Q4季度", "倒推用至2025-11的销售额", "百分点", "上年同期"):
             assert words in shown.data, words
         said = language.say(text.headline(review)["dso"])
         assert said.startswith("倒推法DSO较2025Q3上升1.1天，至58.9，但较2024Q4下降3.2天。")

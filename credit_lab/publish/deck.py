@@ -200,7 +200,7 @@ def _kpis(story: Story) -> Slide | None:
     )
     last = ("value", "target", "before", "change", "last year", "change")
     head = ("key figure", "unit", "window", *last)
-    widths = (0.235, 0.085, 0.26, *[0.07] * len(last))
+    widths = (0.23, 0.085, 0.235, 0.07, 0.07, 0.07, 0.085, 0.07, 0.085)
     grid = Grid(head, rows, right=tuple(range(3, len(head))), widths=widths)
     title, shown = story.line("review.headline", "dso"), story.shown("kpi.figures")
     note = f"{shown.caption} · {_facts(story)}" if isinstance(shown, Table) else _facts(story)
