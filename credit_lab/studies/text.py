@@ -94,9 +94,13 @@ def _owed(review: Review, late: float) -> str:
         return f"{owed} and credit notes; {lacking}."
     if not np.isfinite(late):
         return f"{owed} and credit notes; no invoice was open."
-    rule = knows.basis("matching")
-    estimated = f" (estimated: {rule})" if rule else ""
-    return f"{owed} and credit notes; {late:.1%} of open invoices were overdue{estimated}."
+    said = f"{owed} and credit notes; {late:.1%} of open invoices were overdue."
+    if rule := knows.basis("matching"):
+        other = review.by_rule.iloc[-1]
+        first = "last" if other["rule"] == "latest-due" else "first"
+        said += f" This is estimated: {rule}; with the debts due {first} settled before others it "
+        said += f"is {other['overdue_ratio']:.1%}."
+    return said
 
 
 def _concentrated(review: Review) -> str:
