@@ -133,8 +133,8 @@ def falls_due(ledger: Ledger, as_of: pd.Timestamp, *, weeks: int = 13) -> pd.Dat
     Returns
     -------
     DataFrame
-        when (overdue; week to a Sunday; later), items, amount (open invoices, currency units), which
-        add up to what is open.
+        when (overdue; week to a Sunday; later), items, amount (open invoices, currency units; they
+        add up to what is open).
 
     Raises
     ------
