@@ -2,9 +2,12 @@
 
 Amounts in tables are float64 in currency units. Up to 2**46 units (70 trillion) a float64 tells hundredths apart, so
 `to_minor` and `from_minor` are inverse; from there to 2**53 minor units neighbouring cents may be one float64. Sums of
-floats are not exact: add minor units (`added`), compare those, convert the total.
+floats are not exact: add minor units (`added`), compare those, convert the total. A short column whose currency is not
+at hand is added by `total`. How many decimals an amount is shown with is decided here alone (`minor_digits`, `text`).
 """
 
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -92,13 +95,25 @@ def added(amount: pd.Series, by: Any, currency: pd.Series | str) -> pd.Series:
     return grouped["minor"].sum() / grouped["per"].first()
 
 
-def text(amount: float, currency: str) -> str:
-    """An amount with all decimals of its currency, two at least.
+def total(amounts: Iterable[float]) -> float:
+    """Sum of a few amounts in currency units, added as the decimals they stand for, so that it may be compared.
 
-    >>> text(1234.5, "CNY"), text(0.001, "KWD")
-    ('1,234.50', '0.001')
+    A difference is the sum of the one and the other with its sign turned. NaN where one is missing.
+
+    >>> total([14872939816.22, -1248032018.59, -7781617978.96, -5843289818.67])
+    0.0
     """
-    return f"{amount:,.{max(2, minor_digits(currency))}f}"
+    return float(sum((Decimal(repr(float(amount))) for amount in amounts), Decimal(0)))
+
+
+def text(amount: float, currency: str) -> str:
+    """An amount with the decimals of its currency, as many as a float64 holds; nothing has no sign.
+
+    >>> text(1234.5, "CNY"), text(0.001, "KWD"), text(1234.0, "JPY"), text(-0.0, "CNY")
+    ('1,234.50', '0.001', '1,234', '0.00')
+    """
+    digits = minor_digits(currency)
+    return f"{amount:z,.{digits}f}" if abs(amount) < 10.0 ** (17 - digits) else f"{amount:.6g}"
 
 
 def off_grid(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.bool_]:

@@ -250,7 +250,7 @@ def _bridge(story: Story) -> Slide | None:
         (
             language.value(str(part), "part", ()),
             markup.cell(_number(days), "days"),
-            markup.cell(_number(value)),
+            markup.cell(_number(value), story.currency),
         )
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
@@ -311,7 +311,10 @@ def _limits(story: Story) -> Slide | None:
     table, said = story.table("limits_summary"), story.lines("limits.headline")
     if table.empty or not said:
         return None
-    rows = tuple(tuple(map(_cell, row, table)) for row in table.itertuples(index=False))
+    rows = tuple(
+        tuple(_cell(value, column, story.currency) for value, column in zip(row, table, strict=True))
+        for row in table.itertuples(index=False)
+    )
     head = tuple(language.title(str(name)) for name in table)
     return Slide(
         said[0],
@@ -321,8 +324,9 @@ def _limits(story: Story) -> Slide | None:
     )
 
 
-def _cell(value: object, column: str) -> str:
-    return language.value(value, column, ()) if isinstance(value, str) else markup.cell(value)
+def _cell(value: object, column: str, unit: str) -> str:
+    said = isinstance(value, str)
+    return language.value(value, column, ()) if said else markup.cell(value, unit)
 
 
 def _earlier(story: Story) -> Slide | None:
