@@ -70,8 +70,13 @@ def to_minor(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.int
     """
     units, per = np.asarray(amount, dtype=np.float64), scale(currency)
     scaled = units * per
-    if not np.all(np.abs(scaled) < LARGEST_MINOR):
-        raise LedgerError("an amount is missing, infinite or above 2**53 minor units; quarantine such rows first")
+    if not np.isfinite(scaled).all():
+        raise LedgerError("an amount is missing or infinite; quarantine such rows first")
+    if np.any(np.abs(scaled) >= LARGEST_MINOR):
+        raise LedgerError(
+            f"an amount or a balance of {np.max(np.abs(scaled)):,.0f} minor units lies above 2**53, where one more or "
+            "less is no longer told; bring the ledger in thousands of its currency, or company by company"
+        )
     minor = np.rint(scaled)
     if np.any(np.abs(scaled) >= 2**51):  # the product is rounded, too: a neighbour may be meant
         for step in (-1, 1):
@@ -93,6 +98,15 @@ def added(amount: pd.Series, by: Any, currency: pd.Series | str) -> pd.Series:
     rows = pd.DataFrame({"minor": to_minor(amount, currency), "per": scale(currency)}, index=amount.index)
     grouped = rows.groupby(by)
     return grouped["minor"].sum() / grouped["per"].first()
+
+
+def less(amount: pd.Series, other: pd.Series, currency: str) -> pd.Series:
+    """Differences of amounts, row by row in minor units: currency units, exact, so that they may be compared.
+
+    Raises LedgerError as `to_minor`.
+    """
+    minor = to_minor(amount, currency) - to_minor(other, currency)
+    return pd.Series(from_minor(minor, currency), index=amount.index)
 
 
 def total(amounts: Iterable[float]) -> float:

@@ -126,7 +126,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         kpis=kpi.table(now, past),
         kpi_series=kpi.over_time(flows, last=min(13, max(len(flows) - _START_UP, 2))),
         unmeasured=why,
-        bridge=_bridge(earlier, flows),
+        bridge=_bridge(earlier, flows, ledger.currency),
         balances=balances,
         concentration=kpi.concentration(balances),
         industries=kpi.by_group(ledger, balances, "industry"),
@@ -156,12 +156,14 @@ def _proposals(ledger: Ledger, past: pd.DataFrame, policy: Policy) -> pd.DataFra
         return limits.propose(past.head(0), policy.written, month)
 
 
-def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame, currency: str) -> pd.DataFrame:
     """`kpi.bridge` since the period before; empty where one of the two windows has no net sales."""
     if earlier.empty:
         return pd.DataFrame()
     windows = kpi.window(earlier), kpi.window(flows)
-    return kpi.bridge(*windows) if all(one["sales"] > 0 for one in windows) else pd.DataFrame()
+    if any(one["sales"] <= 0 for one in windows):
+        return pd.DataFrame()
+    return kpi.bridge(*windows, currency)
 
 
 def require_period(ledger: Ledger, period: str) -> None:
