@@ -71,7 +71,7 @@ def to_minor(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.int
     units, per = np.asarray(amount, dtype=np.float64), scale(currency)
     scaled = units * per
     if not np.isfinite(scaled).all():
-        raise LedgerError("an amount is missing or infinite; quarantine such rows first")
+        raise LedgerError("an amount is missing or infinite and has no minor units; quarantine such rows first")
     if np.any(np.abs(scaled) >= LARGEST_MINOR):
         raise LedgerError(
             f"an amount or a balance of {np.max(np.abs(scaled)):,.0f} minor units lies above 2**53, where one more or "
