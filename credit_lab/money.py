@@ -74,7 +74,7 @@ def to_minor(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.int
         raise LedgerError("an amount is missing or infinite and has no minor units; quarantine such rows first")
     if np.any(np.abs(scaled) >= LARGEST_MINOR):
         raise LedgerError(
-            f"an amount or a balance of {np.max(np.abs(scaled)):,.0f} minor units lies above 2**53, where one more or "
+            f"an amount or a balance lies above 2**53 minor units ({np.max(np.abs(scaled)):,.0f}), where one more or "
             "less is no longer told; bring the ledger in thousands of its currency, or company by company"
         )
     minor = np.rint(scaled)

@@ -49,6 +49,7 @@ _BY_NAME = {
     "pd_12m": "share",
     "max_dpd": "count",
     "value": "mixed",
+    "allowed": "mixed",
 }
 # Columns that are no money in a table of amounts.
 _NUMBERS = {
