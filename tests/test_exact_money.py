@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 # Names that hold money, alone or as the last or first word: open_amount, overdue_before, credit_limit.
-WORDS = (
-    "amount amounts apart balance balances came change control cover deductible difference ending exposure headroom "
-    "held interest limit lost loss opening overdue open owed paid receipts refused released sales total unapplied "
-    "worth written_off"
-).split()
-MONEY = re.compile(rf"(?:^|_)(?:{'|'.join(WORDS)})(?:$|_(?!on$|rows$|share$|index$))")
+WORDS = """
+    amount amounts apart balance balances came change control cover deductible difference ending exposure headroom held
+    interest limit lost loss opening overdue open owed paid receipts refused released sales total unapplied worth
+    written_off
+"""
+MONEY = re.compile(rf"(?:^|_)(?:{'|'.join(WORDS.split())})(?:$|_(?!on$|rows$|share$|index$))")
 ADDS = ("sum", "cumsum")
 PLAIN = (*ADDS, "abs", "max", "min", "round", "fillna", "to_numpy", "rint", "float")
 

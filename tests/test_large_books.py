@@ -40,9 +40,7 @@ def book_of(write_ledger, size, off=0):
             owed[customer] += cents
         else:
             paid = str((day + pd.Timedelta(days=45)).date())
-            payments.append(
-                payment(f"P{number}", f"C{customer}", paid, units(cents), invoice_id=f"I{number}")
-            )
+            payments.append(payment(f"P{number}", f"C{customer}", paid, units(cents), invoice_id=f"I{number}"))
         due = str((day + pd.Timedelta(days=30)).date())
         invoices.append(invoice(f"I{number}", f"C{customer}", str(day.date()), due, units(cents)))
     room = (0, -1, 1)
@@ -60,9 +58,7 @@ def test_a_book_that_agrees_to_the_cent_agrees_everywhere(write_ledger, size):
     said = CliRunner().invoke(app, ["check", "--ledger", str(folder), "--as-of", END])
     assert said.exit_code == 0
     assert "agrees to the cent" in said.stdout
-    record = json.loads(
-        CliRunner().invoke(app, ["check", "--ledger", str(folder), "--as-of", END, "--json"]).stdout
-    )
+    record = json.loads(CliRunner().invoke(app, ["check", "--ledger", str(folder), "--as-of", END, "--json"]).stdout)
     assert record["reconciles"] == "ok: difference 0.00"
     aged = record["currencies"]["CNY"]["aging"]
     assert sum(Decimal(repr(row["open_amount"])) for row in aged) == Decimal(units(size))

@@ -88,8 +88,9 @@ def changes(before: pd.DataFrame, now: pd.DataFrame, *, rows: int = 15) -> pd.Da
     )
     both = both.fillna({"overdue_before": 0.0, "overdue_now": 0.0, "max_dpd": 0})
     both = both[both["overdue_now"] != both["overdue_before"]]  # each to the cent, by `by_customer`
-    change = [money.total((now, -before)) for now, before in zip(both["overdue_now"], both["overdue_before"], strict=True)]
-    both = both.assign(change=pd.Series(change, both.index, dtype="float64"))
+    moved = zip(both["overdue_now"], both["overdue_before"], strict=True)
+    change = pd.Series([money.total((new, -old)) for new, old in moved], both.index, dtype="float64")
+    both = both.assign(change=change)
     what = np.select(
         [both["overdue_before"] == 0, both["overdue_now"] == 0, both["change"] > 0],
         ["newly overdue", "cleared", "worse"],

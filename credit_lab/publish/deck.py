@@ -312,8 +312,8 @@ def _limits(story: Story) -> Slide | None:
     if table.empty or not said:
         return None
     rows = tuple(
-        tuple(_cell(value, column, story.currency) for value, column in zip(row, table, strict=True))
-        for row in table.itertuples(index=False)
+        tuple(_cell(row[name], str(name), story.currency) for name in table)
+        for row in table.to_dict("records")
     )
     head = tuple(language.title(str(name)) for name in table)
     return Slide(
@@ -325,8 +325,9 @@ def _limits(story: Story) -> Slide | None:
 
 
 def _cell(value: object, column: str, unit: str) -> str:
-    said = isinstance(value, str)
-    return language.value(value, column, ()) if said else markup.cell(value, unit)
+    if isinstance(value, str):
+        return language.value(value, column, ())
+    return markup.cell(value, unit)
 
 
 def _earlier(story: Story) -> Slide | None:

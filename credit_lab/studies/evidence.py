@@ -334,9 +334,9 @@ def _lines(
     amount, proposed = float(stands["credit_limit"]), float(decision["proposed"])
     says = (
         f"From what was known at {decision['review_date'].date()} the policy proposes "
-        f"{money.text(proposed, currency)} {currency} at {decision['term_days']} days: grade {decision['grade']} "
-        f"from a payment index of {_index(decision['score'])}, by the method {decision['method']}, "
-        f"bound by {decision['binding_constraint']}."
+        f"{money.text(proposed, currency)} {currency} at {decision['term_days']} days: "
+        f"grade {decision['grade']} from a payment index of {_index(decision['score'])}, "
+        f"by the method {decision['method']}, bound by {decision['binding_constraint']}."
     )
     rows = tables["granted"]
     if not pd.notna(amount):
@@ -351,8 +351,8 @@ def _lines(
         else ""
     )
     given = (
-        f"On {as_of.date()} the limit of {customer} was {money.text(amount, currency)} {currency}, since "
-        f"{last['valid_from'].date()}{who}{reason}."
+        f"On {as_of.date()} the limit of {customer} was {money.text(amount, currency)} {currency}, "
+        f"since {last['valid_from'].date()}{who}{reason}."
     )
     apart = (
         "Granted and proposed are the same amount."
