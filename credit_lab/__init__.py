@@ -24,6 +24,7 @@ __all__ = [
     "history",
     "inputs",
     "investigation",
+    "knowledge",
     "kpi",
     "language",
     "ledger",

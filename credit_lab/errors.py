@@ -28,6 +28,10 @@ class PeriodError(CreditLabError):
     """A period or date is malformed or lies outside the data."""
 
 
+class NotKnown(LedgerError):
+    """A figure is asked for that the ledger cannot carry; see `credit_lab.knowledge`."""
+
+
 class ReportError(CreditLabError):
     """A report could not be made; what there is of it has been put aside."""
 

@@ -14,15 +14,16 @@ PACKAGE = ROOT / "credit_lab"
 PLAN = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[1]
 # within a row: who may use whom
 BESIDE = {
+    "aging": {"knowledge"},
     "file_names": {"errors"},
-    "history": {"aging", "payment_behaviour"},
+    "history": {"aging", "knowledge", "payment_behaviour"},
     "inputs": {"ledger", "policy"},
-    "kpi": {"aging"},
+    "kpi": {"aging", "knowledge"},
     "labels": {"errors", "toml_file", "workbench"},
     "language": {"errors", "labels"},
     "lazy": {"errors"},
     "money": {"errors"},
-    "payment_behaviour": {"aging"},
+    "payment_behaviour": {"aging", "knowledge"},
     "periods": {"errors"},
     "schema": {"errors"},
     "toml_file": {"errors"},

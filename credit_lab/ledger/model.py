@@ -20,6 +20,7 @@ from credit_lab.periods import takes_days
 
 # Invoices of a part of a ledger (`Ledger.parts`): what is worked out over a part takes about a gigabyte.
 PART = 1_000_000
+DOCUMENTS, OPEN_ITEMS = "documents", "open items"  # forms of a ledger
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Ledger:
     accounting : rows and amounts per table, disposition, rule and currency; with `kept` they add up to what was read
     source : where it was read from, without password
     windows : times in which the data are known to mislead: columns start, end, reason
+    form : documents, or open items: a list of what is left of each
+    tax : included or excluded in amounts; empty: not said
     """
 
     tables: dict[str, pd.DataFrame]
@@ -41,6 +44,8 @@ class Ledger:
     accounting: pd.DataFrame
     source: str
     windows: pd.DataFrame
+    form: str = DOCUMENTS
+    tax: str = ""
 
     @property
     def invoices(self) -> pd.DataFrame:

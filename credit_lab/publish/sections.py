@@ -30,6 +30,7 @@ REFUSALS = (
     "LimitsError",
     "MoneyNotKnown",
     "MonitoringError",
+    "NotKnown",
     "PeriodError",
     "PolicyError",
     "ReportError",

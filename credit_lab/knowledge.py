@@ -1,0 +1,348 @@
+"""What a ledger can carry: each capability known, estimated by a named rule, or not known.
+
+Unknown is a value. Without matching every invoice stays open for ever, without write-offs every
+loss is zero, without a control account every book reconciles. Whoever makes a figure asks here
+first, and says what is lacking in the figure's place.
+
+>>> from credit_lab import ledger
+>>> told = of(ledger.read("data/sample"))
+>>> told.state("matching"), told.why("write_offs")
+('known', '')
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from credit_lab import money, periods, summary
+from credit_lab.errors import NotKnown
+from credit_lab.ids import positions
+from credit_lab.ledger import reconcile
+from credit_lab.ledger.model import OPEN_ITEMS, Ledger
+from credit_lab.ledger.quarantine import rows_read
+from credit_lab.periods import takes_days
+from credit_lab.policy import Policy
+
+KNOWN, ESTIMATED, NOT_KNOWN = "known", "estimated", "not known"
+UNMATCHED = 0.05  # of receipts, by amount: with more, nobody knows what is open
+YEAR = 13  # months after which figures of twelve months have their opening balance
+AGES = ("receipts", "matching")  # what is open, and how old it is
+BEHAVIOUR = (*AGES, "settled")  # how customers pay
+
+# What rests on a table, what to bring where there is none, and whether it must have rows to tell something.
+RESTS = {
+    "write_offs": ("losses, loss rates, allowance", "a table write_offs, empty if there were none"),
+    "disputes": ("contested amounts", "a table disputes, empty if there were none"),
+    "limits": ("utilisation, and what a review of limits changes", "a table limits"),
+    "orders": ("orders in exposure and holds", "a table orders"),
+    "financials": ("ratios, distress scores, capability", "financial statements"),
+    "facts": ("credit files, register news, insolvency", "a table facts with their sources"),
+    "assessments": ("expert judgement", "a table assessments"),
+    "contracts": ("agreed terms, valid contracts", "a table contracts"),
+    "actions": ("contacts, promises, what a contact is worth", "a log of collection actions"),
+    "covers": ("insured and factored exposure", "a table covers"),
+    "instalments": ("invoices due in parts", "a table instalments, empty if there are none"),
+}
+_NONE_IS_NONE = ("write_offs", "disputes", "instalments")  # without rows: there were none
+# By which rule receipts are matched that the books do not match, see `ledger.matching`.
+RULES = {
+    "named": "by what the payer names",
+    "amount": "by amount",
+    "earliest_due": "by earliest due date",
+    "latest_due": "by latest due date",
+    "open_item": "by what is left of each item",
+}
+Row = tuple[str, str, float, str, str, str]
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a ledger can carry as of a day.
+
+    Attributes
+    ----------
+    table : capability, state (known, estimated, not known), share (0-1; NaN where none is to tell),
+        found (what there is, in words), consequence (what rests on it), bring (what would make it
+        known; empty where it is)
+    """
+
+    table: pd.DataFrame
+
+    def state(self, name: str) -> str:
+        """State of a capability."""
+        return str(self._row(name)["state"])
+
+    def why(self, *names: str) -> str:
+        """Why the first of some capabilities that is not known is not; empty: all can be used.
+
+        Parameters
+        ----------
+        names : of capabilities
+        """
+        rows = (self._row(name) for name in names)
+        return next((str(row["found"]) for row in rows if row["state"] == NOT_KNOWN), "")
+
+    def need(self, what: str, *names: str) -> None:
+        """Refuse to make a figure that rests on what is not known.
+
+        Parameters
+        ----------
+        what : the figure, in words, such as "payment behaviour"
+        names : capabilities it rests on
+
+        Raises
+        ------
+        NotKnown
+            One of them is not known; the message says why and what to bring.
+        """
+        for row in (self._row(name) for name in names):
+            if row["state"] == NOT_KNOWN:
+                raise NotKnown(f"{what} not known: {row['found']}; bring {row['bring']}")
+
+    def basis(self, *names: str) -> str:
+        """The rules by which some capabilities are estimated; empty: by none.
+
+        Parameters
+        ----------
+        names : of capabilities
+        """
+        rows = (self._row(name) for name in names)
+        return "; ".join(str(row["found"]) for row in rows if row["state"] == ESTIMATED)
+
+    @property
+    def ages(self) -> bool:
+        """Whether what is open, and how old it is, is known or estimated by a rule."""
+        return not self.why(*AGES)
+
+    def lines(self) -> list[str]:
+        """The first line of a report: what is estimated by which rule, and what is not known."""
+        counted = (self.table["state"] == KNOWN).sum()
+        found = [f"Of what a report rests on, {counted} of {len(self.table)} are known."]
+        for state, start in ((ESTIMATED, "Estimated"), (NOT_KNOWN, "Not known")):
+            rows = self.table[self.table["state"] == state]
+            parts = (f"{row.consequence} ({row.found})" for row in rows.itertuples())
+            found += [f"{start}: {'; '.join(parts)}."] if len(rows) else []
+        return found
+
+    def _row(self, name: str) -> pd.Series:
+        return self.table.set_index("capability").loc[name]
+
+
+@takes_days
+def of(ledger: Ledger, policy: Policy | None = None, as_of: pd.Timestamp | None = None) -> Knowledge:
+    """What a ledger of one currency can carry.
+
+    Parameters
+    ----------
+    ledger : one currency
+    policy : whose amounts and date must fit the ledger; None: nothing is said about it
+    as_of : documents up to this day are looked at; None: `Ledger.last_day`
+
+    Raises
+    ------
+    LedgerError
+        Several currencies; no day given and no document with a date.
+    """
+    day = ledger.last_day if as_of is None else as_of
+    key = f"knowledge {day:%Y-%m-%d}"
+    if key not in ledger.derived:
+        ledger.derived[key] = [*_documents(ledger, day), *_accounts(ledger, day), *_tables(ledger, day)]
+    rows = ledger.derived[key] + (_policy(ledger, policy, day) if policy else [])
+    names = ["capability", "state", "share", "found", "consequence", "bring"]
+    table = pd.DataFrame(rows, columns=names)
+    return Knowledge(table.assign(bring=table["bring"].where(table["state"] != KNOWN, "")))
+
+
+def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
+    """Documents, receipts, how they are matched, and whether anything was ever settled."""
+    rows, found = rows_read(ledger.accounting), _settling(ledger, day)
+    used = rows["kept"] / max(rows["kept"] + rows["quarantined"], 1)
+    said = f"{rows['kept']:,} rows used, {rows['quarantined']:,} held back"
+    listed = ledger.form == OPEN_ITEMS
+    received = (KNOWN, f"{found.receipts:,} receipts")
+    matched = (KNOWN, f"{found.matched:.1%} of receipts are matched by the books")
+    settled = (KNOWN, f"{found.settled:,} of {found.invoices:,} invoices are settled in full")
+    if found.loose > UNMATCHED:
+        lacking = "receipts are matched to no invoice, though the customer has invoices open"
+        matched = (NOT_KNOWN, f"{found.loose:.1%} of {lacking}")
+    elif found.rules:
+        matched = (ESTIMATED, f"{found.matched:.1%} of receipts are matched, {found.rules}")
+    if not found.settled:
+        settled = (NOT_KNOWN, "no invoice was ever settled in full")
+    if listed:
+        matched = (KNOWN, "the list says what is left of each item")
+        settled = (NOT_KNOWN, "the list holds open items only")
+    elif not found.receipts:
+        received = matched = (NOT_KNOWN, "there are no receipts: every invoice would be open")
+    ages = "ages, overdue, payment behaviour, grades"
+    way = 'the matching (allocations), or match = "earliest-due" in a mapping'
+    past = "sales of the past, DSO, payment behaviour, history"
+    share = np.nan if listed else found.matched
+    return [
+        ("documents", KNOWN, used, said, "everything", ""),
+        ("receipts", received[0], np.nan, received[1], ages, "receipts"),
+        ("matching", matched[0], share, matched[1], ages, way),
+        ("settled", settled[0], found.share, settled[1], past, "settled invoices, too"),
+    ]
+
+
+@dataclass(frozen=True)
+class _Settling:
+    """How receipts stand against invoices up to a day: shares of amount, numbers of documents."""
+
+    receipts: int
+    matched: float
+    loose: float  # unmatched, of customers who have invoices open
+    rules: str
+    invoices: int
+    settled: int
+
+    @property
+    def share(self) -> float:
+        """Share of invoices settled in full."""
+        return self.settled / self.invoices if self.invoices else np.nan
+
+
+def _settling(ledger: Ledger, day: pd.Timestamp) -> _Settling:
+    invoices, payments = ledger.invoices, ledger.payments
+    invoices = invoices[(invoices["issue_date"] <= day) & (invoices["amount"] > 0)]
+    payments = payments[payments["paid_date"] <= day]
+    rows = ledger.allocations[ledger.allocations["allocated_on"] <= day]
+    code, ids = ledger.currency, ledger.customers["customer_id"]
+    minor = money.to_minor(rows["amount"], code)
+    on = positions(rows["invoice_id"], invoices["invoice_id"])
+    by = positions(rows["payment_id"], payments["payment_id"])
+    left, rest = (money.to_minor(table["amount"], code) for table in (invoices, payments))
+    received = int(np.abs(rest).sum())
+    np.subtract.at(left, on[on >= 0], minor[on >= 0])
+    settled = int((left == 0).sum())
+    if ledger.has("write_offs"):
+        lost = ledger.tables["write_offs"]
+        lost = lost[lost["written_off_on"] <= day]
+        at = positions(lost["invoice_id"], invoices["invoice_id"])
+        np.subtract.at(left, at[at >= 0], money.to_minor(lost["amount"], code)[at >= 0])
+    np.subtract.at(rest, by[by >= 0], minor[by >= 0])
+    open_, loose = np.zeros((2, len(ids)), dtype=np.int64)
+    np.add.at(open_, positions(invoices["customer_id"], ids), left)
+    np.add.at(loose, positions(payments["customer_id"], ids), rest)
+    both = int(np.minimum(open_.clip(0), loose.clip(0)).sum())
+    matched, rules = int(np.abs(minor[by >= 0]).sum()), ""
+    if "matched_by" in rows and received:
+        by_rule = pd.Series(minor[by >= 0]).abs().groupby(rows["matched_by"].to_numpy()[by >= 0]).sum()
+        rules = ", ".join(f"{part / received:.1%} {RULES[rule]}" for rule, part in by_rule.items())
+    return _Settling(
+        receipts=len(payments),
+        matched=matched / received if received else np.nan,
+        loose=both / received if received else 0.0,
+        rules=rules,
+        invoices=len(invoices),
+        settled=settled,
+    )
+
+
+def _accounts(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
+    """Control account, what stood before the first month, how far the data reach, what misleads."""
+    control = reconcile.against_control(ledger)
+    control = control[control["as_of"] <= day]
+    dates = ledger.invoices["issue_date"].min(), ledger.payments["paid_date"].min(), day
+    first = min(date for date in dates if pd.notna(date))
+    since = day - pd.DateOffset(months=3)
+    light, reason = reconcile.light(control, ledger.currency, since=since)
+    begun = control[control["as_of"] <= first + pd.offsets.MonthEnd(0)]
+    opened = len(begun) > 0 and not begun["difference"].any()
+    before = f"the balance before {first.date()} is "
+    months = len(periods.month_ends(first, day))
+    marks = ledger.windows[ledger.windows["start"] <= day]
+    named = "; ".join(f"{one.start.date()} to {one.end.date()}: {one.reason}" for one in marks.itertuples())
+    return [
+        (
+            "control",
+            NOT_KNOWN if light == summary.NOT_KNOWN else KNOWN,
+            np.nan,
+            "no control account for these months" if light == summary.NOT_KNOWN else reason,
+            "whether the ledger reconciles",
+            "balances of the control account",
+        ),
+        (
+            "opening",
+            KNOWN if opened else NOT_KNOWN,
+            np.nan,
+            before + ("agreed with the control account" if opened else "not known"),
+            "average DSO, turnover and CEI of the first year",
+            "the control account from the first month on",
+        ),
+        (
+            "months",
+            KNOWN if months >= YEAR else NOT_KNOWN,
+            min(months / YEAR, 1.0),
+            f"{months} month{'s' * (months != 1)} of data",
+            "figures of twelve months with an opening balance",
+            f"at least {YEAR} months of data",
+        ),
+        (
+            "windows",
+            ESTIMATED if named else KNOWN,
+            np.nan,
+            named or "no times are named in which the data mislead",
+            "figures of the times named",
+            "what these times lack",
+        ),
+        (
+            "tax",
+            KNOWN if ledger.tax else NOT_KNOWN,
+            np.nan,
+            f"tax is {ledger.tax}" if ledger.tax else "whether amounts include tax",
+            "limits and rates set against sales",
+            'tax = "included" or "excluded" in the mapping',
+        ),
+    ]
+
+
+def _tables(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
+    """Tables that a ledger may have."""
+    rows = []
+    for name, (rests, bring) in RESTS.items():
+        count = len(_in_force(ledger, day) if name == "limits" else ledger.rows(name))
+        there = ledger.has(name) and (count > 0 or name in _NONE_IS_NONE)
+        found = f"table {name}, {count:,} rows" if there else f"no table {name}"
+        rows.append((name, KNOWN if there else NOT_KNOWN, np.nan, found, rests, bring))
+    return rows
+
+
+def _in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame:
+    limits = ledger.rows("limits")
+    ended = limits["valid_to"] < day if "valid_to" in limits else False
+    return limits[(limits["valid_from"] <= day) & ~ended]
+
+
+def _policy(ledger: Ledger, policy: Policy, day: pd.Timestamp) -> list[Row]:
+    """Whether a policy's amounts and date fit the ledger."""
+    written, own = policy.written.meta, ledger.currency
+    if policy.not_known:
+        fits = (NOT_KNOWN, f"policy {written.id} is in {written.currency}, the ledger in {own}")
+    elif written.currency != own:
+        fits = (ESTIMATED, f"policy {written.id} converted at {policy.rate:g} {own} each")
+    else:
+        fits = (KNOWN, f"policy and ledger are in {own}")
+    began = pd.Timestamp(written.valid_from)
+    late = began > day
+    dated = f"policy {written.id} is in force from {began.date()}"
+    return [
+        (
+            "policy_currency",
+            fits[0],
+            np.nan,
+            fits[1],
+            "limits, least amounts, authority and costs of the policy",
+            f"--rates {written.currency}:RATE, or a policy in {own}",
+        ),
+        (
+            "policy_date",
+            ESTIMATED if late else KNOWN,
+            np.nan,
+            dated + (f", after {day.date()}" if late else ""),
+            "verdicts by rules that were not yet in force",
+            "the policy of that day",
+        ),
+    ]
