@@ -266,7 +266,7 @@ def _fate(ledger: Ledger, orders: pd.DataFrame, asked: pd.DataFrame) -> pd.DataF
     paid = settlement(ledger, ledger.last_day).set_index("invoice_id")
     invoice = asked["invoice_id"]
     settled, due = looked_up(invoice, paid["settled_on"]), looked_up(invoice, paid["due_date"])
-    lost = pd.Series(0.0, index=orders.index)
+    lost = pd.Series(np.nan, index=orders.index)  # losses that nobody recorded are not known
     if ledger.has("write_offs"):
         gone = ledger.tables["write_offs"]
         lost = invoice.map(money.added(gone["amount"], gone["invoice_id"], ledger.currency)).fillna(0.0)

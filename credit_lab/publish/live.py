@@ -17,6 +17,7 @@ _APART = 0.0005  # half of the smallest minor unit
 # quotient.
 _SUMS = (
     ("change", "value -previous"),
+    ("change_year", "value -year_before"),
     ("difference", "control -ledger"),
     ("difference", "allowance -lost"),
     ("difference", "a -b"),
@@ -152,7 +153,7 @@ def _by_formula_id(
     whole, best, delay = (line.get(name) for name in ("dso.period_end", "dso.best_possible", "add"))
     if whole is None or best is None or delay is None:
         return
-    for name in ("value", "previous"):
+    for name in ("value", "previous", "year_before"):
         column = at.get(name, 0)
         values = [rows[number][column] for number in (whole, best, delay)]
         if all(isinstance(one, float) for one in values) and _same(

@@ -26,6 +26,7 @@ from credit_lab.publish.live import HEAD, formulas
 
 FORMATS = {
     "share": "0.0%",
+    "points": '+0.0"pp";-0.0"pp";0.0"pp"',
     "days": "#,##0.0",
     "%": "#,##0.0",
     "times a year": "#,##0.00",
@@ -225,7 +226,7 @@ def _fill(page: Any, styles: _Styles, sheet: _Sheet) -> None:
     own = markup.row_unit(names)
     for line, row in enumerate(rows):
         for at, content in enumerate(row):
-            unit = str(row[own]) if units[at] == "by row" and own is not None else units[at]
+            unit = markup.unit_of(names[at], units[at], row[own] if own is not None else "")
             if isinstance(content, str):
                 content = sharing.words(content, names[at], names, table.names)
             formula = found.get((line, at), "")
@@ -252,6 +253,8 @@ def _put(
         page.write_boolean(row, at, value, styles.get(align="center"))
     elif isinstance(value, int | float) and office.exact(value):
         style = styles.get(num_format=_format("integer" if isinstance(value, int) else kind, unit))
+        if unit == "points":
+            value, formula = 100 * value, formula and f"=100*({formula[1:]})"
         if formula:
             page.write_formula(row, at, formula, style, value)
         else:
