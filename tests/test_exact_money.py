@@ -28,7 +28,7 @@ EXACT_ALREADY = {
     ("kpi/customers.py", "both['overdue_now'] == 0"): "from one sum of minor units",
     ("kpi/measures.py", "sales == 0"): "by money.total",
     ("kpi/time_to_settle.py", "documents['open'] == 0"): "minor units",
-    ("ledger/matching.py", "table['amount'] != 0"): "an amount as it was read",
+    ("ledger/matching.py", "table['amount'] != 0"): "minor units",
     ("ledger/quarantine.py", "grouped['rows_without_amount'] == grouped['rows']"): "numbers of rows, no money",
     ("ledger/reader.py", "invoices['amount'] != 0"): "an amount as it was read",
     ("ledger/reconcile.py", "own / scale == control['balance']"): "minor units over the scale: the nearest double",
