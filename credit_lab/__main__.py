@@ -155,7 +155,7 @@ def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -
     for code, last, notes, table, figures, why in found:
         options.say("\n".join(["", *notes]))
         options.say(f"Aging of open items at {last.date()}, {code}")
-        options.say(options.as_text(table.assign(share=(table["share"] * 100))))
+        options.say(options.as_text(table.assign(share=(table["share"] * 100)), code))
         options.say(
             "\n".join(
                 f"  {name:<22} " + (f"not measured: {why[name]}" if name in why else f"{value:,.4g}")

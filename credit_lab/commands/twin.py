@@ -111,4 +111,4 @@ def _report(
 
 def _text(comparison: pd.DataFrame) -> str:
     table = comparison[["measure", "a", "b", "difference", "standard_error", "low", "high"]]
-    return options.as_text(table, lambda x: f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}")
+    return options.as_text(table, form=lambda x: f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}")

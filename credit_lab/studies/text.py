@@ -336,8 +336,8 @@ def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
 def losses_headline(found: Losses, currency: str) -> list[str]:
     """What the loss tables say, in sentences; what they cannot say, too."""
     text = []
-    if len(found.allowance) and found.allowance["open"].sum() > 0:
-        total, open_ = found.allowance["allowance"].sum(), found.allowance["open"].sum()
+    if len(found.allowance) and (open_ := money.total(found.allowance["open"])) > 0:
+        total = money.total(found.allowance["allowance"])
         text.append(
             "Loss rates of the past applied to today's ages give an allowance of "
             f"{money_text(total, currency)}, {total / open_:.1%} of open invoices."
