@@ -188,7 +188,7 @@ def desk(
     CollectionError
         Nothing is open, or nothing is due by the ladder.
     """
-    policy = in_currency(policy, ledger.currency)
+    policy, ledger = in_currency(policy, ledger.currency), ledger.known_by(as_of)
     items = aging.open_items(ledger, as_of)
     known = ledger.tables
     made = ladder.run(

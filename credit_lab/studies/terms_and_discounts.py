@@ -51,6 +51,7 @@ def terms_study(
     PeriodError
         No net sales in the twelve months before.
     """
+    ledger = ledger.known_by(as_of)
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
     sales = float(last["sales_12m"].sum())
