@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import aging, money, periods
+from credit_lab import aging, knowledge, money, periods
 from credit_lab.aging.many_dates import aged
 from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.errors import PeriodError
@@ -35,8 +35,12 @@ Minor = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 AHEAD = (3, 6, 12)  # months of the outcomes
 OUTCOMES = [f"next_{months}m_{event}" for event in default.EVENTS for months in AHEAD]
-# Columns that are zero for everybody where the ledger lacks a table: nobody knows, which is not the same as none.
-RESTS_ON = {"disputed_12m": "disputes", "written_off_12m": "write_offs"}
+# Columns that are missing for everybody where the ledger lacks a table: nobody knows, which is not the same as none.
+RESTS_ON = {
+    "disputed_12m": "disputes",
+    "written_off_12m": "write_offs",
+    "next_12m_written_off": "write_offs",
+}
 
 
 @takes_days
@@ -68,7 +72,7 @@ def build(
         oldest open invoice, 0 if none);
         trailing twelve months: sales_12m, receipts_12m, paid_late_share_12m (of amounts paid),
         days_beyond_terms_12m (amount-weighted over settlements and open overdue items), payment_index (0-100,
-        80 = prompt), written_off_12m (net of recoveries), disputed_12m (amounts);
+        80 = prompt), written_off_12m (net of recoveries), disputed_12m (amounts), missing where nobody recorded them;
         so far: paid_in_time (number of settlements by the due date), high_credit (highest exposure at a month end,
         历史最高赊欠额), months_on_book (since the first document);
         default on that day: impaired, failed (see `_events`);
@@ -81,6 +85,8 @@ def build(
     ------
     PeriodError
         No document, or no whole month of data, up to `last`.
+    NotKnown
+        The ledger cannot say how customers paid (`credit_lab.knowledge`).
     """
     ledger = ledger.known_by(last)
     begin = pd.concat([ledger.invoices["issue_date"], ledger.payments["paid_date"]]).min()
@@ -89,6 +95,7 @@ def build(
     ends = periods.month_ends(begin, last)
     if len(ends) == 0:
         raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")
+    knowledge.of(ledger, as_of=last).need("payment behaviour is", *knowledge.BEHAVIOUR)
     events = default.in_minor(policy, ledger.currency)
     table = _as_it_stands(ledger, ends, first or begin, events)
     return table if restated else _as_seen(ledger, table, ends, events)
@@ -105,8 +112,7 @@ def _as_it_stands(ledger: Ledger, ends: pd.DatetimeIndex, first: pd.Timestamp, e
 def _as_seen(ledger: Ledger, table: pd.DataFrame, ends: pd.DatetimeIndex, events: default.Default) -> pd.DataFrame:
     """The history with what was known at each month end; outcomes stay as they are known now.
 
-    Only rows of customers of whom something was recorded after the month end, though it happened
-    before, are worked out again.
+    Only rows of customers of whom something that had happened was recorded later are worked out again.
     """
     keys = ["month", "customer_id"]
     unseen, seen = [], []
@@ -128,8 +134,7 @@ def _as_seen(ledger: Ledger, table: pd.DataFrame, ends: pd.DatetimeIndex, events
 def looking_back(ledger: Ledger, past: pd.DataFrame, month: pd.Timestamp) -> pd.DataFrame:
     """The history up to a month end, all months of it as they were known at that month end.
 
-    For what adds up months, such as a sales forecast: what was recorded after its own month is in
-    no row of `past` but in the sums of the months since.
+    For what adds up months (sales forecasts): what was recorded after its own month is in no row of `past`.
 
     Parameters
     ----------
@@ -142,8 +147,11 @@ def looking_back(ledger: Ledger, past: pd.DataFrame, month: pd.Timestamp) -> pd.
         return past
     others = past[(past["month"] <= month) & ~among(past["customer_id"], late)]
     then = ledger.of_customers(late).known_by(month).up_to(month)
-    rows = [others, build(then, month, restated=True)] if then.currencies else [others]
-    return pd.concat(rows).sort_values(["month", "customer_id"], kind="stable", ignore_index=True)
+    if not then.currencies:
+        return others
+    begin, events = past["month"].min(), default.in_minor(None, ledger.currency)
+    rows = _as_it_stands(then, periods.month_ends(begin, month), begin, events)
+    return pd.concat([others, rows]).sort_values(["month", "customer_id"], kind="stable", ignore_index=True)
 
 
 def _of_customers(
@@ -182,6 +190,9 @@ def _of_customers(
     table.insert(0, "month", np.repeat(ends[shown].to_numpy(), len(customers)))
     table = table.astype(dict.fromkeys(default.EVENTS, "bool") | dict.fromkeys(OUTCOMES, "boolean"))
     table["months_on_book"] = table["months_on_book"].astype("int64")
+    for name, source in RESTS_ON.items():
+        if not ledger.has(source):
+            table[name] = np.nan
     return table[table["months_on_book"] >= 0].reset_index(drop=True)
 
 
