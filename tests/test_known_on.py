@@ -193,12 +193,12 @@ def assert_same_at_each_month(book, last, months):
 
 
 @given(ledgers(), st.integers(0, 10**6), st.integers(0, 100))
-@settings(deadline=None)
+@settings(max_examples=4)  # some fifty histories each
 def test_every_month_of_a_history_is_what_was_known_then(tables, seed, number):
     """Whatever the ledger can carry (`credit_lab.knowledge`)."""
     book = read(late(tables, seed, share=0.5))
     dates = pd.concat([book.invoices["issue_date"], book.payments["paid_date"]])
-    last = max(dates.max() + pd.DateOffset(months=8), pd.Timestamp("2024-03-31")) + pd.offsets.MonthEnd(0)
+    last = max(dates.max() + pd.DateOffset(months=2), pd.Timestamp("2024-03-31")) + pd.offsets.MonthEnd(0)
     months = pd.date_range(dates.min(), last, freq="ME")
     with mock.patch.object(knowledge.Knowledge, "need"):
         assert_same_at_each_month(book, last, [months[number % len(months)]])
@@ -215,7 +215,6 @@ def test_signals_of_the_sample_are_those_that_were_known_then(sample):
 
 
 @given(ledgers(), st.integers(0, 10**6), st.integers(0, 500))
-@settings(deadline=None)
 def test_postings_dated_when_recorded_are_those_known_on_every_day(tables, seed, after):
     book = read(late(tables, seed, share=0.5))
     day = pd.Timestamp("2024-01-01") + pd.Timedelta(days=after)
