@@ -254,10 +254,11 @@ def test_a_replay_sees_nothing_recorded_later(sample):
     without = ledger(paid[~moved].reset_index(drop=True))
     at_once = ledger(paid)
     rules = policy.load("data/policies/2025-baseline.toml")
-    first, second, third = (
-        replaying.replay(book, rules, end=end, start=pd.Timestamp("2025-01-01"))
-        for book in (with_them, without, at_once)
-    )
+    with mock.patch.object(knowledge.Knowledge, "need"):  # whatever the ledger can carry
+        first, second, third = (
+            replaying.replay(book, rules, end=end, start=pd.Timestamp("2025-01-01"))
+            for book in (with_them, without, at_once)
+        )
 
     def decided(run):
         made = run.decisions[run.decisions["review_date"] < seen_on]
