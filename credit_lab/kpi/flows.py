@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import aging, knowledge, money, periods
+from credit_lab.ledger import matching
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import takes_days
 
@@ -42,6 +43,36 @@ def unknown(ledger: Ledger, last: pd.Timestamp) -> dict[str, str]:
     }
     found = {name: told.why(*of) for columns, of in rests.items() for name in columns}
     return {name: why for name, why in found.items() if why}
+
+
+@takes_days
+def by_rule(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
+    """How much hangs on the rule by which receipts were matched: what would be overdue by either rule.
+
+    The balance is the same by every rule; what differs is which invoices are left open. No rows where the books alone
+    match.
+
+    Parameters
+    ----------
+    ledger : one currency
+    as_of : documents up to this day
+
+    Returns
+    -------
+    DataFrame
+        rule (the ledger's own first), overdue (currency units), overdue_ratio (of open invoices), oldest_days (past
+        due).
+    """
+    rows, used = [], matching.rule_of(ledger)
+    rules = [used, *({"earliest-due", "latest-due"} - {used})] if used else []
+    for rule in rules:
+        items = aging.open_items(ledger if rule == used else matching.rematched(ledger, rule), as_of)
+        items = aging.only_invoices(items)
+        late = items[items["days"] > 0]
+        overdue, whole = (int(money.to_minor(part["open_amount"], ledger.currency).sum()) for part in (late, items))
+        ratio = overdue / whole if whole > 0 else np.nan
+        rows.append((rule, money.from_minor(overdue, ledger.currency), ratio, late["days"].max()))
+    return pd.DataFrame(rows, columns=["rule", "overdue", "overdue_ratio", "oldest_days"])
 
 
 def documented(ledger: Ledger, last: pd.Timestamp, buckets: aging.Buckets | None = None) -> pd.DataFrame:

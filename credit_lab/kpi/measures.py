@@ -209,8 +209,6 @@ def windows(flows: pd.DataFrame, period: Period, countback: float) -> dict[str, 
         "cei.period": f"{kind} {period.label}",
         "overdue_ratio": f"at {day.date()}",
         "concentration.largest": f"at {day.date()}",
-        "days_to_pay.km_median": f"invoices of the twelve months to {day.date()}",
-        "days_to_pay.closed_mean": f"invoices of the twelve months to {day.date()}",
     }
     return dict.fromkeys(f.FORMULAS, long) | own
 

@@ -190,16 +190,17 @@ def _kpis(story: Story) -> Slide | None:
         (
             row["name"],
             labels.unit(row["unit"], language.current()),
-            str(row["window"]),
+            row["window"] if isinstance(row["window"], str) else "",
             *(
                 markup.cell(_number(row[name]), markup.unit_of(name, "by row", row["unit"]))
                 for name in _COMPARED
             ),
         )
-        for _, row in table.fillna({"window": ""}).iterrows()
+        for _, row in table.iterrows()
     )
-    head = ("key figure", "unit", "window", *(language.title(name) for name in _COMPARED))
-    widths = (0.19, 0.08, 0.25, *[0.08] * len(_COMPARED))
+    last = ("value", "target", "before", "change", "last year", "change")
+    head = ("key figure", "unit", "window", *last)
+    widths = (0.23, 0.085, 0.235, 0.07, 0.07, 0.07, 0.085, 0.07, 0.085)
     grid = Grid(head, rows, right=tuple(range(3, len(head))), widths=widths)
     title, shown = story.line("review.headline", "dso"), story.shown("kpi.figures")
     note = f"{shown.caption} · {_facts(story)}" if isinstance(shown, Table) else _facts(story)

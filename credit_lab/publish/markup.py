@@ -49,7 +49,7 @@ def cell(value: Any, unit: str = "") -> str:
         if unit == "share":
             return f"{100 * value:.1f}" + ("%" if language.current() == "zh" else " %")
         if unit == "points":
-            return f"{100 * value:+.1f}" + ("个百分点" if language.current() == "zh" else " pp")
+            return f"{100 * value:+.1f}" + ("百分点" if language.current() == "zh" else " pp")
         if unit == "fine":
             return _fine(float(value))
         if unit == "chance":
