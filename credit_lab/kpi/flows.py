@@ -21,6 +21,11 @@ def monthly(ledger: Ledger, last: pd.Timestamp, *, buckets: aging.Buckets | None
         month (last day covered), days, sales (invoices less credit notes, tax included), receipts, written_off (net of
         recoveries), balance (control balance), open (open invoices), not_due, overdue. Currency units; NaN in every
         row where the ledger cannot carry it (`unknown`).
+
+    Raises
+    ------
+    LedgerError
+        The balance at `last` lies beyond 2**53 minor units.
     """
     flows = documented(ledger, last, buckets)
     return flows.assign(**dict.fromkeys(unknown(ledger, last), np.nan))
@@ -93,11 +98,12 @@ def documented(ledger: Ledger, last: pd.Timestamp, buckets: aging.Buckets | None
         sums = np.zeros(len(ends) + 1, dtype=np.int64)
         np.add.at(sums, np.searchsorted(ends.to_numpy(), rows[day].to_numpy()), money.to_minor(rows["amount"], code))
         table[name] = money.from_minor(sums[:-1], code)
-    aged = aging.series(ledger, ends, buckets=aging.Buckets((buckets or aging.Buckets()).edges))
-    overdue = aged["open"] - aged["not_due"]
+    buckets = aging.Buckets((buckets or aging.Buckets()).edges)
+    aged = aging.series(ledger, ends, buckets=buckets)
+    money.to_minor(aged[["balance", "open"]].iloc[-1], code)  # a larger balance is refused
     return table.assign(
         balance=aged["balance"],
         open=aged["open"],
         not_due=aged["not_due"],
-        overdue=money.from_minor(money.to_minor(overdue, code), code),
+        overdue=aged[list(buckets.labels[1:])].agg(money.total, axis=1),
     )[["month", "days", "sales", "receipts", "written_off", "balance", "open", "not_due", "overdue"]]

@@ -257,7 +257,7 @@ def _bridge(story: Story) -> Slide | None:
         (
             language.value(str(part), "part", ()),
             markup.cell(_number(days), "days"),
-            markup.cell(_number(value)),
+            markup.cell(_number(value), story.currency),
         )
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
@@ -318,7 +318,10 @@ def _limits(story: Story) -> Slide | None:
     table, said = story.table("limits_summary"), story.lines("limits.headline")
     if table.empty or not said:
         return None
-    rows = tuple(tuple(map(_cell, row, table)) for row in table.itertuples(index=False))
+    rows = tuple(
+        tuple(_cell(row[name], str(name), story.currency) for name in table)
+        for row in table.to_dict("records")
+    )
     head = tuple(language.title(str(name)) for name in table)
     return Slide(
         said[0],
@@ -328,8 +331,10 @@ def _limits(story: Story) -> Slide | None:
     )
 
 
-def _cell(value: object, column: str) -> str:
-    return language.value(value, column, ()) if isinstance(value, str) else markup.cell(value)
+def _cell(value: object, column: str, unit: str) -> str:
+    if isinstance(value, str):
+        return language.value(value, column, ())
+    return markup.cell(value, unit)
 
 
 def _earlier(story: Story) -> Slide | None:

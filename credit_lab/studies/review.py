@@ -194,7 +194,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
             window.previous().label: past.reasons,
             window.year_before().label: older.reasons,
         },
-        bridge=_bridge(earlier, flows),
+        bridge=_bridge(earlier, flows, ledger.currency),
         balances=balances,
         concentration=kpi.concentration(balances),
         industries=kpi.by_group(ledger, balances, "industry"),
@@ -307,14 +307,16 @@ def _proposals(ledger: Ledger, past: pd.DataFrame, policy: Policy) -> pd.DataFra
         return limits.propose(past.head(0), policy.written, month)
 
 
-def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame, currency: str) -> pd.DataFrame:
     """`kpi.bridge` since the period before; empty where one of the two windows has no net sales, or
     the earlier one lies in months in which the books fill.
     """
     if len(earlier) <= _START_UP:
         return pd.DataFrame()
     windows = kpi.window(earlier), kpi.window(flows)
-    return kpi.bridge(*windows) if all(one["sales"] > 0 for one in windows) else pd.DataFrame()
+    if not all(one["sales"] > 0 for one in windows):
+        return pd.DataFrame()
+    return kpi.bridge(*windows, currency)
 
 
 def require_period(ledger: Ledger, period: str) -> None:
