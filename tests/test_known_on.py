@@ -303,3 +303,21 @@ def test_every_notebook_with_a_ledger_hands_the_day_on(pytestconfig):
         assert any("known_on)" in cell or "known_on=known_on" in cell for cell in cells), path.name
     assert found >= 19
     assert "known_on" in inspect.signature(inputs.open_ledger).parameters
+
+
+def test_history_of_one_customer_with_a_cent_unapplied(write_ledger):
+    """As above without the customer who paid: 1 of 100,000 unapplied changes no age worth speaking of."""
+    documents = [("F1", "2025-05-10", 80000, "2025-04-10"), ("F2", "2025-05-20", 20000, "2025-04-20")]
+    rows = [
+        invoice(name, "K1", seen, due, amount) | {"kind": "invoice", "known_on": seen}
+        for name, due, amount, seen in documents
+    ]
+    note = invoice("F1S", "K1", "2025-04-10", "2025-04-10", -80000) | {"kind": "credit_note", "known_on": "2025-08-15"}
+    folder = write_ledger(
+        invoices=[*rows, note],
+        payments=[payment("P0", "K1", "2025-04-01", 1)],
+        allocations=[allocation("F1S", "F1", "2025-04-10", 80000) | {"known_on": "2025-08-15"}],
+    )
+    seen = history.build(ledger_package.read(folder), "2025-08-31").set_index("month")
+    assert seen["open"].tolist() == [100000] * 4 + [20000]
+    assert seen["unapplied"].tolist() == [1] * 5
