@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from credit_lab.facts import Said
 from credit_lab.figures import canvas
 from credit_lab.figures.canvas import BLUE, GREY, ORANGE
 
@@ -55,9 +56,9 @@ def cash_chart(weekly: pd.DataFrame, past: pd.DataFrame, *, currency: str, sourc
     axes.set_ylabel(unit)
     axes.set_ylim(bottom=0)
     canvas.dates(axes)
-    canvas.title(
-        axes, f"{weekly['mean'].sum() / scale:,.1f} {unit} expected within {len(weekly)} weeks"
-    )
+    total = float(weekly["mean"].sum())
+    text = f"{total / scale:,.1f} {unit} expected within {len(weekly)} weeks"
+    canvas.title(axes, Said(text, {"cash_to": total}, weekly["period_end"].iloc[-1]))
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(figure, source)
 

@@ -68,10 +68,13 @@ class Prose(Artefact):
 
 @dataclass(frozen=True)
 class Sentences(Artefact):
-    """Findings in words, may be empty; `keys` name those that can be asked for one by one."""
+    """Findings in words, may be empty; `keys` name those that can be asked for one by one; `facts`
+    are what each states, id → raw value.
+    """
 
     lines: tuple[str, ...]
     keys: tuple[str, ...] = ()
+    facts: tuple[Mapping[str, Any], ...] = ()
 
     def line(self, key: str) -> str:
         """The sentence of a key, else ""."""
@@ -80,18 +83,22 @@ class Sentences(Artefact):
 
 @dataclass(frozen=True)
 class Note(Artefact):
-    """A warning."""
+    """A warning, and the facts it states."""
 
     text: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Light:
-    """One verdict: ok, act or stop (or figures of a backtest, without a light), and the reason."""
+    """One verdict: ok, act or stop (or figures of a backtest, without a light), the reason, and
+    the facts it rests on.
+    """
 
     name: str
     light: str
     reason: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ class Table(Artefact):
 @dataclass(frozen=True)
 class Figure(Artefact):
     """Finding (title), titles of all panels, note (source, date, n), words instead of the picture,
-    size in inches.
+    size in inches; the facts the titles state.
     """
 
     finding: str
@@ -149,6 +156,7 @@ class Figure(Artefact):
     height: float
     svg: bytes
     png: bytes
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def artefacts(notebook: str | Path) -> list[Artefact]:
@@ -236,9 +244,10 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
         case {"kind": "heading", "title": title, "line": line}:
             return Heading(section, title, line)
         case {"kind": "sentences", "lines": lines}:
-            return Sentences(section, tuple(lines), tuple(record.get("keys", ())))
+            stated = tuple(record.get("facts", ()))
+            return Sentences(section, tuple(lines), tuple(record.get("keys", ())), stated)
         case {"kind": "note", "text": text}:
-            return Note(section, text)
+            return Note(section, text, record.get("facts", {}))
         case {"kind": "verdicts", "lights": lights}:
             return Verdicts(section, tuple(Light(**light) for light in lights))
         case {"kind": "table"}:
@@ -263,6 +272,7 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
                 height=record["height"],
                 svg=gzip.decompress(base64.b64decode(record["svg"])),
                 png=base64.b64decode(record["png"]),
+                facts=record.get("facts", {}),
             )
     raise ReportError(
         f"unknown record {record.get('kind')!r}: made by another version of credit_lab"

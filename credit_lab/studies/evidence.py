@@ -164,7 +164,12 @@ def evidence(
     rows = past[past["month"] == month]
     known = comparison.evidence(book, past, policy, month)
     decisions = quarterly.review(
-        past, policy, month, in_force=granting.in_force(book, month), evidence=known
+        past,
+        policy,
+        month,
+        in_force=granting.in_force(book, month),
+        evidence=known,
+        held=granting.held(book, policy, past),
     ).decisions
     decision = decisions[decisions["customer_id"] == customer].iloc[0]
     stands = _stands(book, customer, as_of)

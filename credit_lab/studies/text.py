@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from credit_lab import labels, language, money
+from credit_lab import facts, labels, language, money
 from credit_lab.backtest import ChampionChallenger, claims_text
+from credit_lab.facts import Said
 from credit_lab.kpi.formulas import ratio
 from credit_lab.ledger import reconcile
 from credit_lab.policy import money_note
@@ -63,20 +64,27 @@ def headline(review: Review) -> dict[str, str]:
     )
     if np.isfinite(ending):
         countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
-    sentences = {
-        "owed": f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
+    balance = (
+        f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
         f"notes; {late:.1%} of open invoices were overdue."
         if np.isfinite(late)
         else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
-        "notes; no invoice was open.",
-        "dso": countback,
-        "delay": moved(
-            "Average days delinquent",
-            values.loc["add"],
-            "days",
-            worse_is_up=True,
-            why=why.get("add", ""),
+        "notes; no invoice was open."
+    )
+    delay = moved(
+        "Average days delinquent",
+        values.loc["add"],
+        "days",
+        worse_is_up=True,
+        why=why.get("add", ""),
+    )
+    stated = _kpis(review, "dso.countback", "dso.period_end")
+    sentences = {
+        "owed": Said(
+            balance, {"balance": total, **_kpis(review, "overdue_ratio")}, review.as_of
         ),
+        "dso": Said(countback, stated, review.as_of),
+        "delay": Said(delay, _kpis(review, "add"), review.as_of),
         "concentration": _concentrated(review),
     }
     unwatched = [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
@@ -91,6 +99,12 @@ def headline(review: Review) -> dict[str, str]:
     return sentences | numbered
 
 
+def _kpis(review: Review, *ids: str) -> dict[str, float]:
+    """Key figures as facts."""
+    values = review.kpis.set_index("formula_id")["value"]
+    return {id: float(values[id]) for id in ids}
+
+
 def _concentrated(review: Review) -> str:
     """The largest customers against the policy's cap."""
     top = review.concentration.set_index("measure")["value"]
@@ -99,9 +113,11 @@ def _concentrated(review: Review) -> str:
         return "No customer owes anything on balance."
     over = int((review.balances["share"] > cap).sum())
     limit = f"; {over} above" if over else "; nobody above"
-    return (
+    return Said(
         f"The largest customer holds {top['largest 1']:.1%} and the ten largest "
-        f"{top['largest 10']:.1%} of receivables{limit} the policy's cap of {cap:.0%}."
+        f"{top['largest 10']:.1%} of receivables{limit} the policy's cap of {cap:.0%}.",
+        {f"share.{name}": float(top[name]) for name in ("largest 1", "largest 10")},
+        review.as_of,
     )
 
 
@@ -146,9 +162,9 @@ def quality(review: Review) -> str:
         f"Buckets, unapplied cash and credit notes differ from the documents by {difference} "
         f"{review.currency}."
     )
-    return " ".join(
-        [data_quality.rows_line(review.accounting), tied, data_quality.control_line(review.control)]
-    )
+    rows = data_quality.rows_line(review.accounting)
+    stated = {f"control.difference@{review.as_of:%Y-%m-%d}": _apart(review), **facts.of(rows)}
+    return Said(" ".join([rows, tied, data_quality.control_line(review.control)]), stated)
 
 
 def _apart(review: Review) -> float:
@@ -187,7 +203,16 @@ def verdicts(review: Review) -> dict[str, str]:
         if np.isfinite(top)
         else ("not measured", "no customer owes anything on balance"),
     }
-    return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
+    evidence: tuple[dict[str, float], ...] = (
+        {"control.difference": _apart(review)},
+        _kpis(review, "dso.period_end"),
+        _kpis(review, "bad_debt_ratio.period"),
+        {"share.largest 1": top},
+    )
+    return {
+        name: Said(f"{light}: {reason}", stated, review.as_of)
+        for (name, (light, reason)), stated in zip(lights.items(), evidence, strict=True)
+    }
 
 
 def blind(differing: pd.DataFrame, a: str, b: str) -> list[str]:
@@ -323,32 +348,39 @@ def replay_verdicts(run: ChampionChallenger) -> dict[str, str]:
 def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
     """The verdict on each claim in the language of the report, or why there is none."""
     return [
-        claims_text.sentence(one.verdict, language.current()) if one.verdict else one.sentence
-        for one in tested.values()
+        Said(claims_text.sentence(one.verdict, language.current()), {f"claim.{name}": one.estimate})
+        if one.verdict
+        else one.sentence
+        for name, one in tested.items()
     ]
 
 
 def losses_headline(found: Losses, currency: str) -> list[str]:
     """What the loss tables say, in sentences; what they cannot say, too."""
-    text = []
+    text: list[str] = []
     if len(found.allowance) and found.allowance["open"].sum() > 0:
         total, open_ = found.allowance["allowance"].sum(), found.allowance["open"].sum()
-        text.append(
+        said = (
             "Loss rates of the past applied to today's ages give an allowance of "
             f"{money_text(total, currency)}, {total / open_:.1%} of open invoices."
         )
+        text.append(Said(said, {"allowance": float(total)}, found.as_of))
     if len(found.backtest):
         expected, lost = found.backtest["allowance"].sum(), found.backtest["lost"].sum()
         verdict = "enough" if expected >= lost else "too little"
-        text.append(
+        said = (
             f"A year ago the same method would have set aside {money_text(expected, currency)}; "
             f"{money_text(lost, currency)} of those items were lost since: {verdict}."
         )
+        stated = {"allowance_then": float(expected), "lost_since": float(lost)}
+        text.append(Said(said, stated, found.as_of))
     if len(found.bridge):
         whole = found.bridge.iloc[-1]
         part = whole[["terms", "delinquency", "calendar", "mix"]].abs().idxmax()
-        text.append(
+        said = (
             f"DSO moved by {whole['total']:+.1f} days within a year, most of it by {part} "
             f"({whole[part]:+.1f})."
         )
+        moved_by = {f"dso_moved.{whole['segment']}": float(whole["total"])}
+        text.append(Said(said, moved_by, found.as_of))
     return [*text, *found.notes]
