@@ -208,7 +208,7 @@ def finding(shown: Sequence[Artefact]) -> str:
     return ""
 
 
-def texts(shown: list[Artefact]) -> list[str]:
+def texts(shown: Sequence[Artefact]) -> list[str]:
     """All words of the package among what was shown: no cells of tables, which hold the user's
     words, too.
     """

@@ -17,7 +17,7 @@ tables what `show.save` rounds.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -150,6 +150,24 @@ def check(parts: Mapping[str, tuple[Sequence[Artefact], Path, Mapping[str, str]]
         raise Contradiction(f"{said}:\n{lines}{more}")
 
 
+def slides(titles: Iterable[str], said: Collection[str]) -> None:
+    """Refuse a deck one of whose messages no record says.
+
+    Parameters
+    ----------
+    titles : of the slides, each the message of one
+    said : what the records of the report say, compared by `check`
+
+    Raises
+    ------
+    Contradiction
+        Which slide, and its message.
+    """
+    own = [f"slide {at}: {title}" for at, title in enumerate(titles, start=1) if title not in said]
+    if own:
+        raise Contradiction("the deck says what no record says:\n" + "\n".join(own))
+
+
 def _stated(one: Artefact, place: str, folder: Path) -> Iterator[Fact]:
     """The facts of a record."""
     for facts, _ in _texts(one):
@@ -240,7 +258,7 @@ def _same(a: Fact, b: Fact) -> bool:
 def _value(value: Any) -> str:
     if value is None:
         return summary.NOT_KNOWN
-    return f"{value:,}" if isinstance(value, int | float) else str(value)
+    return f"{value:,}" if isinstance(value, int | float) else str(value) or "empty"
 
 
 def _held_and_raised(facts: Iterable[Fact]) -> Iterator[str]:
