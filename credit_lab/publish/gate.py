@@ -25,7 +25,6 @@ from credit_lab import spreadsheet, summary
 from credit_lab.errors import ReportError
 from credit_lab.language import say
 from credit_lab.ledger import sharing
-from credit_lab.publish import office
 from credit_lab.publish.artefacts import Artefact, Figure, Heading, Note, Sentences, Table, Verdicts
 from credit_lab.rules.holds import holds_orders
 
@@ -49,7 +48,8 @@ _LIMITS = (
     ("limits.{change}_after@{as_of}", "after"),
 )
 _OVER = (("over.holders@{as_of}", "#holder"), ("over.headroom@{as_of}", "headroom"))
-_OVERDUE = (("overdue.customers@{as_of}", "#customer_id"), ("overdue@{as_of}", "open_amount"))
+_OVERDUE = (("overdue@{as_of}", "open_amount"),)
+_OWED = (("balance@{as_of}", "exposure"), ("overdue@{as_of}", "overdue"))
 _ROWS = (("rows.{disposition}", "rows"), ("rows.read", "rows"))
 _SERIES = (("balance@{as_of}", "balance"), ("open@{as_of}", "open"))
 _WORK = (("asked.customers@{as_of}", "#customer_id"), ("asked.amount@{as_of}", "open_amount"))
@@ -63,7 +63,7 @@ RULES: Mapping[str, Sequence[tuple[str, str]]] = {
         (f"{name}@{{month}}", name)
         for name in ("dso.period_end", "dso.countback", "dso.best_possible", "add", "cei")
     ),
-    **dict.fromkeys(("exposure.largest", "balances"), (("balance@{as_of}", "exposure"),)),
+    **dict.fromkeys(("exposure.largest", "balances"), _OWED),
     **dict.fromkeys(
         ("exposure.concentration", "concentration"), (("share.{measure}@{as_of}", "value"),)
     ),
@@ -139,7 +139,7 @@ def check(parts: Mapping[str, tuple[Sequence[Artefact], Path, Mapping[str, str]]
         for one in shown:
             place = f"{name}.ipynb, {one.id or type(one).__name__.lower()}"
             wrong += _unsaid(one, place)
-            facts += _stated(one, place, folder)
+            facts += _stated(one, place)
         wrong += _unlit(name, shown, verdicts)
         facts += _saved(shown, name, folder)
     wrong += [*_differing(facts), *_held_and_raised(facts)]
@@ -168,7 +168,7 @@ def slides(titles: Iterable[str], said: Collection[str]) -> None:
         raise Contradiction("the deck says what no record says:\n" + "\n".join(own))
 
 
-def _stated(one: Artefact, place: str, folder: Path) -> Iterator[Fact]:
+def _stated(one: Artefact, place: str) -> Iterator[Fact]:
     """The facts of a record."""
     for facts, _ in _texts(one):
         yield from (Fact(id, value, place) for id, value in facts.items())
@@ -179,14 +179,13 @@ def _stated(one: Artefact, place: str, folder: Path) -> Iterator[Fact]:
         yield Fact("as_of", one.about.as_of, place)
         yield Fact("currency", one.about.currency, place)
     if isinstance(one, Table):
-        rows = office.whole(one, folder)
         names = [column.name for column in one.columns]
         rules = list(RULES.get(one.id, ()))
         if "customer_id" in names:
             rules += [(f"{name}:{{customer_id}}", name) for name in names if name.endswith("grade")]
-        if len(rows) < one.total_rows:  # what is not there cannot be added up
+        if len(one.rows) < one.total_rows:  # what is not there cannot be added up
             rules = [rule for rule in rules if "{customer_id}" in rule[0]]
-        cells = [dict(zip(names, row, strict=True)) for row in rows]
+        cells = [dict(zip(names, row, strict=True)) for row in one.rows]
         yield from _of_rows(cells, dict.fromkeys(rules), one.about.as_of, place)
 
 
@@ -231,17 +230,21 @@ def _of_rows(
                     yield Fact(id, True, place)
             elif all(isinstance(value, int | float) for value in values):
                 slack = sum(0.005 if abs(value) >= 1000 else 5e-9 for value in values)
-                yield Fact(id, math.fsum(values), place, slack if saved else 0.0)
+                whole = all(isinstance(value, int) for value in values)
+                total = sum(values) if whole else math.fsum(values)
+                yield Fact(id, total, place, slack if saved else 0.0)
             elif len(values) == 1 or None not in values:
                 yield from (Fact(id, value, place) for value in dict.fromkeys(values))
 
 
 def _differing(facts: Iterable[Fact]) -> Iterator[str]:
-    """Facts with two values."""
+    """Facts with two values, each once."""
     first: dict[str, Fact] = {}
+    named = set[str]()
     for fact in facts:
         other = first.setdefault(fact.id, fact)
-        if not _same(fact, other):
+        if fact.id not in named and not _same(fact, other):
+            named.add(fact.id)
             yield (
                 f"{fact.id}: {_value(other.value)} ({other.place}), but {_value(fact.value)} "
                 f"({fact.place})"
@@ -268,9 +271,9 @@ def _held_and_raised(facts: Iterable[Fact]) -> Iterator[str]:
     for fact in facts:
         name, _, customer = fact.id.partition(":")
         if name == "change" and fact.value == "raise" and customer in held:
+            place = held.pop(customer).place
             yield (
-                f"{customer}: new orders are held ({held[customer].place}), but the limit is "
-                f"raised ({fact.place})"
+                f"{customer}: new orders are held ({place}), but the limit is raised ({fact.place})"
             )
 
 
