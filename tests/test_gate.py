@@ -40,9 +40,9 @@ def made(name, parameters, folder):
             section = re.sub(r"^## ", "", cell.source.partition("\n")[0]) if cell.source.startswith("## ") else section
             continue
         tree = ast.parse(cell.source)
-        words = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        if section.startswith(LEFT_OUT) or words & lost:
-            lost |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        if section.startswith(LEFT_OUT) or {node.id for node in names} & lost:
+            lost |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
             continue
         last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, name, "exec"), known)
@@ -107,7 +107,8 @@ def column(record, name):
 
 def row(record, **where):
     """The row with these values."""
-    return next(one for one in record["rows"] if all(one[column(record, name)] == value for name, value in where.items()))
+    wanted = {column(record, name): value for name, value in where.items()}
+    return next(one for one in record["rows"] if all(one[at] == value for at, value in wanted.items()))
 
 
 def put(name, value, **where):
@@ -182,10 +183,8 @@ def test_a_hold_and_a_raise_of_one_customer(planted):
 
 def test_two_limit_totals(planted):
     planted.edit("40", "limits.summary", put("after", 1.0, change="raise"))
-    assert any(
-        re.fullmatch(r"limits.total@2025-12-31: .* \(40_\S+, limits.headline\), but .* \(40_\S+, limits.summary\)", line)
-        for line in planted.refused()
-    )
+    wanted = r"limits.total@2025-12-31: .* \(40_\S+, limits.headline\), but .* \(40_\S+, limits.summary\)"
+    assert any(re.fullmatch(wanted, line) for line in planted.refused())
 
 
 def test_two_grades_of_one_customer_and_none_of_two_kinds_of_grade(planted):
@@ -280,9 +279,7 @@ def test_a_figure_and_its_text_show_one_estimate(planted):
 
     def before(record):  # the picture showed the plain change, the text the estimate
         record["facts"][id] = naive
-        record["panels"] = [
-            one.replace(f"estimate {100 * estimate:+.1f} %", f"estimate {100 * naive:+.1f} %") for one in record["panels"]
-        ]
+        say(f"estimate {100 * estimate:+.1f} %", f"estimate {100 * naive:+.1f} %")(record)
 
     planted.edit("71", "claims.chart", before)
     assert any(

@@ -373,9 +373,9 @@ def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
         left.axvline(policy_date, color=GREY, linestyle="--", linewidth=1.2)
         left.set_ylim(min(0.0, float(one.series.min())))
         name = one.claim.name_zh if language.current() == "zh" else one.claim.name_en
-        said = f"; estimate {100 * one.estimate:+.1f} %" if np.isfinite(one.estimate) else ""
-        stated = {f"claim.{claim}": one.estimate}
-        canvas.title(left, Said(f"{name}: {one.word}{said}", stated), size=10)
+        said = [f"estimate {100 * one.estimate:+.1f} %"] if np.isfinite(one.estimate) else []
+        found = Said("; ".join([f"{name}: {one.word}", *said]), {f"claim.{claim}": one.estimate})
+        canvas.title(left, found, size=10)
         canvas.dates(left)
         left.set_ylabel(language.value(one.claim.metric, "metric", ()))
         drawn = one.placebo if one.placebo is not None else one.portfolio

@@ -91,10 +91,9 @@ RULES: Mapping[str, Sequence[tuple[str, str]]] = {
     "claims.verdicts": (("claim.{claim}", "estimate"),),
     "claims": (("claim.{claim}", "estimate"),),
 }
-_UNKNOWN = ("not known", "not measured", "nothing was")
 # A number as it is printed, and what stands behind it.
 _NUMBER = re.compile(
-    r"(?<![\w.])[-+]?(\d[\d,]*)(\.\d+)?\s?(%|percentage points|thousand|million|万|亿)?"
+    r"(?<![A-Za-z0-9_.])[-+]?(\d[\d,]*)(\.\d+)?\s?(%|percentage points|thousand|million|万|亿)?"
 )
 _TIMES = {
     "%": 0.01,
@@ -317,7 +316,8 @@ def _unlit(name: str, shown: Sequence[Artefact], verdicts: Mapping[str, str]) ->
         if light.light != summary.OK:
             continue
         unknown = [fact for fact, value in light.facts.items() if value is None]
-        unknown += [word for word in _UNKNOWN if word in light.reason or say(word) in light.reason]
+        words = (*summary.UNKNOWN, *map(say, summary.UNKNOWN), "nothing was")
+        unknown += [word for word in dict.fromkeys(words) if word in light.reason]
         if unknown or not light.facts:
             why = f"{', '.join(unknown)} in it" if unknown else "no fact it rests on"
             yield f"{title}: green ({name}.ipynb, {id}: {light.reason}), but {why}"
