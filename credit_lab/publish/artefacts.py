@@ -126,7 +126,8 @@ class Column:
 class Table(Artefact):
     """Raw values as JSON holds them, missing as None; `total_rows` counts the rows not shown, too.
 
-    `names` are those of customers by id, for the columns that hold ids alone.
+    `names` are those of customers by id, for the columns that hold ids alone; a `masked` table
+    lacks rows or figures because the report is shared.
     """
 
     caption: str
@@ -134,6 +135,7 @@ class Table(Artefact):
     rows: tuple[tuple[Any, ...], ...]
     total_rows: int
     names: Mapping[str, str] = field(default_factory=dict)
+    masked: bool = False
 
     def frame(self) -> pd.DataFrame:
         """The rows shown as a table of typed columns."""
@@ -260,6 +262,7 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
                 rows,
                 record["total_rows"],
                 record.get("names", {}),
+                record.get("masked", False),
             )
         case {"kind": "figure"}:
             return Figure(

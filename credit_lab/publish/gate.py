@@ -177,7 +177,7 @@ def _stated(one: Artefact, place: str) -> Iterator[Fact]:
     if isinstance(one, Heading) and one.about.as_of:
         yield Fact("as_of", one.about.as_of, place)
         yield Fact("currency", one.about.currency, place)
-    if isinstance(one, Table):
+    if isinstance(one, Table) and not one.masked:
         names = [column.name for column in one.columns]
         rules = list(RULES.get(one.id, ()))
         if "customer_id" in names:

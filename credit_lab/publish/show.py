@@ -8,7 +8,7 @@ by its id (`kpi.bridge`): a subject and a name, unique in its notebook, by which
 and registry ask for it. The records:
 
 - table: caption, columns (name, title, unit, type), rows (raw values), total_rows, names (of
-  customers by id)
+  customers by id), masked (rows or figures are left out since the report is shared)
 - figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and
   height in inches, svg (gzip, base64), png (base64), facts
 - heading: title, line, about (source, as_of, currency of all that follows)
@@ -166,7 +166,7 @@ def table(
         "rows": raw,
         "total_rows": len(frame),
     }
-    record = _named(record, id) | {"names": sharing.names_of(frame)}
+    record = _named(record, id) | {"names": sharing.names_of(frame), "masked": bool(left_out)}
     if frame.empty:
         return Shown(nothing([caption]), record)
     return Shown(table_html(shown, record), record)
