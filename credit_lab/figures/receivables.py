@@ -31,13 +31,13 @@ def aging_chart(
         bottom += heights
     late = 1 - series[labels[0]] / series["open"].where(series["open"] > 0)
     before, now = late.iloc[0], late.iloc[-1]
-    against = (
-        f", against {before:.0%} a year before" if len(series) == 13 and np.isfinite(before) else ""
-    )
+    first, last = (f"{series['as_of'].iloc[at].date()}" for at in (0, -1))
     canvas.title(
         axes,
         Said(
-            f"{now:.0%} of receivables were overdue{against}",
+            f"{now:.0%} of open invoices were overdue at {last}, against {before:.0%} at {first}"
+            if len(series) == 13 and np.isfinite([before, now]).all()
+            else f"{now:.0%} of open invoices were overdue at {last}",
             {"overdue_ratio": float(now)},
             series["as_of"].iloc[-1],
         )
@@ -57,6 +57,8 @@ def aging_chart(
 @canvas.style()
 def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     """DSO split into the part that terms explain and the part that is delay, by month end."""
+    if kpis.empty:
+        return canvas.nothing("DSO")
     figure, axes = canvas.blank()
     x = range(len(kpis))
     axes.fill_between(
@@ -75,16 +77,15 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
         label="DSO, countback",
     )
     first, last = kpis["dso.period_end"].iloc[[0, -1]]
+    start, day = (f"{kpis['month'].iloc[at].date()}" for at in (0, -1))
     if len(kpis) == 13 and np.isfinite(last - first):
-        canvas.title(
-            axes,
-            f"DSO {'rose' if last > first else 'fell'} by {abs(last - first):.1f} days within a "
-            "year",
-        )
+        verb = "rose" if last > first else "fell"
+        size = f"{abs(last - first):.1f} days"
+        canvas.title(axes, f"DSO, period end, {verb} by {size} between {start} and {day}")
     elif not np.isfinite(last):
         canvas.title(axes, "DSO at the end is not measured: no net sales in these months")
     else:  # other months of a year have another season
-        text = f"DSO at the end: {last:.1f} days; less than a year to compare with"
+        text = f"DSO, period end, {last:.1f} days at {day}; less than a year to compare with"
         stated = {"dso.period_end": float(last)}
         canvas.title(axes, Said(text, stated, kpis["month"].iloc[-1]))
     axes.set_ylabel("days")
@@ -93,13 +94,24 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(
         figure,
-        f"Sales of the trailing twelve months, tax included; {source}; n = {len(kpis)} month ends",
+        "Sales of the twelve months to each month end, fewer where the books are younger, tax "
+        f"included; {source}; n = {len(kpis)} month ends",
     )
 
 
 @canvas.style()
-def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure":
-    """Waterfall from opening to ending receivables."""
+def bridge_chart(
+    bridge: pd.DataFrame, between: tuple[str, str], *, currency: str, source: str
+) -> "Figure":
+    """Waterfall from opening to ending receivables.
+
+    Parameters
+    ----------
+    bridge : of `kpi.bridge`
+    between : the days of the opening and of the ending balance, as text
+    currency : of the amounts
+    source : for the note below
+    """
     if bridge.empty:
         return canvas.nothing("DSO bridge")
     figure, axes = canvas.blank(height=3.6)
@@ -121,11 +133,9 @@ def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure
         )
         level = amount if whole else level + amount
     change = amounts[-1] - amounts[0]
-    canvas.title(
-        axes,
-        f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved "
-        "them",
-    )
+    verb, size = "rose" if change > 0 else "fell", f"{abs(change):,.2f} {unit}"
+    first, last = between
+    canvas.title(axes, f"Receivables {verb} by {size} between {first} and {last}: what moved them")
     names = ["opening", "terms", "delinquency", "sales\nvolume", "joint\neffect", "ending"]
     axes.set_xticks(range(len(amounts)), names)
     axes.set_ylabel(unit)
@@ -316,16 +326,15 @@ def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
 @canvas.style()
 def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str) -> "Figure":
     """Invoice months by age: share still open, and share written off; recent years in stronger
-    colour.
+    colour. Where `lost` is empty, losses are not known: the second panel is left out.
     """
     if uncollected.empty:
         return canvas.nothing("Invoice months")
-    figure, panels = canvas.blank(width=9.2, height=4.0, panels=2)
-    count = len(uncollected)
-    for axes, table, title in (
-        (panels[0], uncollected, "Still open, % of the month's sales"),
-        (panels[1], lost, "Written off, % of the month's sales"),
-    ):
+    shown = [(uncollected, "Still open, % of the month's sales")]
+    shown += [(lost, "Written off, % of the month's sales")] if len(lost) else []
+    figure, panels = canvas.blank(width=9.2, height=4.0, panels=len(shown))
+    panels, count = np.atleast_1d(panels), len(uncollected)
+    for axes, (table, title) in zip(panels, shown, strict=True):
         for number, (_, row) in enumerate(table.iterrows()):
             values = row.dropna() * 100
             recent = number / max(count - 1, 1)
@@ -343,21 +352,23 @@ def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str)
         axes.set_ylim(0)
         axes.xaxis.get_major_locator().set_params(integer=True)
     canvas.legend(panels[0], loc="upper right")
-    open_, gone = (
-        100 * table.mean().get(age, np.nan) for table, age in ((uncollected, 6), (lost, 12))
-    )
-    known = np.isfinite(open_) and np.isfinite(gone)
-    canvas.finding(
-        figure,
-        f"{open_:.1f} % of a month's sales is still open after six months, {gone:.1f} % is written "
-        "off within twelve"
-        if known
-        else "Too young to say what becomes of a month's sales",
-    )
+    canvas.finding(figure, _vintages_say(uncollected, lost))
     return canvas.note(
         figure,
         f"Each line is one invoice month, the last twelve in blue; {source}; n = {count} months",
     )
+
+
+def _vintages_say(uncollected: pd.DataFrame, lost: pd.DataFrame) -> str:
+    open_, gone = (
+        100 * table.mean().get(age, np.nan) for table, age in ((uncollected, 6), (lost, 12))
+    )
+    still = f"{open_:.1f} % of a month's sales is still open after six months"
+    if np.isfinite(open_) and lost.empty:
+        return f"{still}; what is lost is not known"
+    if np.isfinite(open_) and np.isfinite(gone):
+        return f"{still}, {gone:.1f} % is written off within twelve"
+    return "Too young to say what becomes of a month's sales"
 
 
 @canvas.style()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credit_lab import aging, kpi
+from credit_lab import aging, knowledge, kpi
 from credit_lab.aging import provision, roll_rates, vintage
 from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
@@ -19,8 +19,8 @@ READS = ("aging.edges",)
 
 @dataclass(frozen=True)
 class Losses(Record, prefix="losses_"):
-    """Tables on the fate of receivables as of a month end; empty where the ledger is too young,
-    `notes` say why.
+    """Tables on the fate of receivables as of a month end; empty where the ledger cannot tell,
+    `notes` say why. Losses that nobody recorded are unknown, not zero.
 
     Attributes
     ----------
@@ -50,6 +50,15 @@ class Losses(Record, prefix="losses_"):
     bridge: pd.DataFrame
     notes: tuple[str, ...]
 
+    @property
+    def year_before(self) -> pd.Timestamp:
+        """The month end of a year ago, which backtest and bridge look from."""
+        return _year_before(self.as_of)
+
+
+def _year_before(as_of: pd.Timestamp) -> pd.Timestamp:
+    return (as_of - pd.DateOffset(months=12)) + pd.offsets.MonthEnd(0)
+
 
 def losses(
     ledger: Ledger,
@@ -64,7 +73,14 @@ def losses(
 
     `overlay` is the forward-looking factor on historical loss rates; `segment` a column of
     customers for the bridge.
+
+    Raises
+    ------
+    NotKnown
+        The ledger cannot say what is open and how old it is.
     """
+    told = knowledge.of(ledger, policy, as_of)
+    told.need("what becomes of receivables is", *knowledge.AGES)
     buckets = aging.Buckets(policy.aging.edges)
     first = ledger.invoices["issue_date"].min() + pd.offsets.MonthEnd(0)
     ends = pd.date_range(max(as_of - pd.DateOffset(months=months), first), as_of, freq="ME")
@@ -81,15 +97,20 @@ def losses(
         moves = roll_rates.transitions(ledger, ends, buckets=buckets)
         shares = moves.shares
         flow = roll_rates.net_flow(aging.series(ledger, ends, buckets=buckets), buckets)
-        markov = _markov(shares, balances, notes)
     young = vintage.vintages(ledger, as_of, months=len(ends))
-    rates, matrix = _allowance(ledger, ends, as_of, balances, overlay, buckets, notes)
+    rates = matrix = lost = empty
+    if unrecorded := told.lack("loss rates, allowance and backtest are", "write_offs"):
+        notes.append(f"{unrecorded[0].upper()}{unrecorded[1:]}.")
+        shares = shares.drop(columns="written_off", errors="ignore")
+    else:
+        lost, markov = young.lost, _markov(shares, balances, notes) if len(shares) else empty
+        rates, matrix = _allowance(ledger, ends, as_of, balances, overlay, buckets, notes)
     return Losses(
         as_of=as_of,
         transitions=shares,
         net_flow=flow,
         uncollected=young.open,
-        lost=young.lost,
+        lost=lost,
         collections=_collections(young, notes),
         allowance=matrix,
         markov=markov,
@@ -153,7 +174,7 @@ def _backtest(
     notes: list[str],
 ) -> pd.DataFrame:
     """The matrix of a year ago, from what was known then, against the losses of the year since."""
-    before = (as_of - pd.DateOffset(months=12)) + pd.offsets.MonthEnd(0)
+    before = _year_before(as_of)
     past = pd.date_range(first, before - pd.DateOffset(months=12), freq="ME")
     if len(past) == 0:
         notes.append("Backtest of the allowance: two years of data are needed.")
@@ -180,7 +201,7 @@ def _collections(young: vintage.Vintages, notes: list[str]) -> pd.DataFrame:
 def _bridge(
     ledger: Ledger, as_of: pd.Timestamp, first: pd.Timestamp, segment: str, notes: list[str]
 ) -> pd.DataFrame:
-    before = (as_of - pd.DateOffset(months=12)) + pd.offsets.MonthEnd(0)
+    before = _year_before(as_of)
     if before < first:
         notes.append("DSO bridge over a year: less than thirteen months of data.")
         return pd.DataFrame()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credit_lab import history
+from credit_lab import history, knowledge
 from credit_lab.errors import CreditLabError, PeriodError
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import (
@@ -50,6 +50,8 @@ def terms_study(
     ------
     PeriodError
         No net sales in the twelve months before.
+    NotKnown
+        The ledger cannot say what was lost, or how customers paid.
     """
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
@@ -59,6 +61,7 @@ def terms_study(
             f"{ledger.source}: net sales of the twelve months to {as_of.date()} are not above "
             "zero; terms cannot be priced without sales"
         )
+    knowledge.of(ledger, as_of=as_of).need("what is lost is", "write_offs")
     weight = last["sales_12m"].clip(lower=0)
     invoices = ledger.invoices[
         (ledger.invoices["amount"] > 0) & (ledger.invoices["issue_date"] <= as_of)
