@@ -137,7 +137,7 @@ def check(parts: Mapping[str, tuple[Sequence[Artefact], Path, Mapping[str, str]]
     for name, (shown, folder, verdicts) in parts.items():
         for one in shown:
             place = f"{name}.ipynb, {one.id or type(one).__name__.lower()}"
-            wrong += _unsaid(one, place)
+            wrong += [line for said in _texts(one) for line in _unsaid(*said, place)]
             facts += _stated(one, place)
         wrong += _unlit(name, shown, verdicts)
         facts += _saved(shown, name, folder)
@@ -171,9 +171,6 @@ def _stated(one: Artefact, place: str) -> Iterator[Fact]:
     """The facts of a record."""
     for facts, _ in _texts(one):
         yield from (Fact(id, value, place) for id, value in facts.items())
-    if isinstance(one, Verdicts):
-        for light in one.lights:
-            yield from (Fact(id, value, place) for id, value in light.facts.items())
     if isinstance(one, Heading) and one.about.as_of:
         yield Fact("as_of", one.about.as_of, place)
         yield Fact("currency", one.about.currency, place)
@@ -285,18 +282,18 @@ def _texts(one: Artefact) -> Iterator[tuple[Mapping[str, Any], str]]:
             yield one.facts, one.text
         case Figure():
             yield one.facts, " ".join((one.finding, *one.panels, one.alt))
+        case Verdicts():
+            yield from ((light.facts, light.reason) for light in one.lights)
 
 
-def _unsaid(one: Artefact, place: str) -> Iterator[str]:
+def _unsaid(facts: Mapping[str, Any], text: str, place: str) -> Iterator[str]:
     """Numbers of facts that their own text does not print."""
-    lit = [(light.facts, light.reason) for light in one.lights] if isinstance(one, Verdicts) else []
-    for facts, text in (*_texts(one), *lit):
-        printed = list(_printed(text))
-        for id, value in facts.items():
-            if isinstance(value, int | float) and not any(
-                abs(abs(value) - number) <= half for number, half in printed
-            ):
-                yield f"{id}: {_value(value)} ({place}), but its text says: {text}"
+    printed = list(_printed(text))
+    for id, value in facts.items():
+        if isinstance(value, int | float) and not any(
+            abs(abs(value) - number) <= half for number, half in printed
+        ):
+            yield f"{id}: {_value(value)} ({place}), but its text says: {text}"
 
 
 def _printed(text: str) -> Iterator[tuple[float, float]]:
@@ -322,6 +319,8 @@ def _unlit(name: str, shown: Sequence[Artefact], verdicts: Mapping[str, str]) ->
             why = f"{', '.join(unknown)} in it" if unknown else "no fact it rests on"
             yield f"{title}: green ({name}.ipynb, {id}: {light.reason}), but {why}"
     for title, text in verdicts.items():
+        if say(title) in lights:
+            yield from _unsaid(lights[say(title)][1].facts, text, f"{name}/run.json")
         if text.startswith(f"{summary.OK}:") and (
             say(title) not in lights or lights[say(title)][1].light != summary.OK
         ):
