@@ -18,6 +18,7 @@ from credit_lab.rules import coverage
 from credit_lab.studies import data_quality
 from credit_lab.studies.losses import Losses
 from credit_lab.studies.review import Review
+from credit_lab.summary import UNKNOWN
 
 if TYPE_CHECKING:
     from credit_lab.backtest import claim_test
@@ -278,7 +279,7 @@ def verdicts(review: Review) -> dict[str, str]:
     figures = [_kpis(review, name) for name in targets]
     evidence = ({"control.difference": _apart(review)}, *figures)
     return {
-        name: Said(f"{light}: {reason}", stated, review.as_of)
+        name: Said(f"{light}: {reason}", {} if light in UNKNOWN else stated, review.as_of)
         for (name, (light, reason)), stated in zip(lights.items(), evidence, strict=True)
     }
 
