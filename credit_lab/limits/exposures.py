@@ -86,7 +86,7 @@ def exposure(
     limit = table["credit_limit"]
     with np.errstate(divide="ignore", invalid="ignore"):
         table["utilisation"] = np.where(limit > 0, table["holder_exposure"] / limit, np.nan)
-    table["headroom"] = limit.fillna(0.0) - table["holder_exposure"]
+    table["headroom"] = money.less(limit.fillna(0.0), table["holder_exposure"], code)
     return table
 
 
