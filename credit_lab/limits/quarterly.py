@@ -140,15 +140,10 @@ def review(
     if not (history["month"] == month).any():
         raise LimitsError(f"review: no month end {month.date()} in the history")
     known = Panel.of(history).at(policy, month)
-<<<<<<< HEAD
     decisions = decide(
         known, policy, in_force=in_force, triggers=triggers, evidence=evidence, held=held
     )
-    lower = decisions[decisions["change"].isin(["cut", "withdraw"])]
-=======
-    decisions = decide(known, policy, in_force=in_force, triggers=triggers, evidence=evidence)
     lower, code = decisions[decisions["change"].isin(["cut", "withdraw"])], policy.meta.currency
->>>>>>> main
     notices = lower[["customer_id", "old_limit", "credit_limit"]].assign(
         text=[
             f"From {month.date()} the credit limit is {money.text(now, code)} (before: {money.text(then, code)})."

@@ -93,10 +93,11 @@ RULES: Mapping[str, Sequence[tuple[str, str]]] = {
 }
 # A number as it is printed, and what stands behind it.
 _NUMBER = re.compile(
-    r"(?<![A-Za-z0-9_.])[-+]?(\d[\d,]*)(\.\d+)?\s?(%|percentage points|thousand|million|万|亿)?"
+    r"(?<![A-Za-z0-9_.])[-+]?(\d[\d,]*)(\.\d+)?\s?(%|pp|percentage points|thousand|million|万|亿)?"
 )
 _TIMES = {
     "%": 0.01,
+    "pp": 0.01,
     "percentage points": 0.01,
     "thousand": 1e3,
     "million": 1e6,

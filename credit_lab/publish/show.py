@@ -28,11 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-<<<<<<< HEAD
-from credit_lab import facts, file_names, language, spreadsheet, summary
-=======
-from credit_lab import file_names, language, money, spreadsheet, summary
->>>>>>> main
+from credit_lab import facts, file_names, language, money, spreadsheet, summary
 from credit_lab.errors import ReportError
 from credit_lab.figures import canvas
 from credit_lab.language import say

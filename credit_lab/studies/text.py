@@ -6,14 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-<<<<<<< HEAD
 from credit_lab import facts, labels, language, money
-from credit_lab.backtest import ChampionChallenger, claims_text
-from credit_lab.facts import Said
-=======
-from credit_lab import labels, language, money
 from credit_lab.backtest import claims_text
->>>>>>> main
+from credit_lab.facts import Said
 from credit_lab.knowledge import AGES
 from credit_lab.ledger import reconcile
 from credit_lab.policy import money_note
@@ -106,25 +101,14 @@ def _owed(review: Review, late: float) -> str:
     if lacking := knows.lack("how much of it is overdue is", *AGES):
         return Said(f"{owed} and credit notes; {lacking}.", stated, review.as_of)
     if not np.isfinite(late):
-<<<<<<< HEAD
         return Said(f"{owed} and credit notes; no invoice was open.", stated, review.as_of)
-    rule = knows.basis("matching")
-    estimated = f" (estimated: {rule})" if rule else ""
-    return Said(
-        f"{owed} and credit notes; {late:.1%} of open invoices were overdue{estimated}.",
-        {**stated, "overdue_ratio": float(late)},
-        review.as_of,
-    )
-=======
-        return f"{owed} and credit notes; no invoice was open."
     said = f"{owed} and credit notes; {late:.1%} of open invoices were overdue."
     if rule := knows.basis("matching"):
         other = review.by_rule.iloc[-1]
         first = "last" if other["rule"] == "latest-due" else "first"
         said += f" This is estimated: {rule}; with the debts due {first} settled before others it "
         said += f"is {other['overdue_ratio']:.1%}."
-    return said
->>>>>>> main
+    return Said(said, {**stated, "overdue_ratio": float(late)}, review.as_of)
 
 
 def _concentrated(review: Review) -> str:
@@ -239,17 +223,10 @@ def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
 
 def losses_headline(found: Losses, currency: str) -> list[str]:
     """What the loss tables say, in sentences; what they cannot say, too."""
-<<<<<<< HEAD
     text: list[str] = []
-    if len(found.allowance) and found.allowance["open"].sum() > 0:
-        total, open_ = found.allowance["allowance"].sum(), found.allowance["open"].sum()
-        said = (
-=======
-    text = []
     if len(found.allowance) and (open_ := money.total(found.allowance["open"])) > 0:
         total = money.total(found.allowance["allowance"])
-        text.append(
->>>>>>> main
+        said = (
             "Loss rates of the past applied to today's ages give an allowance of "
             f"{money_text(total, currency)}, {total / open_:.1%} of open invoices."
         )
