@@ -68,10 +68,13 @@ class Prose(Artefact):
 
 @dataclass(frozen=True)
 class Sentences(Artefact):
-    """Findings in words, may be empty; `keys` name those that can be asked for one by one."""
+    """Findings in words, may be empty; `keys` name those that can be asked for one by one; `facts`
+    are what each states, id → raw value.
+    """
 
     lines: tuple[str, ...]
     keys: tuple[str, ...] = ()
+    facts: tuple[Mapping[str, Any], ...] = ()
 
     def line(self, key: str) -> str:
         """The sentence of a key, else ""."""
@@ -80,18 +83,22 @@ class Sentences(Artefact):
 
 @dataclass(frozen=True)
 class Note(Artefact):
-    """A warning."""
+    """A warning, and the facts it states."""
 
     text: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Light:
-    """One verdict: ok, act or stop (or figures of a backtest, without a light), and the reason."""
+    """One verdict: ok, act or stop (or figures of a backtest, without a light), the reason, and
+    the facts it rests on.
+    """
 
     name: str
     light: str
     reason: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,8 @@ class Column:
 class Table(Artefact):
     """Raw values as JSON holds them, missing as None; `total_rows` counts the rows not shown, too.
 
-    `names` are those of customers by id, for the columns that hold ids alone.
+    `names` are those of customers by id, for the columns that hold ids alone; a `masked` table
+    lacks rows or figures because the report is shared.
     """
 
     caption: str
@@ -127,6 +135,7 @@ class Table(Artefact):
     rows: tuple[tuple[Any, ...], ...]
     total_rows: int
     names: Mapping[str, str] = field(default_factory=dict)
+    masked: bool = False
 
     def frame(self) -> pd.DataFrame:
         """The rows shown as a table of typed columns."""
@@ -138,7 +147,7 @@ class Table(Artefact):
 @dataclass(frozen=True)
 class Figure(Artefact):
     """Finding (title), titles of all panels, note (source, date, n), words instead of the picture,
-    size in inches.
+    size in inches; the facts the titles state.
     """
 
     finding: str
@@ -149,6 +158,7 @@ class Figure(Artefact):
     height: float
     svg: bytes
     png: bytes
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def artefacts(notebook: str | Path) -> list[Artefact]:
@@ -200,7 +210,7 @@ def finding(shown: Sequence[Artefact]) -> str:
     return ""
 
 
-def texts(shown: list[Artefact]) -> list[str]:
+def texts(shown: Sequence[Artefact]) -> list[str]:
     """All words of the package among what was shown: no cells of tables, which hold the user's
     words, too.
     """
@@ -236,9 +246,10 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
         case {"kind": "heading", "title": title, "line": line}:
             return Heading(section, title, line)
         case {"kind": "sentences", "lines": lines}:
-            return Sentences(section, tuple(lines), tuple(record.get("keys", ())))
+            stated = tuple(record.get("facts", ()))
+            return Sentences(section, tuple(lines), tuple(record.get("keys", ())), stated)
         case {"kind": "note", "text": text}:
-            return Note(section, text)
+            return Note(section, text, record.get("facts", {}))
         case {"kind": "verdicts", "lights": lights}:
             return Verdicts(section, tuple(Light(**light) for light in lights))
         case {"kind": "table"}:
@@ -251,6 +262,7 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
                 rows,
                 record["total_rows"],
                 record.get("names", {}),
+                record.get("masked", False),
             )
         case {"kind": "figure"}:
             return Figure(
@@ -263,6 +275,7 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
                 height=record["height"],
                 svg=gzip.decompress(base64.b64decode(record["svg"])),
                 png=base64.b64decode(record["png"]),
+                facts=record.get("facts", {}),
             )
     raise ReportError(
         f"unknown record {record.get('kind')!r}: made by another version of credit_lab"
