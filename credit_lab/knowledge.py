@@ -11,6 +11,7 @@ first, and says what is lacking in the figure's place.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from credit_lab.ledger import reconcile
 from credit_lab.ledger.model import OPEN_ITEMS, Ledger
 from credit_lab.ledger.quarantine import rows_read
 from credit_lab.periods import takes_days
-from credit_lab.policy import Policy
+from credit_lab.policy import Policy, in_currency
 
 KNOWN, ESTIMATED, NOT_KNOWN = "known", "estimated", "not known"
 UNMATCHED = 0.05  # of receipts, by amount: with more, nobody knows what is open
@@ -44,6 +45,8 @@ RESTS = {
     "covers": ("insured and factored exposure", "a table covers"),
     "instalments": ("invoices due in parts", "a table instalments, empty if there are none"),
 }
+# What is told first, and how many things with their reasons.
+_FIRST, _MOST = (*AGES, "write_offs", "limits", "settled", "control"), 3
 _NONE_IS_NONE = ("write_offs", "disputes", "instalments")  # without rows: there were none
 # By which rule receipts are matched that the books do not match, see `ledger.matching`.
 RULES = {
@@ -116,14 +119,31 @@ class Knowledge:
         return not self.why(*AGES)
 
     def lines(self) -> list[str]:
-        """The first line of a report: what is estimated by which rule, and what is not known."""
-        counted = (self.table["state"] == KNOWN).sum()
-        found = [f"Of what a report rests on, {counted} of {len(self.table)} are known."]
-        for state, start in ((ESTIMATED, "Estimated"), (NOT_KNOWN, "Not known")):
-            rows = self.table[self.table["state"] == state]
-            parts = (f"{row.consequence} ({row.found})" for row in rows.itertuples())
-            found += [f"{start}: {'; '.join(parts)}."] if len(rows) else []
+        """The first lines of a report: how much is known, what is estimated by which rule, what is not known.
+
+        The first three things that are not known are told with their reasons, the others by name.
+        """
+        known = (self.table["state"] == KNOWN).sum()
+        found = [f"Of {len(self.table)} things a report rests on, {known} are known."]
+        if estimated := self._told(ESTIMATED):
+            found.append(f"Estimated: {'; '.join(estimated.values())}.")
+        if lacking := self._told(NOT_KNOWN):
+            told = [*list(lacking.values())[:_MOST]]
+            names = ", ".join(list(lacking)[_MOST:])
+            told += [f"not known either: {names}"] if names else []
+            found.append(f"Not known: {'; '.join(told)}.")
         return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table as JSON holds it, missing shares as null."""
+        return [{key: summary.plain(value) for key, value in row.items()} for row in self.table.to_dict("records")]
+
+    def _told(self, state: str) -> dict[str, str]:
+        """What rests on the capabilities in a state, with the reason, the most important first, said once."""
+        rows = self.table[self.table["state"] == state]
+        rank = rows["capability"].map({name: at for at, name in enumerate(_FIRST)}).fillna(len(_FIRST))
+        rows = rows.assign(rank=rank).sort_values("rank", kind="stable").drop_duplicates(["consequence", "found"])
+        return {row.capability.replace("_", " "): f"{row.consequence} ({row.found})" for row in rows.itertuples()}
 
     def _row(self, name: str) -> pd.Series:
         return self.table.set_index("capability").loc[name]
@@ -152,6 +172,18 @@ def of(ledger: Ledger, policy: Policy | None = None, as_of: pd.Timestamp | None 
     names = ["capability", "state", "share", "found", "consequence", "bring"]
     table = pd.DataFrame(rows, columns=names)
     return Knowledge(table.assign(bring=table["bring"].where(table["state"] != KNOWN, "")))
+
+
+def by_currency(ledger: Ledger, policy: Policy | None = None) -> Knowledge:
+    """What a ledger can carry, one currency after another, each at its last day.
+
+    Parameters
+    ----------
+    ledger : of one currency or several, which the column `currency` tells apart
+    policy : whose amounts and date must fit each of them; None: nothing is said about it
+    """
+    tables = [of(ledger.only_currency(code), policy).table.assign(currency=code) for code in sorted(ledger.currencies)]
+    return Knowledge(pd.concat(tables, ignore_index=True))
 
 
 def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
@@ -292,7 +324,7 @@ def _accounts(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
             "tax",
             KNOWN if ledger.tax else NOT_KNOWN,
             np.nan,
-            f"tax is {ledger.tax}" if ledger.tax else "whether amounts include tax",
+            f"tax is {ledger.tax}" if ledger.tax else "it is not said whether amounts include tax",
             "limits and rates set against sales",
             'tax = "included" or "excluded" in the mapping',
         ),
@@ -318,6 +350,7 @@ def _in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame:
 
 def _policy(ledger: Ledger, policy: Policy, day: pd.Timestamp) -> list[Row]:
     """Whether a policy's amounts and date fit the ledger."""
+    policy = in_currency(policy, ledger.currency)  # one nobody converted has no amounts
     written, own = policy.written.meta, ledger.currency
     if policy.not_known:
         fits = (NOT_KNOWN, f"policy {written.id} is in {written.currency}, the ledger in {own}")

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import typer
 
+from credit_lab import knowledge, periods, workbench
 from credit_lab import ledger as ledgers
-from credit_lab import periods, workbench
 from credit_lab import policy as policies
 from credit_lab.commands import options
 from credit_lab.errors import ReportError
@@ -71,6 +71,7 @@ def cover(book: ledgers.Ledger, rules: policies.Policy, end: pd.Timestamp) -> di
         "Policy": rules.meta.id,
         "As of": str(end.date()),
         "Amounts in": f"{book.currency}, tax included",
+        "Evidence": " ".join(knowledge.of(book, rules, end).lines()),
         **({"Shared with": ", ".join(said)} if said else {}),
     }
 
