@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import aging, money, periods
+from credit_lab import aging, knowledge, money, periods
 from credit_lab.aging.many_dates import aged
 from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.errors import PeriodError
@@ -32,8 +32,12 @@ Minor = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 AHEAD = (3, 6, 12)  # months of the outcomes
 OUTCOMES = [f"next_{months}m_{event}" for event in default.EVENTS for months in AHEAD]
-# Columns that are zero for everybody where the ledger lacks a table: nobody knows, which is not the same as none.
-RESTS_ON = {"disputed_12m": "disputes", "written_off_12m": "write_offs"}
+# Columns that are missing for everybody where the ledger lacks a table: nobody knows, which is not the same as none.
+RESTS_ON = {
+    "disputed_12m": "disputes",
+    "written_off_12m": "write_offs",
+    "next_12m_written_off": "write_offs",
+}
 
 
 @takes_days
@@ -63,7 +67,7 @@ def build(
         oldest open invoice, 0 if none);
         trailing twelve months: sales_12m, receipts_12m, paid_late_share_12m (of amounts paid),
         days_beyond_terms_12m (amount-weighted over settlements and open overdue items), payment_index (0-100,
-        80 = prompt), written_off_12m (net of recoveries), disputed_12m (amounts);
+        80 = prompt), written_off_12m (net of recoveries), disputed_12m (amounts), missing where nobody recorded them;
         so far: paid_in_time (number of settlements by the due date), high_credit (highest exposure at a month end,
         历史最高赊欠额), months_on_book (since the first document);
         default on that day: impaired, failed (see `_events`);
@@ -76,6 +80,8 @@ def build(
     ------
     PeriodError
         No document, or no whole month of data, up to `last`.
+    NotKnown
+        The ledger cannot say how customers paid (`credit_lab.knowledge`).
     """
     begin = pd.concat([ledger.invoices["issue_date"], ledger.payments["paid_date"]]).min()
     if not begin <= last:  # no document at all has no first day
@@ -83,6 +89,7 @@ def build(
     ends = periods.month_ends(begin, last)
     if len(ends) == 0:
         raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")
+    knowledge.of(ledger, as_of=last).need("payment behaviour is", *knowledge.BEHAVIOUR)
     events = default.in_minor(policy, ledger.currency)
     facts = ledger.rows("facts")
     insolvent = facts[facts["attribute"] == default.INSOLVENCY]
@@ -126,6 +133,9 @@ def _of_customers(
     table.insert(0, "month", np.repeat(ends[shown].to_numpy(), len(customers)))
     table = table.astype(dict.fromkeys(default.EVENTS, "bool") | dict.fromkeys(OUTCOMES, "boolean"))
     table["months_on_book"] = table["months_on_book"].astype("int64")
+    for name, source in RESTS_ON.items():
+        if not ledger.has(source):
+            table[name] = np.nan
     return table[table["months_on_book"] >= 0].reset_index(drop=True)
 
 

@@ -86,22 +86,34 @@ class Knowledge:
         rows = (self._row(name) for name in names)
         return next((str(row["found"]) for row in rows if row["state"] == NOT_KNOWN), "")
 
+    def lack(self, what: str, *names: str) -> str:
+        """Why a figure is not known and what to bring; empty where it is.
+
+        Parameters
+        ----------
+        what : the figure with its verb, such as "payment behaviour is"
+        names : capabilities it rests on
+        """
+        rows = (self._row(name) for name in names)
+        lacking = next((row for row in rows if row["state"] == NOT_KNOWN), None)
+        if lacking is None:
+            return ""
+        return f"{what} not known: {lacking['found']}; bring {lacking['bring']}"
+
     def need(self, what: str, *names: str) -> None:
         """Refuse to make a figure that rests on what is not known.
 
         Parameters
         ----------
-        what : the figure, in words, such as "payment behaviour"
-        names : capabilities it rests on
+        what, names : as `lack` takes them
 
         Raises
         ------
         NotKnown
-            One of them is not known; the message says why and what to bring.
+            One of them is not known; the message is that of `lack`.
         """
-        for row in (self._row(name) for name in names):
-            if row["state"] == NOT_KNOWN:
-                raise NotKnown(f"{what} not known: {row['found']}; bring {row['bring']}")
+        if lacking := self.lack(what, *names):
+            raise NotKnown(lacking)
 
     def basis(self, *names: str) -> str:
         """The rules by which some capabilities are estimated; empty: by none.
@@ -207,15 +219,17 @@ def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
         settled = (NOT_KNOWN, "the list holds open items only")
     elif not found.receipts:
         received = matched = (NOT_KNOWN, "there are no receipts: every invoice would be open")
-    ages = "ages, overdue, payment behaviour, grades"
-    way = 'the matching (allocations), or match = "earliest-due" in a mapping'
-    past = "sales of the past, DSO, payment behaviour, history"
+    sold = settled if matched[0] != NOT_KNOWN else received
     share = np.nan if listed else found.matched
+    way = 'the matching (allocations), or match = "earliest-due" in a mapping'
+    told = "payment behaviour, grades, limits, history"
+    whole = "all invoices, settled ones, too"
     return [
         ("documents", KNOWN, used, said, "everything", ""),
-        ("receipts", received[0], np.nan, received[1], ages, "receipts"),
-        ("matching", matched[0], share, matched[1], ages, way),
-        ("settled", settled[0], found.share, settled[1], past, "settled invoices, too"),
+        ("receipts", received[0], np.nan, received[1], "balances, ages, overdue", "receipts"),
+        ("matching", matched[0], share, matched[1], "ages, overdue", way),
+        ("settled", settled[0], found.share, settled[1], told, whole),
+        ("sales", sold[0], np.nan, sold[1], "sales of the past, DSO, turnover", whole),
     ]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from credit_lab import money
+from credit_lab import knowledge, money
 from credit_lab.aging.items import open_items
 from credit_lab.ids import looked_up, positions
 from credit_lab.ledger.model import Ledger
@@ -69,7 +69,13 @@ def profile(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
         standard deviation of days late), trend_days (mean days late of settlements of the last six months less those
         of the six before; above zero is worse), disputed, dispute_rate (disputed amount over amount billed),
         promises, broken_promise_share (promises by which less than promised had come; NaN without a promise).
+
+    Raises
+    ------
+    NotKnown
+        The ledger cannot say how customers paid (`credit_lab.knowledge`).
     """
+    knowledge.of(ledger, as_of=as_of).need("payment behaviour is", *knowledge.BEHAVIOUR)
     since = as_of - pd.DateOffset(months=12)
     scale = 10.0 ** money.minor_digits(ledger.currency)
     paid = settlements(ledger)

@@ -50,6 +50,14 @@ class Period:
         start = self.start - pd.DateOffset(months=self.months)
         return _period(start.year, start.month, self.months)
 
+    def year_before(self) -> "Period":
+        """The same period of the year before.
+
+        >>> parse_period("2025Q1").year_before().label
+        '2024Q1'
+        """
+        return _period(self.start.year - 1, self.start.month, self.months)
+
 
 def _period(year: int, month: int, months: int) -> Period:
     start = pd.Timestamp(year, month, 1)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from credit_lab import kpi, money
+from credit_lab import knowledge, kpi, money
 from credit_lab.backtest import claims_text, guards, its, placebo, placebo_portfolio
 from credit_lab.backtest.claims import Claim, Verdict, time_to_effect, verdict
 from credit_lab.backtest.effects import DesignError, Effect, before_after
-from credit_lab.backtest.metrics import METRICS
+from credit_lab.backtest.metrics import METRICS, NEEDS
 from credit_lab.backtest.placebo import Placebo
 from credit_lab.errors import PeriodError, nearest
 from credit_lab.ids import looked_up
@@ -93,7 +93,12 @@ def run(
     for name, claim in claims.items():
         if claim.metric not in METRICS:
             raise PeriodError(f"claim {name}: no metric {claim.metric!r}; {nearest(claim.metric, METRICS)}")
-    tested = {name: _one(claim, METRICS[claim.metric](flows), policy_date, seed) for name, claim in claims.items()}
+    told = knowledge.of(ledger, policy, end)
+    lacking = {name: told.lack(f"its {claim.metric} is", *NEEDS[claim.metric]) for name, claim in claims.items()}
+    tested = {
+        name: _one(claim, METRICS[claim.metric](flows), policy_date, seed, lacking[name])
+        for name, claim in claims.items()
+    }
     if policy is None:
         return tested
     longest = max(claim.to_month for claim in claims.values())
@@ -113,11 +118,13 @@ def _with_portfolio(one: Tested, histories: list[pd.DataFrame], policy_date: pd.
     )
 
 
-def _one(claim: Claim, series: pd.Series, policy_date: pd.Timestamp, seed: int) -> Tested:
+def _one(claim: Claim, series: pd.Series, policy_date: pd.Timestamp, seed: int, lacking: str) -> Tested:
     # The claim speaks of months `from` to `to` after the policy; what happens before that is a transition.
     options = its.ItsOptions(wait=claim.from_month - 1, until=claim.to_month)
     effect, said, chance, draws = None, None, float("nan"), None
     try:
+        if lacking:
+            raise DesignError(lacking[0].upper() + lacking[1:] + ".")
         if not (series > 0).all():  # the claim is a change in per cent, which a month of zero cannot undergo
             name = claim.metric.replace("_", " ")
             raise DesignError(f"In {int((series <= 0).sum())} of {len(series)} months the {name} is not positive.")
@@ -153,7 +160,7 @@ def mirages(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, *, see
     late = paid[paid["issue_date"] >= policy_date]
     tries: list[tuple[str, Callable[[], guards.Guard]]] = [
         ("season", lambda: guards.season(_yearly_turnover(flows), policy_date)),
-        ("growth against lagged losses", lambda: guards.growth(flows["sales"], flows["written_off"], policy_date)),
+        ("growth against lagged losses", lambda: _growth(ledger, flows, policy_date)),
         ("closed-only payment times", lambda: guards.closed_only(late["issue_date"], late["settled_on"], end)),
         ("regression to the mean", lambda: _worst_payers(paid, policy_date, end)),
         ("few large losses", lambda: _losses(ledger, policy_date, end, seed)),
@@ -165,6 +172,12 @@ def mirages(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, *, see
         except DesignError as error:
             refused.append({"mirage": name, "why": str(error)})
     return pd.concat([guards.table(found), pd.DataFrame(refused)], ignore_index=True)
+
+
+def _growth(ledger: Ledger, flows: pd.DataFrame, policy_date: pd.Timestamp) -> guards.Guard:
+    if lacking := knowledge.of(ledger, as_of=flows.index[-1]).lack("what was lost is", *NEEDS["bad_debt_ratio"]):
+        raise DesignError(lacking)
+    return guards.growth(flows["sales"], flows["written_off"], policy_date)
 
 
 def _yearly_turnover(flows: pd.DataFrame) -> pd.Series:
@@ -186,7 +199,9 @@ def _losses(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, seed: 
     """Net write-offs and sales per customer, the year after the policy (as far as known) against as long before."""
     length = min(policy_date + pd.DateOffset(years=1), end + pd.Timedelta(days=1)) - policy_date
     owner = ledger.invoices.set_index("invoice_id")["customer_id"]
-    gone = ledger.tables["write_offs"] if ledger.has("write_offs") else None
+    if lacking := knowledge.of(ledger, as_of=end).lack("what was lost is", "write_offs"):
+        raise DesignError(lacking)
+    gone = ledger.tables["write_offs"]
     parts = []
     for begin in (policy_date - length, policy_date):
         until = begin + length - pd.Timedelta(days=1)
@@ -194,11 +209,9 @@ def _losses(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, seed: 
         part = (
             money.added(sold["amount"], sold["customer_id"], ledger.currency).clip(lower=0).rename("sales").to_frame()
         )
-        if gone is not None:
-            rows = gone[gone["written_off_on"].between(begin, until)]
-            lost = money.added(rows["amount"], looked_up(rows["invoice_id"], owner), ledger.currency).clip(lower=0)
-            part = part.join(lost.rename("loss"), how="outer").fillna(0.0)
-        parts.append(part if "loss" in part else part.assign(loss=0.0))
+        rows = gone[gone["written_off_on"].between(begin, until)]
+        lost = money.added(rows["amount"], looked_up(rows["invoice_id"], owner), ledger.currency).clip(lower=0)
+        parts.append(part.join(lost.rename("loss"), how="outer").fillna(0.0))
     return guards.few_large_losses(*parts, rng=np.random.default_rng(seed))
 
 

@@ -54,7 +54,7 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
         ("open at the end", "money", float(kept["open"].iloc[-1]) if len(kept) else float("nan")),
         ("overdue, mean of month ends", "money", float(kept["overdue"].mean()) if len(kept) else float("nan")),
         ("overdue ratio, mean", "share", float(f.ratio(kept["overdue"].sum(), kept["open"].sum()))),
-        ("written off in the window", "money", float(kept["written_off"].sum())),
+        ("written off in the window", "money", float(kept["written_off"].sum(skipna=False))),
         ("refused and later written off", "money", float((share * bad).sum())),
         ("refused and still open", "money", float((share * still).sum())),
         ("refused although paid late", "money", float((share * late).sum())),

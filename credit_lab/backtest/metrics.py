@@ -27,6 +27,10 @@ def bad_debt_ratio(flows: pd.DataFrame) -> pd.Series:
     return pd.Series(ratio, index=pd.DatetimeIndex(flows["month"]), name="bad_debt_ratio").dropna()
 
 
+# What a ledger must be able to carry for each, see `credit_lab.knowledge`.
+NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"ar_turnover": ("receipts", "sales"), "bad_debt_ratio": ("sales", "write_offs")}
+)
 METRICS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = MappingProxyType(
     {"ar_turnover": ar_turnover, "bad_debt_ratio": bad_debt_ratio}
 )

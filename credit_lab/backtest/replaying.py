@@ -304,7 +304,7 @@ def _monthly(
             "delivered_later": sums(both["day"][opening & late], both["minor"][opening & late]),
             "sales_lost": sums(ordered, whole - went),
             "receipts": np.round(settled - written, 6),
-            "written_off": written,
+            "written_off": written if ledger.has("write_offs") else np.nan,
             "open": money.from_minor(cells[:, :-2].sum(axis=1), code),
             "not_due": money.from_minor(cells[:, 0], code),
             "overdue": money.from_minor(cells[:, 1:-2].sum(axis=1), code),
@@ -371,7 +371,7 @@ def _fates(ledger: Ledger, documents: pd.DataFrame, begin: pd.Timestamp, end: pd
             "reason": np.array(REASONS)[chosen["reason"]],
             "fate": fate,
             "paid": money.from_minor(chosen["amount"] - open_ - gone, code),
-            "written_off": money.from_minor(gone, code),
+            "written_off": money.from_minor(gone, code) if ledger.has("write_offs") else np.nan,
             "open": money.from_minor(open_, code),
         }
     )

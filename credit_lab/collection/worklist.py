@@ -18,6 +18,8 @@ from credit_lab.collection.cells import CollectionError, Floats
 from credit_lab.collection.payment_time import Curves
 from credit_lab.collection.response import Assumption
 
+BY_AMOUNT = "Payment times are not known here: contacts are in order of the amount open, and no gain is stated."
+
 
 @dataclass(frozen=True)
 class Contact:
@@ -62,7 +64,7 @@ def gain(paid_by: Floats, amount: Floats, factor: float) -> Floats:
 
 def build(
     items: pd.DataFrame,
-    curves: Curves,
+    curves: Curves | None,
     contacts: dict[str, Contact],
     *,
     minutes: float,
@@ -70,13 +72,13 @@ def build(
     horizon: int = 30,
     factor: str = "factor",
 ) -> Worklist:
-    """Rank customers for today.
+    """Rank customers for today: by cash gained per minute, or by amount where payment times are not known.
 
     Parameters
     ----------
     items : customer_id, open_amount, days (past due) and action: what the ladder would do next with the item ("" or a
         name without a contact: nothing), in the same order as `curves`
-    curves : from `PaymentTime.curves` of the same rows
+    curves : from `PaymentTime.curves` of the same rows; None: payment times are not known
     contacts : what each action costs and does
     minutes : collectors' minutes of the day
     factor : which value of the effects to use: factor, low or high
@@ -87,12 +89,11 @@ def build(
         Items and curves differ in length, a column is missing, or no item has a contact.
     """
     missing = [name for name in ("customer_id", "open_amount", "days", "action") if name not in items]
-    if missing or len(items) != len(curves.rows):
-        raise CollectionError(
-            f"worklist: items lack {', '.join(missing)}" if missing else
-            f"worklist: {len(items)} items but {len(curves.rows)} payment curves; use the same rows"
-        )  # fmt: skip
-    paid = curves.paid_by[:, min(horizon, curves.paid_by.shape[1]) - 1]
+    if missing:
+        raise CollectionError(f"worklist: items lack {', '.join(missing)}")
+    if curves is not None and len(items) != len(curves.rows):
+        raise CollectionError(f"worklist: {len(items)} items but {len(curves.rows)} payment curves; use the same rows")
+    paid = np.nan if curves is None else curves.paid_by[:, min(horizon, curves.paid_by.shape[1]) - 1]
     table = items[["customer_id", "open_amount", "days", "action"]].reset_index(drop=True).assign(paid=paid)
     table = table[table["action"].isin(list(contacts)) & (table["open_amount"] > 0)]
     if table.empty:
@@ -105,10 +106,13 @@ def build(
         rows.append(
             _row(str(customer), part, contacts[name], getattr(contacts[name].effect, factor), horizon, currency)
         )
-    found = pd.DataFrame(rows).sort_values(["index", "customer_id"], ascending=[False, True], kind="stable")
-    worth = found["net_gain"] > 0
+    by = "index" if curves else "open_amount"
+    found = pd.DataFrame(rows).sort_values([by, "customer_id"], ascending=[False, True], kind="stable")
+    worth = (found["net_gain"] > 0) | (curves is None)
     found = found.assign(chosen=_fill(found["minutes"].to_numpy(), minutes, worth.to_numpy()))
     found.insert(0, "rank", np.arange(1, len(found) + 1))
+    if curves is None:
+        return Worklist(found.reset_index(drop=True), pd.DataFrame(), (BY_AMOUNT,))
     used = {contacts[name].effect.sentence() for name in found["action"].unique()}
     return Worklist(found.reset_index(drop=True), orderings(found, minutes), tuple(sorted(used)))
 
@@ -123,6 +127,11 @@ def _row(
     net = gained - (contact.cost if np.isfinite(contact.cost) else 0.0)
     unit = f"{currency} " if currency else ""
     cost = f"less {unit}{contact.cost:,.0f} cost" if np.isfinite(contact.cost) else "cost not known"
+    said = f"{unit}{total:,.0f} open, oldest {int(part['days'].max())} days past due"
+    effect = (
+        f"; left alone {alone:.0%} of it comes within {horizon} days, after {contact.action} {after:.0%} (factor "
+        f"{factor:.3g}): {unit}{gained:,.0f} more, {cost}, for {contact.minutes:g} minutes"
+    )
     return {
         "customer_id": customer,
         "action": contact.action,
@@ -136,11 +145,7 @@ def _row(
         "gain": gained,
         "net_gain": net,
         "index": net / contact.minutes,
-        "explanation": (
-            f"{unit}{total:,.0f} open, oldest {int(part['days'].max())} days past due; left alone {alone:.0%} of it "
-            f"comes within {horizon} days, after {contact.action} {after:.0%} (factor {factor:.3g}): "
-            f"{unit}{gained:,.0f} more, {cost}, for {contact.minutes:g} minutes"
-        ),
+        "explanation": said + (effect if np.isfinite(alone) else ""),
     }
 
 

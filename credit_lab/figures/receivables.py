@@ -309,16 +309,15 @@ def roll_chart(shares: pd.DataFrame, *, source: str) -> "Figure":
 @canvas.style()
 def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str) -> "Figure":
     """Invoice months by age: share still open, and share written off; recent years in stronger
-    colour.
+    colour. Where `lost` is empty, losses are not known: the second panel is left out.
     """
     if uncollected.empty:
         return canvas.nothing("Invoice months")
-    figure, panels = canvas.blank(width=9.2, height=4.0, panels=2)
-    count = len(uncollected)
-    for axes, table, title in (
-        (panels[0], uncollected, "Still open, % of the month's sales"),
-        (panels[1], lost, "Written off, % of the month's sales"),
-    ):
+    shown = [(uncollected, "Still open, % of the month's sales")]
+    shown += [(lost, "Written off, % of the month's sales")] if len(lost) else []
+    figure, panels = canvas.blank(width=9.2, height=4.0, panels=len(shown))
+    panels, count = np.atleast_1d(panels), len(uncollected)
+    for axes, (table, title) in zip(panels, shown, strict=True):
         for number, (_, row) in enumerate(table.iterrows()):
             values = row.dropna() * 100
             recent = number / max(count - 1, 1)
@@ -336,21 +335,23 @@ def vintage_chart(uncollected: pd.DataFrame, lost: pd.DataFrame, *, source: str)
         axes.set_ylim(0)
         axes.xaxis.get_major_locator().set_params(integer=True)
     canvas.legend(panels[0], loc="upper right")
-    open_, gone = (
-        100 * table.mean().get(age, np.nan) for table, age in ((uncollected, 6), (lost, 12))
-    )
-    known = np.isfinite(open_) and np.isfinite(gone)
-    canvas.finding(
-        figure,
-        f"{open_:.1f} % of a month's sales is still open after six months, {gone:.1f} % is written "
-        "off within twelve"
-        if known
-        else "Too young to say what becomes of a month's sales",
-    )
+    canvas.finding(figure, _vintages_say(uncollected, lost))
     return canvas.note(
         figure,
         f"Each line is one invoice month, the last twelve in blue; {source}; n = {count} months",
     )
+
+
+def _vintages_say(uncollected: pd.DataFrame, lost: pd.DataFrame) -> str:
+    open_, gone = (
+        100 * table.mean().get(age, np.nan) for table, age in ((uncollected, 6), (lost, 12))
+    )
+    still = f"{open_:.1f} % of a month's sales is still open after six months"
+    if np.isfinite(open_) and lost.empty:
+        return f"{still}; what is lost is not known"
+    if np.isfinite(open_) and np.isfinite(gone):
+        return f"{still}, {gone:.1f} % is written off within twelve"
+    return "Too young to say what becomes of a month's sales"
 
 
 @canvas.style()

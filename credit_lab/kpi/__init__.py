@@ -4,7 +4,18 @@ from credit_lab import lazy
 from credit_lab.kpi.customers import by_customer, by_group, changes, concentration, overdue_items
 from credit_lab.kpi.flows import monthly
 from credit_lab.kpi.formulas import FORMULAS
-from credit_lab.kpi.measures import Kpis, Measured, bridge, kpis, measured, over_time, reasons, table, window
+from credit_lab.kpi.measures import (
+    Kpis,
+    Measured,
+    bridge,
+    kpis,
+    measured,
+    over_time,
+    reasons,
+    table,
+    window,
+    windows,
+)
 from credit_lab.kpi.mix import by_segment, dso_bridge
 from credit_lab.kpi.time_to_settle import DaysToPay, days_to_pay, settlement
 
@@ -30,6 +41,7 @@ __all__ = [
     "settlement",
     "table",
     "window",
+    "windows",
 ]
 
 lazy.attach(__name__)

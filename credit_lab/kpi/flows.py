@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from credit_lab import aging, money, periods
+from credit_lab import aging, knowledge, money, periods
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import takes_days
 
@@ -18,8 +18,34 @@ def monthly(ledger: Ledger, last: pd.Timestamp, *, buckets: aging.Buckets | None
     -------
     DataFrame
         month (last day covered), days, sales (invoices less credit notes, tax included), receipts, written_off (net of
-        recoveries), balance (control balance), open (open invoices), not_due, overdue. Currency units.
+        recoveries), balance (control balance), open (open invoices), not_due, overdue. Currency units; NaN in every
+        row where the ledger cannot carry it (`unknown`).
     """
+    flows = documented(ledger, last, buckets)
+    return flows.assign(**dict.fromkeys(unknown(ledger, last), np.nan))
+
+
+def unknown(ledger: Ledger, last: pd.Timestamp) -> dict[str, str]:
+    """Columns of `monthly` that a ledger cannot carry, and why (`credit_lab.knowledge`).
+
+    Parameters
+    ----------
+    ledger : one currency
+    last : last day of the flows
+    """
+    told = knowledge.of(ledger, as_of=last)
+    rests = {
+        ("receipts", "balance"): ("receipts",),
+        ("open", "not_due", "overdue"): knowledge.AGES,
+        ("sales",): ("sales",),
+        ("written_off",): ("write_offs",),
+    }
+    found = {name: told.why(*of) for columns, of in rests.items() for name in columns}
+    return {name: why for name, why in found.items() if why}
+
+
+def documented(ledger: Ledger, last: pd.Timestamp, buckets: aging.Buckets | None = None) -> pd.DataFrame:
+    """`monthly` as the documents have it, whatever the ledger can carry: for parts of a ledger."""
     first = min(ledger.invoices["issue_date"].min(), ledger.payments["paid_date"].fillna(last).min(), last)
     ends = periods.month_ends(first, last)
     if len(ends) == 0 or ends[-1] < last:

@@ -24,9 +24,11 @@ FORMULAS: Mapping[str, tuple[str, str, str]] = MappingProxyType({
     "dso.best_possible": ("best possible DSO", "days", "ending receivables not yet due × days / credit sales"),
     "add": ("average days delinquent", "days", "dso.period_end − dso.best_possible"),
     "cei": ("collection effectiveness index", "%", "(opening + sales − ending) / (opening + sales − ending not due)"),
+    "cei.period": ("collection effectiveness index, period", "%", "as cei, opening and sales of the period reviewed"),
     "ar_turnover.ending": ("receivables turnover, ending", "times a year", "annual credit sales / ending receivables"),
     "ar_turnover.average": ("receivables turnover, average", "times a year", "annual credit sales / mean receivables"),
     "overdue_ratio": ("overdue ratio", "share", "overdue / open invoices"),
+    "concentration.largest": ("largest customer", "share", "largest exposure / sum of exposures above zero"),
     "bad_debt_ratio.period": ("bad-debt ratio, period", "share", "net write-offs of the period / credit sales of it"),
     "days_to_pay.km_median": ("days to pay, median", "days", "Kaplan-Meier median from issue, open items censored"),
     "days_to_pay.closed_mean": ("days to pay, closed items", "days", "mean over settled invoices only (biased low)"),
@@ -101,8 +103,8 @@ def countback(receivables: float, sales: npt.ArrayLike, days: npt.ArrayLike) -> 
     25.0
     """
     left, total = receivables, 0.0
-    if left <= 0:
-        return 0.0
+    if not left > 0:
+        return 0.0 if left <= 0 else float("nan")
     amounts = np.maximum(np.asarray(sales, dtype=float), 0.0)
     for amount, length in zip(amounts[::-1], np.asarray(days, dtype=float)[::-1], strict=True):
         if left <= amount:

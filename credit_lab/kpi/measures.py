@@ -1,5 +1,7 @@
 """KPIs of a period end from monthly flows, each row with its formula id, and how DSO moved between two dates."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +10,9 @@ import pandas as pd
 from credit_lab import summary
 from credit_lab.errors import PeriodError
 from credit_lab.kpi import formulas as f
+from credit_lab.kpi.flows import unknown
 from credit_lab.ledger.model import Ledger
+from credit_lab.periods import Period
 
 
 class Kpis(dict[str, float]):
@@ -44,8 +48,8 @@ def _card(values: Kpis, reasons: dict[str, str]) -> str:
 def kpis(flows: pd.DataFrame, *, months: int = 12) -> Kpis:
     """KPIs at the last row of monthly `flows` (see `flows.monthly`) over a window of `months`.
 
-    Sales are those of the window. A full year counts 365 days (CRF convention, also in leap years), any other window
-    its calendar days; a ledger younger than the window is not judged by months it has not lived. Turnover is per year.
+    Sales are those of the window. Twelve whole months count 365 days (CRF convention, also in leap years), any other
+    window its calendar days; a ledger younger than the window is not judged by months it has not lived. Turnover is per year.
     What needs the balance before the window (dso.average, ar_turnover.average, cei) is NaN where the flows begin with
     the window: a ledger that begins later than its firm has an opening balance that nobody told it.
 
@@ -60,12 +64,12 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> Kpis:
         raise PeriodError("no month of data up to this date; choose a later one")
     before = flows.iloc[-len(window) - 1] if len(flows) > len(window) else None
     end = window.iloc[-1]
-    covered = 365.0 if len(window) == 12 else float(window["days"].sum())
-    sales = float(window["sales"].sum())
+    covered = _covered(window)
+    sales = float(window["sales"].sum(skipna=False))
     annual = sales / covered * 365
     opening = float(before["balance"]) if before is not None else np.nan
     mean = (opening + float(end["balance"])) / 2
-    lost = float(window["written_off"].sum())
+    lost = float(window["written_off"].sum(skipna=False))
     values = {
         "dso.period_end": float(f.dso(end["balance"], sales, covered)),
         "dso.average": float(f.dso(mean, sales, covered)),
@@ -81,19 +85,43 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> Kpis:
     return Kpis(values)
 
 
+def _covered(window: pd.DataFrame) -> float:
+    return 365.0 if _whole_year(window) else float(window["days"].sum())
+
+
+def _whole_year(window: pd.DataFrame) -> bool:
+    return len(window) == 12 and window["month"].iloc[-1].is_month_end
+
+
 _ON_SALES = ("dso.period_end", "dso.average", "dso.best_possible", "add", "bad_debt_ratio.period")
+# Columns of the flows that a key figure is made of.
+_FROM = {
+    "dso.period_end": ("balance", "sales"),
+    "dso.average": ("balance", "sales"),
+    "dso.countback": ("balance", "sales"),
+    "dso.best_possible": ("not_due", "sales"),
+    "add": ("not_due", "balance", "sales"),
+    "cei": ("not_due", "balance", "sales"),
+    "ar_turnover.ending": ("balance", "sales"),
+    "ar_turnover.average": ("balance", "sales"),
+    "overdue_ratio": ("open",),
+    "bad_debt_ratio.period": ("written_off", "sales"),
+}
 _ON_OPENING = ("dso.average", "ar_turnover.average", "cei")
 
 
 def measured(ledger: Ledger, flows: pd.DataFrame) -> Measured:
-    """`kpis` of a ledger's flows, and why each that is NaN cannot be measured.
+    """`kpis` of a ledger's flows, and why each that is NaN cannot be measured or is not known.
 
-    The bad-debt ratio of a ledger without a write-offs table is NaN: losses that nobody recorded are unknown, not zero.
+    Parameters
+    ----------
+    ledger : one currency
+    flows : of `monthly`
     """
     values, why = kpis(flows), reasons(flows)
-    if not ledger.has("write_offs"):
-        values["bad_debt_ratio.period"] = np.nan
-        why["bad_debt_ratio.period"] = "the ledger holds no write-offs table"
+    lacking = unknown(ledger, flows["month"].iloc[-1])
+    for name, columns in _FROM.items():
+        why[name] = next((lacking[one] for one in columns if one in lacking), why.get(name, ""))
     return Measured(values, {name: why[name] for name, value in values.items() if np.isnan(value)})
 
 
@@ -125,14 +153,65 @@ def over_time(flows: pd.DataFrame, *, last: int = 13) -> pd.DataFrame:
     return pd.DataFrame([{"month": flows["month"].iloc[row - 1], **kpis(flows.head(row))} for row in rows])
 
 
-def table(now: dict[str, float], before: dict[str, float] | None = None) -> pd.DataFrame:
-    """KPI table: formula_id, name, unit, value, previous, change, formula (in words)."""
+def table(
+    now: Mapping[str, float],
+    before: Mapping[str, float] = MappingProxyType({}),
+    year_before: Mapping[str, float] = MappingProxyType({}),
+    *,
+    targets: Mapping[str, float] = MappingProxyType({}),
+    windows: Mapping[str, str] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """Key figures, each with its window and with what it is compared with.
+
+    Parameters
+    ----------
+    now : formula id → value, in the unit of `formulas.FORMULAS`
+    before, year_before : the same figures of the period before and of the same period last year
+    targets : of the policy, where it has one
+    windows : of `windows`
+
+    Returns
+    -------
+    DataFrame
+        formula_id, name, unit, window (in words), value, policy_target, previous, change (value
+        less previous; of shares the difference of the shares), year_before, change_year, formula
+        (in words). What is not known is missing, never 0.
+    """
     rows = []
     for key, value in now.items():
         name, unit, words = f.FORMULAS[key]
-        old = before.get(key, np.nan) if before else np.nan
-        rows.append((key, name, unit, value, old, value - old, words))
-    return pd.DataFrame(rows, columns=["formula_id", "name", "unit", "value", "previous", "change", "formula"])
+        aim, old, older = (known.get(key, np.nan) for known in (targets, before, year_before))
+        said = windows.get(key, "")
+        rows.append((key, name, unit, said, value, aim, old, value - old, older, value - older, words))
+    columns = "formula_id name unit window value policy_target previous change year_before change_year formula"
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def windows(flows: pd.DataFrame, period: Period, countback: float) -> dict[str, str]:
+    """Which days each key figure of a period looks at, in words: formula id → window.
+
+    Parameters
+    ----------
+    flows : `flows.monthly` up to the period's end
+    period : the one reviewed
+    countback : dso.countback at its end in days, NaN where it is not measured
+    """
+    year, day = flows.tail(12), flows["month"].iloc[-1]
+    first = year["month"].iloc[0].replace(day=1)
+    long = f"twelve months to {day.date()}" if _whole_year(year) else f"{first.date()} to {day.date()}"
+    used = int(np.searchsorted(flows["days"].to_numpy()[::-1].cumsum(), countback))
+    kind = {1: "month", 3: "quarter", 12: "year"}[period.months]
+    own = {
+        "dso.countback": f"sales back to {flows['month'].iloc[-1 - used]:%Y-%m} used up"
+        if countback == countback
+        else "",
+        "cei.period": f"{kind} {period.label}",
+        "overdue_ratio": f"at {day.date()}",
+        "concentration.largest": f"at {day.date()}",
+        "days_to_pay.km_median": f"invoices of the twelve months to {day.date()}",
+        "days_to_pay.closed_mean": f"invoices of the twelve months to {day.date()}",
+    }
+    return dict.fromkeys(f.FORMULAS, long) | own
 
 
 def window(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
@@ -141,9 +220,8 @@ def window(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
     if rows.empty:
         raise PeriodError("no month of data up to this date; choose a later one")
     end = rows.iloc[-1]
-    covered = 365.0 if len(rows) == 12 else float(rows["days"].sum())
-    sales = float(rows["sales"].sum())
-    return {"balance": float(end["balance"]), "not_due": float(end["not_due"]), "sales": sales, "days": covered}
+    sales = float(rows["sales"].sum(skipna=False))
+    return {"balance": float(end["balance"]), "not_due": float(end["not_due"]), "sales": sales, "days": _covered(rows)}
 
 
 def bridge(before: dict[str, float], now: dict[str, float]) -> pd.DataFrame:

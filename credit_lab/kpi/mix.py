@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from credit_lab.errors import PeriodError
-from credit_lab.kpi.flows import monthly
+from credit_lab.kpi.flows import documented, monthly, unknown
 from credit_lab.kpi.formulas import countback
 from credit_lab.kpi.measures import window
 from credit_lab.ledger.model import Ledger
@@ -26,14 +27,14 @@ def by_segment(ledger: Ledger, last: pd.Timestamp, column: str) -> dict[str, pd.
     if column not in ledger.customers:
         raise PeriodError(f"cannot group by {column!r}: customers has {', '.join(ledger.customers.columns)}")
     labels = ledger.customers[column].fillna("(none)")
-    whole = monthly(ledger, last)
+    whole, lacking = monthly(ledger, last), dict.fromkeys(unknown(ledger, last), np.nan)
     flows = {}
     for label in sorted(labels.unique()):
         part = ledger.of_customers(ledger.customers.loc[labels == label, "customer_id"])
         if len(part.invoices) and part.invoices["issue_date"].min() <= last:
-            own = monthly(part, last).set_index("month").reindex(whole["month"])
-            days = own.pop("days")
-            flows[str(label)] = own.fillna(0.0).assign(days=days.fillna(whole.set_index("month")["days"])).reset_index()
+            own = documented(part, last).set_index("month").reindex(whole["month"])
+            days = own.pop("days").fillna(whole.set_index("month")["days"])
+            flows[str(label)] = own.fillna(0.0).assign(days=days, **lacking).reset_index()
     return flows
 
 
@@ -82,7 +83,7 @@ def _segments(flows: Mapping[str, pd.DataFrame], end: pd.Timestamp) -> dict[str,
         raise PeriodError(f"{end.date()} is no month end of these flows")
     windows = {name: window(rows) for name, rows in ends.items()}
     total = sum(one["sales"] for one in windows.values())
-    if total <= 0:
+    if not total > 0:
         raise PeriodError(f"net sales of the twelve months up to {end.date()} are not above zero")
     result = {}
     for name, one in windows.items():

@@ -186,8 +186,8 @@ def on_history(wide: pd.DataFrame, history: pd.DataFrame, policy: Policy, month:
     """
     after = history[(history["month"] > month) & (history["month"] <= month + pd.DateOffset(months=12))]
     start = history[history["month"] == month].set_index("customer_id")
-    if after["month"].nunique() < 12:
-        return pd.DataFrame()
+    if after["month"].nunique() < 12 or start["next_12m_written_off"].isna().all():
+        return pd.DataFrame()  # not over yet, or losses that nobody recorded
     peak = after.groupby("customer_id")["exposure"].max().reindex(wide.index).clip(lower=0)
     sales = start["next_12m_sales"].reindex(wide.index).clip(lower=0)
     lost = start["next_12m_written_off"].reindex(wide.index).clip(lower=0)

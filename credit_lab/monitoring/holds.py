@@ -266,7 +266,7 @@ def _fate(ledger: Ledger, orders: pd.DataFrame, asked: pd.DataFrame) -> pd.DataF
     paid = settlement(ledger, ledger.last_day).set_index("invoice_id")
     invoice = asked["invoice_id"]
     settled, due = looked_up(invoice, paid["settled_on"]), looked_up(invoice, paid["due_date"])
-    lost = pd.Series(0.0, index=orders.index)
+    lost = pd.Series(np.nan, index=orders.index)  # losses that nobody recorded are not known
     if ledger.has("write_offs"):
         gone = ledger.tables["write_offs"]
         lost = invoice.map(money.added(gone["amount"], gone["invoice_id"], ledger.currency)).fillna(0.0)
@@ -296,8 +296,8 @@ def _totals(orders: pd.DataFrame) -> pd.Series:
             "amount": float(orders["amount"].sum()),
             "held_amount": float(orders["held"].sum()),
             "mean_days_held": float(orders.loc[held, "days_held"].mean()) if held.any() else np.nan,
-            "losses": float(orders["lost_all"].sum()),
-            "losses_avoided": float(orders["lost"].sum()),
+            "losses": float(orders["lost_all"].sum(skipna=False)),
+            "losses_avoided": float(orders["lost"].sum(skipna=False)),
             "good_held": float(orders["good"].sum()),
             "good_held_share": float(orders["good"].sum() / invoiced.sum()) if invoiced.any() else np.nan,
             "good_amount": float(orders.loc[orders["good"], "held"].sum()),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from credit_lab import knowledge
 from credit_lab.collection import (
     cash_forecast,
     payment_time,
@@ -72,7 +73,10 @@ def cash_outlook(
     ------
     CollectionError
         Nothing issued, or nothing open, by then.
+    NotKnown
+        The ledger cannot say when customers pay.
     """
+    knowledge.of(ledger, as_of=as_of).need("when customers pay is", *knowledge.BEHAVIOUR)
     known = spells.build(ledger, as_of)
     habit, tuned = _habit(known)
     model = payment_time.fit(known.table, COLUMNS, own=OWN, habit=habit)

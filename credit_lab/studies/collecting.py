@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credit_lab import aging, history
+from credit_lab import aging, history, knowledge
 from credit_lab.collection import (
     ladder,
     letters,
@@ -187,7 +187,11 @@ def desk(
     ------
     CollectionError
         Nothing is open, or nothing is due by the ladder.
+    NotKnown
+        The ledger cannot say what is overdue.
     """
+    told = knowledge.of(ledger, policy, as_of)
+    told.need("what is overdue is", *knowledge.AGES)
     policy = in_currency(policy, ledger.currency)
     items = aging.open_items(ledger, as_of)
     known = ledger.tables
@@ -201,7 +205,7 @@ def desk(
         options=ladder.Options(interest=ladder.Interest(per_year=365 * policy.terms.late_interest)),
     )
     past = spells.build(ledger, as_of)
-    model = payment_time.fit(past.table, COLUMNS, own=OWN)
+    model = None if told.why("settled") else payment_time.fit(past.table, COLUMNS, own=OWN)
     keys = ["invoice_id", "part"]
     lines = made.lines.rename(columns={"document_id": "invoice_id"})
     rows = past.open_rows.drop(columns=["open_amount"], errors="ignore").merge(
@@ -210,8 +214,9 @@ def desk(
     if rows.empty:
         raise CollectionError(f"{ledger.source}: the ladder has nothing to do at {as_of.date()}")
     effect = _measured(ledger, as_of)
-    curves = model.curves(rows, horizon=90)
-    contacts = _contacts(policy, effect, curves.paid_by[(rows["action"] == "reminder").to_numpy()])
+    curves = model.curves(rows, horizon=90) if model else None
+    reminded = (rows["action"] == "reminder").to_numpy()
+    contacts = _contacts(policy, effect, curves.paid_by[reminded] if curves else np.array([]))
     listed = worklist.build(
         rows[["customer_id", "open_amount", "days", "action"]],
         curves,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credit_lab import aging, kpi
+from credit_lab import aging, knowledge, kpi
 from credit_lab.aging import provision, roll_rates, vintage
 from credit_lab.errors import PeriodError
 from credit_lab.ledger.model import Ledger
@@ -19,8 +19,8 @@ READS = ("aging.edges",)
 
 @dataclass(frozen=True)
 class Losses(Record, prefix="losses_"):
-    """Tables on the fate of receivables as of a month end; empty where the ledger is too young,
-    `notes` say why.
+    """Tables on the fate of receivables as of a month end; empty where the ledger cannot tell,
+    `notes` say why. Losses that nobody recorded are unknown, not zero.
 
     Attributes
     ----------
@@ -64,7 +64,14 @@ def losses(
 
     `overlay` is the forward-looking factor on historical loss rates; `segment` a column of
     customers for the bridge.
+
+    Raises
+    ------
+    NotKnown
+        The ledger cannot say what is open and how old it is.
     """
+    told = knowledge.of(ledger, policy, as_of)
+    told.need("what becomes of receivables is", *knowledge.AGES)
     buckets = aging.Buckets(policy.aging.edges)
     first = ledger.invoices["issue_date"].min() + pd.offsets.MonthEnd(0)
     ends = pd.date_range(max(as_of - pd.DateOffset(months=months), first), as_of, freq="ME")
@@ -81,15 +88,20 @@ def losses(
         moves = roll_rates.transitions(ledger, ends, buckets=buckets)
         shares = moves.shares
         flow = roll_rates.net_flow(aging.series(ledger, ends, buckets=buckets), buckets)
-        markov = _markov(shares, balances, notes)
     young = vintage.vintages(ledger, as_of, months=len(ends))
-    rates, matrix = _allowance(ledger, ends, as_of, balances, overlay, buckets, notes)
+    rates = matrix = lost = empty
+    if unrecorded := told.lack("loss rates, allowance and backtest are", "write_offs"):
+        notes.append(f"{unrecorded[0].upper()}{unrecorded[1:]}.")
+        shares = shares.drop(columns="written_off", errors="ignore")
+    else:
+        lost, markov = young.lost, _markov(shares, balances, notes) if len(shares) else empty
+        rates, matrix = _allowance(ledger, ends, as_of, balances, overlay, buckets, notes)
     return Losses(
         as_of=as_of,
         transitions=shares,
         net_flow=flow,
         uncollected=young.open,
-        lost=young.lost,
+        lost=lost,
         collections=_collections(young, notes),
         allowance=matrix,
         markov=markov,

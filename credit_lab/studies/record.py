@@ -2,9 +2,13 @@
 that say whose.
 """
 
-from typing import ClassVar
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import pandas as pd
+
+from credit_lab.errors import NotKnown
 
 
 class Record:
@@ -20,6 +24,31 @@ class Record:
 
     def __init_subclass__(cls, prefix: str = "") -> None:
         cls._prefix = prefix
+
+    def without(self, lacking: Mapping[str, str]) -> Self:
+        """The record without what the ledger cannot carry: it is not saved, and whoever asks for it
+        is told why.
+
+        Parameters
+        ----------
+        lacking : name of a field → why it is not known, and what to bring
+        """
+        made = copy.copy(self)
+        for name in lacking:
+            del made.__dict__[name]
+        made.__dict__["lacking"] = dict(lacking)
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        """
+        Raises
+        ------
+        NotKnown
+            The field was left out by `without`.
+        """
+        if name in (lacking := self.__dict__.get("lacking", {})):
+            raise NotKnown(lacking[name])
+        raise AttributeError(f"{type(self).__name__} has no {name!r}")
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by the names they are saved under; an index with a name becomes a column."""

@@ -7,21 +7,29 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credit_lab import aging, history, kpi, limits, money
+from credit_lab import aging, history, knowledge, kpi, limits, money
 from credit_lab.errors import MoneyNotKnown, PeriodError
+from credit_lab.knowledge import AGES, BEHAVIOUR, Knowledge
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import Period, parse_period
 from credit_lab.policy import Policy, in_currency
 from credit_lab.studies.record import Record
 
+# Settings it reads, see `rules.coverage`.
+READS = (
+    "risk_appetite.expected_loss_budget",
+    "risk_appetite.single_name_cap",
+    "risk_appetite.target_dso",
+)
 _START_UP = 4  # months in which books that begin empty fill; their DSO is not comparable
+_FILLING = ("dso.", "add", "ar_turnover.", "cei")
 
 
 @dataclass(frozen=True)
 class Review(Record):
     """Tables of one review; amounts in `currency`, balances as of `as_of`, comparisons with the
-    period before.
+    period before (`before`) and the same period last year (`year_before`).
 
     Attributes
     ----------
@@ -32,9 +40,10 @@ class Review(Record):
     aging_now, aging_series : bucket table at as_of; one row per month end, 13 months
     kpi_series : month and one column per formula id, last 13 month ends,
         without the first four of the ledger
-    kpis : formula_id, name, unit, value, previous, change, formula
+    kpis : `kpi.table`: each key figure with its window, the policy's target and both comparisons
     unmeasured : formula_id of each key figure without a value, and why it has none
-    bridge : why receivables moved since the period before (part, days, amount)
+    unmeasured_before : the same of the periods it is compared with: label → formula_id → why
+    bridge : why receivables moved since the end of the period before (part, days, amount)
     balances, concentration, industries, regions : who owes how much
     overdue, changes : overdue invoices, oldest first; customers whose overdue amount moved most
     alerts : customers over a threshold of the policy's monitoring rules
@@ -42,6 +51,7 @@ class Review(Record):
     flows : monthly flows and balances
     marks : times in which the data mislead
     unwatched : indicators of the policy's rules that this ledger cannot feed, and why
+    knows : what the ledger can carry; what it cannot is left out (`Record.without`)
     """
 
     period: Period
@@ -58,6 +68,7 @@ class Review(Record):
     kpis: pd.DataFrame
     kpi_series: pd.DataFrame
     unmeasured: dict[str, str]
+    unmeasured_before: dict[str, dict[str, str]]
     bridge: pd.DataFrame
     balances: pd.DataFrame
     concentration: pd.DataFrame
@@ -70,6 +81,24 @@ class Review(Record):
     flows: pd.DataFrame
     marks: pd.DataFrame
     unwatched: dict[str, str]
+    knows: Knowledge
+
+    @property
+    def before(self) -> Period:
+        """The period before, of the same length."""
+        return self.period.previous()
+
+    @property
+    def year_before(self) -> Period:
+        """The same period last year."""
+        return self.period.year_before()
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """What the policy aims at, by formula id. The DSO is the one that does not swing with the
+        season.
+        """
+        return _targets(self.policy)
 
     def figures(self) -> dict[str, tuple[float | None, str]]:
         """Key figures by formula id, with their unit; None where one cannot be computed."""
@@ -79,11 +108,20 @@ class Review(Record):
         }
 
 
+def _targets(policy: Policy) -> dict[str, float]:
+    appetite = policy.risk_appetite
+    return {
+        "dso.countback": appetite.target_dso,
+        "concentration.largest": appetite.single_name_cap,
+        "bad_debt_ratio.period": appetite.expected_loss_budget,
+    }
+
+
 def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     """Compute the review of `period` ("2025Q4") for a one-currency ledger under `policy`.
 
     Where the policy's amounts are not known in the ledger's currency there are no proposals, and no
-    alerts on amounts.
+    alerts on amounts; tables that the ledger cannot carry are left out (`Record.without`).
 
     Raises
     ------
@@ -93,25 +131,22 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     window = parse_period(period)
     policy = in_currency(policy, ledger.currency)
     require_period(ledger, period)
-    as_of, before = window.end, window.previous().end
+    as_of = window.end
     buckets = aging.Buckets(policy.aging.edges, by=policy.aging.by)
     items = aging.open_items(ledger, as_of, buckets=buckets)
     flows = kpi.monthly(ledger, as_of)
-    earlier = flows[flows["month"] <= before]
-    now, why = kpi.measured(ledger, flows)
-    past = kpi.measured(ledger, earlier)[0] if len(earlier) else None
+    earlier = flows[flows["month"] <= window.previous().end]
+    (now, why), past, older = (
+        _figures(ledger, flows, one, buckets)
+        for one in (window, window.previous(), window.year_before())
+    )
+    series = kpi.over_time(flows)
     balances = kpi.by_customer(ledger, items)
-    old = aging.open_items(ledger, before, buckets=buckets) if len(earlier) else items[:0]
-    known = history.build(ledger, as_of)
-    latest = known[known["month"] == known["month"].max()].reset_index(drop=True)
-    paid = kpi.days_to_pay(ledger, as_of, since=as_of - pd.DateOffset(months=12))
-    now |= {"days_to_pay.km_median": paid.median, "days_to_pay.closed_mean": paid.closed_mean}
-    if math.isnan(paid.median):
-        why["days_to_pay.km_median"] = "less than half of the invoices are settled"
-    if math.isnan(paid.closed_mean):
-        why["days_to_pay.closed_mean"] = "no invoice is settled"
+    knows = knowledge.of(ledger, policy, as_of)
+    lacking = _lacking(knows)
+    known = pd.DataFrame() if "alerts" in lacking else history.build(ledger, as_of)
     marks = ledger.windows
-    return Review(
+    made = Review(
         period=window,
         as_of=as_of,
         currency=ledger.currency,
@@ -123,19 +158,29 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         findings=tuple(quarantine.describe(ledger.quarantine)),
         aging_now=aging.bucket_table(items, ledger.currency, buckets=buckets),
         aging_series=aging.series(ledger, flows["month"].tail(13), buckets=buckets),
-        kpis=kpi.table(now, past),
-        kpi_series=kpi.over_time(flows, last=min(13, max(len(flows) - _START_UP, 2))),
+        kpis=kpi.table(
+            now,
+            past.values,
+            older.values,
+            targets=_targets(policy),
+            windows=kpi.windows(flows, window, now["dso.countback"]),
+        ),
+        kpi_series=series[~series["month"].isin(flows["month"].head(_START_UP))],
         unmeasured=why,
+        unmeasured_before={
+            window.previous().label: past.reasons,
+            window.year_before().label: older.reasons,
+        },
         bridge=_bridge(earlier, flows),
         balances=balances,
         concentration=kpi.concentration(balances),
         industries=kpi.by_group(ledger, balances, "industry"),
         regions=kpi.by_group(ledger, balances, "region"),
         overdue=kpi.overdue_items(items),
-        changes=kpi.changes(kpi.by_customer(ledger, old), balances)
+        changes=kpi.changes(_balances(ledger, window.previous().end, buckets), balances)
         if len(earlier)
         else pd.DataFrame(),
-        alerts=alerts(latest, policy),
+        alerts=_latest(known, policy),
         proposals=_proposals(ledger, known, policy),
         flows=flows.tail(25).reset_index(drop=True),
         marks=marks[(marks["start"] <= as_of) & (marks["end"] >= as_of - pd.DateOffset(months=13))],
@@ -144,10 +189,82 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
             for rule in policy.monitoring.alerts
             if not ledger.has(history.RESTS_ON.get(rule.indicator, "invoices"))
         },
+        knows=knows,
     )
+    return made.without(lacking)
+
+
+def _lacking(knows: Knowledge) -> dict[str, str]:
+    """Fields of a review that the ledger cannot carry, and why."""
+    rests = {
+        ("balances are", "receipts"): ("balances", "concentration", "industries", "regions"),
+        ("what is overdue is", *AGES): ("aging_now", "aging_series", "overdue", "changes"),
+        ("the DSO of the past is", "receipts", "sales"): ("kpi_series",),
+        ("why receivables moved is", *AGES, "sales"): ("bridge",),
+        ("who pays how is", *BEHAVIOUR): ("alerts", "proposals"),
+    }
+    found = {name: knows.lack(*of) for of, names in rests.items() for name in names}
+    return {name: why for name, why in found.items() if why}
+
+
+
+def _balances(ledger: Ledger, day: pd.Timestamp, buckets: aging.Buckets) -> pd.DataFrame:
+    return kpi.by_customer(ledger, aging.open_items(ledger, day, buckets=buckets))
+
+
+def _figures(
+    ledger: Ledger, flows: pd.DataFrame, period: Period, buckets: aging.Buckets
+) -> kpi.Measured:
+    """Every key figure at the end of a period, from what was booked up to then."""
+    rows = flows[flows["month"] <= period.end]
+    if rows.empty:
+        nothing = f"the books begin in {flows['month'].iloc[0]:%Y-%m}"
+        return kpi.Measured(kpi.Kpis(), dict.fromkeys(kpi.FORMULAS, nothing))
+    values, why = kpi.measured(ledger, rows)
+    paid = kpi.days_to_pay(ledger, period.end, since=period.end - pd.DateOffset(months=12))
+    shares = kpi.concentration(_balances(ledger, period.end, buckets)).set_index("measure")["value"]
+    more = {
+        "cei.period": kpi.kpis(rows, months=period.months)["cei"],
+        "concentration.largest": shares["largest 1"] or math.nan,
+        "days_to_pay.km_median": paid.median,
+        "days_to_pay.closed_mean": paid.closed_mean,
+    }
+    reasons = {
+        "cei.period": kpi.reasons(rows, months=period.months)["cei"],
+        "concentration.largest": "no customer owes anything on balance",
+        "days_to_pay.km_median": "less than half of the invoices are settled",
+        "days_to_pay.closed_mean": "no invoice is settled",
+    }
+    told = knowledge.of(ledger, as_of=period.end)
+    rests = {
+        "cei.period": (*AGES, "sales"),
+        "concentration.largest": ("receipts",),
+        "days_to_pay.km_median": BEHAVIOUR,
+        "days_to_pay.closed_mean": BEHAVIOUR,
+    }
+    lacking = {name: said for name, of in rests.items() if (said := told.why(*of))}
+    more, reasons = more | dict.fromkeys(lacking, math.nan), reasons | lacking
+    found = {**values, **more}
+    why |= {name: reasons[name] for name, value in more.items() if math.isnan(value)}
+    if len(rows) <= _START_UP:
+        filling = [name for name in found if name.startswith(_FILLING)]
+        found |= dict.fromkeys(filling, math.nan)
+        reason = f"balances fill in the first {_START_UP} months of the books"
+        why |= {name: why.get(name, reason) for name in filling}
+    order = [name for name in kpi.FORMULAS if name in found]
+    return kpi.Measured(kpi.Kpis({name: found[name] for name in order}), why)
+
+
+def _latest(past: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """`alerts` of the last month; none where there is no history."""
+    if past.empty:
+        return past
+    return alerts(past[past["month"] == past["month"].max()].reset_index(drop=True), policy)
 
 
 def _proposals(ledger: Ledger, past: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    if past.empty:
+        return past
     month = past["month"].max()
     try:
         known = limits.comparison.evidence(ledger, past, policy, month)
@@ -157,8 +274,10 @@ def _proposals(ledger: Ledger, past: pd.DataFrame, policy: Policy) -> pd.DataFra
 
 
 def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
-    """`kpi.bridge` since the period before; empty where one of the two windows has no net sales."""
-    if earlier.empty:
+    """`kpi.bridge` since the period before; empty where one of the two windows has no net sales, or
+    the earlier one lies in months in which the books fill.
+    """
+    if len(earlier) <= _START_UP:
         return pd.DataFrame()
     windows = kpi.window(earlier), kpi.window(flows)
     return kpi.bridge(*windows) if all(one["sales"] > 0 for one in windows) else pd.DataFrame()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credit_lab import history
+from credit_lab import history, knowledge
 from credit_lab.errors import CreditLabError, PeriodError
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import (
@@ -50,7 +50,10 @@ def terms_study(
     ------
     PeriodError
         No net sales in the twelve months before.
+    NotKnown
+        The ledger cannot say what was lost, or how customers paid.
     """
+    knowledge.of(ledger, as_of=as_of).need("what is lost is", "write_offs")
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
     sales = float(last["sales_12m"].sum())
