@@ -10,6 +10,7 @@ first, and says what is lacking in the figure's place.
 ('known', '')
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,7 @@ RULES = {
     "latest_due": "by latest due date",
     "open_item": "by what is left of each item",
 }
+_COLUMNS = ["capability", "state", "share", "found", "consequence", "bring"]
 Row = tuple[str, str, float, str, str, str]
 
 
@@ -130,6 +132,11 @@ class Knowledge:
         """Whether what is open, and how old it is, is known or estimated by a rule."""
         return not self.why(*AGES)
 
+    @property
+    def blind(self) -> str:
+        """That ages are not known, why and what to bring; empty where they are."""
+        return self.lack("ages are", *AGES)
+
     def lines(self) -> list[str]:
         """The first lines of a report: how much is known, what is estimated by which rule, what is not known.
 
@@ -150,11 +157,21 @@ class Knowledge:
         """The table as JSON holds it, missing shares as null."""
         return [{key: summary.plain(value) for key, value in row.items()} for row in self.table.to_dict("records")]
 
+    @classmethod
+    def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "Knowledge":
+        """What `rows` gave, read back; without rows (no ledger) nothing is lacking.
+
+        Parameters
+        ----------
+        rows : of `rows`
+        """
+        return cls(pd.DataFrame(rows, columns=_COLUMNS))
+
     def _told(self, state: str) -> dict[str, str]:
         """What rests on the capabilities in a state, with the reason, the most important first, said once."""
         rows = self.table[self.table["state"] == state]
         rank = rows["capability"].map({name: at for at, name in enumerate(_FIRST)}).fillna(len(_FIRST))
-        rows = rows.assign(rank=rank).sort_values("rank", kind="stable").drop_duplicates(["consequence", "found"])
+        rows = rows.assign(rank=rank).sort_values("rank", kind="stable").drop_duplicates("found")
         return {row.capability.replace("_", " "): f"{row.consequence} ({row.found})" for row in rows.itertuples()}
 
     def _row(self, name: str) -> pd.Series:
@@ -181,8 +198,7 @@ def of(ledger: Ledger, policy: Policy | None = None, as_of: pd.Timestamp | None 
     if key not in ledger.derived:
         ledger.derived[key] = [*_documents(ledger, day), *_accounts(ledger, day), *_tables(ledger, day)]
     rows = ledger.derived[key] + (_policy(ledger, policy, day) if policy else [])
-    names = ["capability", "state", "share", "found", "consequence", "bring"]
-    table = pd.DataFrame(rows, columns=names)
+    table = pd.DataFrame(rows, columns=_COLUMNS)
     return Knowledge(table.assign(bring=table["bring"].where(table["state"] != KNOWN, "")))
 
 

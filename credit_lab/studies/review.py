@@ -207,7 +207,6 @@ def _lacking(knows: Knowledge) -> dict[str, str]:
     return {name: why for name, why in found.items() if why}
 
 
-
 def _balances(ledger: Ledger, day: pd.Timestamp, buckets: aging.Buckets) -> pd.DataFrame:
     return kpi.by_customer(ledger, aging.open_items(ledger, day, buckets=buckets))
 
