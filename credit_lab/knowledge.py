@@ -228,7 +228,7 @@ def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
         matched = (NOT_KNOWN, f"{found.loose:.1%} of {lacking}")
     elif found.rules:
         matched = (ESTIMATED, f"{found.matched:.1%} of receipts are matched, {found.rules}")
-    if not found.settled:
+    if found.invoices and not found.settled:
         settled = (NOT_KNOWN, "no invoice was ever settled in full")
     if listed:
         matched = (KNOWN, "the list says what is left of each item")

@@ -34,6 +34,16 @@ def allocation(of="P1", on="I1", day="2024-02-20", amount=100.0):
     return {"payment_id": of, "invoice_id": on, "allocated_on": day, "amount": amount}
 
 
+def paid_in_full(customer="S", day="2024-01-10", amount=1e6):
+    """Invoice, receipt and matching of a customer who pays on the day: payment behaviour can be told from a ledger in
+    which some invoice was settled, and what others have paid without matching is little beside it."""
+    return (
+        invoice(f"I{customer}", customer, day, day, amount),
+        payment(f"P{customer}", customer, day, amount),
+        allocation(f"P{customer}", f"I{customer}", day, amount),
+    )
+
+
 @st.composite
 def ledgers(draw):
     """Tables of a valid ledger: invoices, credit notes, receipts with parts matched, write-offs of what is left."""

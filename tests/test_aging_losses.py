@@ -11,7 +11,7 @@ import pytest
 from credit_lab import aging, ledger
 from credit_lab.aging import provision, roll_rates, vintage
 from credit_lab.errors import LedgerError, PeriodError, PolicyError
-from tests.ledgers import allocation, invoice, payment
+from tests.ledgers import allocation, invoice, paid_in_full, payment
 
 LAST = pd.Timestamp("2025-12-31")
 
@@ -314,7 +314,12 @@ def test_the_loss_record_of_the_sample_and_of_a_young_ledger(sample, write_ledge
     assert 0 < found.allowance["allowance"].sum() < found.allowance["open"].sum()
     assert found.bridge["total"].iloc[-1] == pytest.approx(found.bridge["total"].iloc[:-1].sum())
     assert set(found.tables()) >= {"losses_allowance", "losses_transitions", "losses_bridge"}
-    book = ledger.read(write_ledger(invoices=[invoice()], payments=[payment(paid="2024-03-20")]))
+    none = pd.DataFrame(columns=["invoice_id", "written_off_on", "amount"])
+    settled, paid, full = paid_in_full()
+    rows = [invoice(), settled]
+    book = ledger.read(
+        write_ledger(invoices=rows, payments=[payment(paid="2024-03-20"), paid], allocations=[full], write_offs=none)
+    )
     young = studies.losses.losses(book, rules, pd.Timestamp("2024-02-29"))
     assert young.allowance.empty
     assert any("Provision matrix: less than a year" in note for note in young.notes)

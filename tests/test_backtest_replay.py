@@ -169,7 +169,7 @@ def test_marked_months_are_left_out_of_the_summary(sample, past):
 
 
 def test_too_short_a_ledger_is_refused(write_ledger):
-    book = ledger.read(write_ledger(invoices=[invoice()], payments=[payment()]))
+    book = ledger.read(write_ledger(invoices=[invoice()], payments=[payment()], allocations=[allocation()]))
     with pytest.raises(PeriodError, match="needs more than its warm-up of 7 months"):
         backtest.replay(book, baseline, end=pd.Timestamp("2024-02-29"))
     with pytest.raises(PeriodError, match="at least one month before the start"):

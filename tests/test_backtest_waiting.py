@@ -133,7 +133,9 @@ def test_a_missing_contract_stops_until_one_is_signed(write_ledger):
     rows = [invoice("I0", "C9", issued="2024-05-02", due="2024-06-30", amount=10.0)]
     rows += [invoice(f"I{k}", "C1", f"2024-07-{k:02}", "2024-12-31", 10.0) for k in (1, 5, 20, 28)]
     signed = {"contract_id": "K", "customer_id": "C1", "signed_on": "2024-07-10", "valid_to": "2024-07-25"}
-    book = ledger.read(write_ledger(invoices=rows, payments=[payment("P", "C9")], contracts=[signed]))
+    matched = [allocation("P", "I0", "2024-06-30", 10.0)]
+    paid = [payment("P", "C9", "2024-06-30", 10.0)]
+    book = ledger.read(write_ledger(invoices=rows, payments=paid, allocations=matched, contracts=[signed]))
     policy = changed(BASELINE, holds={"missing_contract": True, "wait_days": 6})
     run = backtest.replay(book, policy, start=DAY("2024-07-01"), end=DAY("2024-08-31"))
     # From 1 July to the 10th are nine days, from the 5th five; on the 28th the contract has ended.

@@ -9,7 +9,7 @@ from credit_lab import policy as policies
 from credit_lab.ledger import model
 from credit_lab.payment_behaviour import payment_index
 from credit_lab.rules import default
-from tests.ledgers import allocation, invoice, payment
+from tests.ledgers import allocation, invoice, paid_in_full, payment
 
 
 def test_a_hand_worked_customer(write_ledger):
@@ -124,7 +124,9 @@ def test_two_events_by_hand(write_ledger):
 
 
 def test_events_are_those_of_the_policy(write_ledger):
-    book = ledger.read(write_ledger(invoices=[big("I1", "C1", 9_000.0)], payments=[payment()]))
+    settled, paid, full = paid_in_full()
+    rows = [big("I1", "C1", 9_000.0), settled]
+    book = ledger.read(write_ledger(invoices=rows, payments=[payment(), paid], allocations=[full]))
     shipped = policies.load("data/policies/2025-baseline.toml")
     assert default.in_minor(shipped, "CNY") == default.in_minor(None, "CNY")
     told = {"impaired_days": 30, "month_ends": 1, "failed_days": 60}

@@ -12,7 +12,7 @@ from credit_lab.monitoring import contracts, holds, positions, signals
 from credit_lab.policy import in_currency
 from credit_lab.rules.standing import StandingError
 from credit_lab.studies import evidence
-from tests.ledgers import allocation, invoice, payment
+from tests.ledgers import allocation, invoice, paid_in_full, payment
 
 BASELINE = policies.load("data/policies/2025-baseline.toml")
 
@@ -163,14 +163,17 @@ def test_orders_and_deliveries_count_and_the_order_asked_about_does_not(write_le
     """O1 of 700 is placed on May 2, leaves on May 10, is invoiced on May 12 and paid on July 1 (not
     yet matched); O2 of 100 without tax, 113 with it, is placed on June 1 and never delivered: it
     counts for ninety days, to August 30. 50 is unapplied from the beginning."""
+    settled, paid, full = paid_in_full(day="2025-01-10")
     made = ledger.read(
         write_ledger(
-            customers=[{"customer_id": "A"}],
-            invoices=[delivered("I1", "2025-05-12", left="2025-05-10")],
+            customers=[{"customer_id": "A"}, {"customer_id": "S"}],
+            invoices=[delivered("I1", "2025-05-12", left="2025-05-10"), settled],
             payments=[
                 payment("P0", "A", "2025-01-01", 50.0),
                 payment("P1", "A", "2025-07-01", 700.0),
+                paid,
             ],
+            allocations=[full],
             orders=[
                 placed("O1", "A", "2025-05-02", 700),
                 placed("O2", "A", "2025-06-01", 100, taxed=False),
@@ -201,8 +204,8 @@ def test_orders_and_deliveries_count_and_the_order_asked_about_does_not(write_le
     assert over[["document_id", "value", "amount"]].iloc[0].tolist() == ["I1", 650.0, 50.0]
     assert len(over) == 1
     past = history.build(made, pd.Timestamp("2025-06-30"))
-    used = signals.build(made, past, tax_rate=0.13).table.set_index("month")["utilisation"]
-    assert used["2025-06-30"] == pytest.approx(763 / 600)
+    used = signals.build(made, past, tax_rate=0.13).table.set_index(["month", "customer_id"])["utilisation"]
+    assert used["2025-06-30", "A"] == pytest.approx(763 / 600)
 
 
 def test_an_invoice_does_not_hold_back_its_own_order(write_ledger):

@@ -63,34 +63,41 @@ def test_the_bridge_adds_up_exactly():
 def test_monthly_flows_by_hand(write_ledger):
     book = ledger.read(
         write_ledger(
-            invoices=[invoice(), invoice("I2", issued="2024-02-15", due="2024-03-16", amount=50.0)],
-            payments=[payment(amount=40.0)],
-            allocations=[allocation(amount=40.0)],
+            invoices=[
+                invoice(),
+                invoice("I2", issued="2024-02-15", due="2024-03-16", amount=50.0),
+                invoice("I3", "C2", issued="2024-02-01", due="2024-02-10", amount=10.0),
+            ],
+            payments=[payment(amount=40.0), payment("P3", "C2", "2024-02-10", 10.0)],
+            allocations=[allocation(amount=40.0), allocation("P3", "I3", "2024-02-10", 10.0)],
         )
     )
     flows = kpi.monthly(book, pd.Timestamp("2024-02-29"))
-    expected = [[100.0, 0.0, 100.0, 100.0, 0.0], [50.0, 40.0, 110.0, 50.0, 60.0]]
+    expected = [[100.0, 0.0, 100.0, 100.0, 0.0], [60.0, 50.0, 110.0, 50.0, 60.0]]
     assert flows[["sales", "receipts", "balance", "not_due", "overdue"]].to_numpy().tolist() == expected
-    # two months of 31 + 29 days: DSO = 110 × 60 / 150
-    assert kpi.kpis(flows)["dso.period_end"] == pytest.approx(44.0)
-    assert kpi.kpis(flows)["ar_turnover.ending"] == pytest.approx(150 / 60 * 365 / 110)
+    # two months of 31 + 29 days: DSO = 110 × 60 / 160
+    assert kpi.kpis(flows)["dso.period_end"] == pytest.approx(41.25)
+    assert kpi.kpis(flows)["ar_turnover.ending"] == pytest.approx(160 / 60 * 365 / 110)
 
 
 def test_key_figures_show_themselves_with_id_unit_and_reason(write_ledger):
-    """40 of 100 paid, all of it overdue: DSO 60 × 31 / 100 = 18.6 days, overdue ratio 60 / 60."""
+    """40 of 100 paid, all of it overdue, and another 20 in full: DSO 60 × 31 / 120 = 15.5 days, overdue 60 / 60."""
     book = ledger.read(
         write_ledger(
-            invoices=[invoice(issued="2024-01-01", due="2024-01-10", amount=100.0)],
-            payments=[payment(paid="2024-01-20", amount=40.0)],
-            allocations=[allocation(day="2024-01-20", amount=40.0)],
+            invoices=[
+                invoice(issued="2024-01-01", due="2024-01-10", amount=100.0),
+                invoice("I2", "C2", issued="2024-01-01", due="2024-01-10", amount=20.0),
+            ],
+            payments=[payment(paid="2024-01-20", amount=40.0), payment("P2", "C2", "2024-01-20", 20.0)],
+            allocations=[allocation(day="2024-01-20", amount=40.0), allocation("P2", "I2", "2024-01-20", 20.0)],
         )
     )
     found = kpi.measured(book, kpi.monthly(book, "2024-01-31"))
     values, reasons = found
     cells = dict(re.findall(r"<td[^>]*>([^<]*)</td><td[^>]*>([^<]*)</td>", found._repr_html_()))
-    assert cells["DSO, period end (dso.period_end)"] == "18.6 days"
+    assert cells["DSO, period end (dso.period_end)"] == "15.5 days"
     assert cells["overdue ratio (overdue_ratio)"] == "100.0 %"
-    lost = "not measured: the ledger holds no write-offs table"
+    lost = "not measured: no table write_offs"
     assert cells["bad-debt ratio, period (bad_debt_ratio.period)"] == lost
     assert len(cells) == len(values) == 10
     alone = kpi.kpis(kpi.monthly(book, "2024-01-31"))

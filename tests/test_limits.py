@@ -26,6 +26,7 @@ from credit_lab.limits import (
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.rules.standing import StandingError
 from credit_lab.studies import granting, portfolio_limits, terms_and_discounts
+from tests.ledgers import allocation, paid_in_full
 
 baseline = policies.load("data/policies/2025-baseline.toml")
 DAY = pd.Timestamp("2025-06-30")
@@ -643,7 +644,17 @@ def test_records_and_command(sample, tmp_path):
 
 
 def test_without_limits_nobody_is_over_one(write_ledger):
+    matched = [allocation("P1", "I2", "2025-06-10", 80.0)]
+    settled, paid, full = paid_in_full(day="2025-01-10", amount=10.0)
     made = book(write_ledger)
+    rows = {name: made.tables[name].dropna(axis=1, how="all") for name in ("invoices", "payments", "customers")}
+    made = book(
+        write_ledger,
+        customers=[*rows["customers"].to_dict("records"), {"customer_id": "S"}],
+        invoices=[*rows["invoices"].drop(columns="kind").to_dict("records"), settled],
+        payments=[*rows["payments"].to_dict("records"), paid],
+        allocations=[*matched, full],
+    )
     assert granting.granting(made, baseline, DAY).over["holder"].tolist() == ["C"]
     bare = dataclasses.replace(made, tables={k: v for k, v in made.tables.items() if k != "limits"})
     assert granting.granting(bare, baseline, DAY).over.empty

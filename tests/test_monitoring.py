@@ -10,7 +10,7 @@ from credit_lab import history, ledger
 from credit_lab import policy as policies
 from credit_lab.monitoring import alerts, contracts, holds, signals, statements
 from credit_lab.monitoring.alerts import MonitoringError, Rule
-from tests.ledgers import invoice, payment
+from tests.ledgers import invoice, paid_in_full, payment
 
 baseline = policies.load("data/policies/2025-baseline.toml")
 MONTHS = pd.date_range("2024-01-31", periods=24, freq="ME")
@@ -389,11 +389,13 @@ def test_utilisation_of_a_shared_group_limit_counts_the_whole_group(write_ledger
     """A and B share the group's limit of 1,000 and owe 700 and 500: 120 % for both; C has 400 of its own 800,
     less 1 of unapplied cash."""
     owed = {"A": 700.0, "B": 500.0, "C": 400.0}
+    settled, paid, full = paid_in_full()
     book = ledger.read(
         write_ledger(
-            customers=[{"customer_id": name, "group_id": "" if name == "C" else "G"} for name in [*owed, "G"]],
-            invoices=[invoice(f"I{k}", k, amount=v, due="2024-04-30") for k, v in owed.items()],
-            payments=[payment(customer="C", amount=1.0)],
+            customers=[{"customer_id": name, "group_id": "" if name in "CS" else "G"} for name in [*owed, "G", "S"]],
+            invoices=[*(invoice(f"I{k}", k, amount=v, due="2024-04-30") for k, v in owed.items()), settled],
+            payments=[payment(customer="C", amount=1.0), paid],
+            allocations=[full],
             limits=[
                 {"customer_id": name, "valid_from": "2024-01-01", "credit_limit": limit}
                 for name, limit in (("G", 1000.0), ("C", 800.0))

@@ -20,7 +20,7 @@ from credit_lab.figures import receivables as figures
 from credit_lab.kpi import formulas as f
 from credit_lab.publish import deck
 from credit_lab.studies import terms_and_discounts, text
-from tests.ledgers import allocation, invoice, payment
+from tests.ledgers import allocation, invoice, paid_in_full, payment
 
 baseline = policies.load("data/policies/2025-baseline.toml")
 
@@ -38,14 +38,15 @@ def flows_of(sales, balances, *, not_due=None, days=30):
 def returned(write_ledger):
     """A firm that sold 1,000 long ago, still unpaid, and has taken back more than it sold in the last twelve months:
     net sales 120 + 5 - 140 = -15."""
-    rows = [invoice("I1", issued="2023-01-10", due="2023-02-09", amount=1000.0)]
+    settled, paid, full = paid_in_full(day="2023-01-10", amount=10.0)
+    rows = [invoice("I1", issued="2023-01-10", due="2023-02-09", amount=1000.0), settled]
     rows += [invoice("I2", issued="2024-06-10", due="2024-07-10", amount=120.0)]
     rows += [invoice("N1", issued="2024-10-10", due="2024-10-10", amount=-140.0)]
     rows += [invoice("I3", issued="2024-12-10", due="2025-01-09", amount=5.0)]
     return write_ledger(
         invoices=[row | {"kind": "credit_note" if row["amount"] < 0 else "invoice"} for row in rows],
-        payments=[payment(paid="2024-06-20", amount=10.0)],
-        allocations=[allocation(day="2024-06-20", amount=10.0)],
+        payments=[payment(paid="2024-06-20", amount=10.0), paid],
+        allocations=[allocation(day="2024-06-20", amount=10.0), full],
     )
 
 
@@ -97,10 +98,10 @@ def test_a_review_of_a_year_of_returns_stands_and_says_what_it_cannot_measure(re
     said = " ".join(text.headline(made).values())
     assert "nan" not in said
     assert "Average days delinquent is not measured: net sales are below zero." in said
-    assert "Not measured (Bad-debt ratio, period): the ledger holds no write-offs table." in said
+    assert "Not measured (Bad-debt ratio, period): no table write_offs." in said
     lights = text.verdicts(made)
-    assert lights["DSO within target"] == "not measured: net sales are below zero"
-    assert lights["losses within budget"] == "not measured: the ledger holds no write-offs table"
+    assert lights["DSO within target"] == "not measured: DSO by countback: net sales are below zero"
+    assert lights["losses within budget"] == "not measured: no table write_offs"
     assert made.bridge.empty
     assert made.figures()["dso.period_end"] == (None, "days")
     title = figures.dso_chart(made.kpi_series, source="x").axes[0].get_title(loc="left")
@@ -127,7 +128,7 @@ def test_checks_that_could_not_be_made_are_not_called_ok():
 def test_check_says_why_and_writes_json_that_others_can_read(returned):
     words = CliRunner().invoke(app, ["check", "--ledger", str(returned)])
     assert "dso.period_end         not measured: net sales are below zero" in words.output
-    assert "bad_debt_ratio.period  not measured: the ledger holds no write-offs table" in words.output
+    assert "bad_debt_ratio.period  not measured: no table write_offs" in words.output
     found = CliRunner().invoke(app, ["check", "--ledger", str(returned), "--json"])
 
     def refuse(name):
@@ -140,8 +141,10 @@ def test_check_says_why_and_writes_json_that_others_can_read(returned):
 
 def test_nobody_is_newly_overdue_against_a_period_before_the_data(write_ledger):
     """The books begin in the period: there is nothing to compare the overdue amounts with."""
-    rows = [invoice(issued="2024-01-10", due="2024-02-09")]
-    book = ledger.read(write_ledger(invoices=rows, payments=[payment(paid="2024-02-20", amount=1.0)]))
+    settled, paid, full = paid_in_full()
+    rows = [invoice(issued="2024-01-10", due="2024-02-09"), settled]
+    paid = [payment(paid="2024-02-20", amount=1.0), paid]
+    book = ledger.read(write_ledger(invoices=rows, payments=paid, allocations=[full]))
     assert studies.review.review(book, baseline, "2024Q1").changes.empty
 
 

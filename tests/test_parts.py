@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from credit_lab import aging, history, kpi, ledger, policy, studies
 from credit_lab.errors import LedgerError
 from credit_lab.ledger import model, reconcile
-from tests.ledgers import ledgers
+from tests.ledgers import ledgers, paid_in_full
 from tests.test_ledger_properties import read
 
 LAST = pd.Timestamp("2025-12-31")
@@ -41,7 +41,8 @@ def same(left, right):
 @settings(max_examples=8)
 @given(ledgers(), st.integers(1, 4))
 def test_parts_give_what_the_whole_gives(tables, size):
-    book = read(tables)
+    more = dict(zip(("invoices", "payments", "allocations"), paid_in_full(amount=1e7), strict=True))
+    book = read(tables | {name: pd.concat([tables[name], pd.DataFrame([row])]) for name, row in more.items()})
     whole = measures(book)
     with mock.patch.object(model, "PART", size):
         same(measures(book), whole)

@@ -31,19 +31,30 @@ def test_the_review_proves_itself(review):
 
 
 def test_sentences_have_a_branch_for_better_worse_and_not_clear():
-    def row(value, previous):
-        return pd.Series({"value": value, "previous": previous, "change": value - previous})
+    """The quarter before, the same quarter last year: of each whether it moved up, down, not or is not known."""
+
+    def row(value, previous, older):
+        return pd.Series({"value": value, "change": value - previous, "change_year": value - older})
 
     nan = float("nan")
     golden = {
-        (55.5, 52.0): "DSO rose by 3.5 days to 55.5 (worse).",
-        (50.0, 52.0): "DSO fell by 2.0 days to 50.0 (better).",
-        (52.3, 52.0): "DSO is 52.3 days, unchanged within 0.5 days.",
-        (52.3, nan): "DSO is 52.3 days; there is no figure of the period before to compare with.",
-        (nan, 52.0): "DSO is not measured.",
+        (55.5, 53.5, 54.4): "DSO rose by 2.0 days against 2025Q3 to 55.5 and by 1.1 days against 2024Q4 (worse).",
+        (50.0, 52.0, 51.0): "DSO fell by 2.0 days against 2025Q3 to 50.0 and by 1.0 days against 2024Q4 (better).",
+        (55.5, 53.5, 60.0): "DSO rose by 2.0 days against 2025Q3 to 55.5, but fell by 4.5 days against 2024Q4.",
+        (55.5, 53.5, 55.3): "DSO rose by 2.0 days against 2025Q3 to 55.5 (worse), unchanged within 0.5 days against "
+        "2024Q4.",
+        (55.5, 55.3, 56.5): "DSO fell by 1.0 days against 2024Q4 to 55.5 (better), unchanged within 0.5 days against "
+        "2025Q3.",
+        (52.3, 52.0, 52.5): "DSO is 52.3 days, unchanged within 0.5 days against 2025Q3 and 2024Q4.",
+        (55.5, 53.5, nan): "DSO rose by 2.0 days against 2025Q3 to 55.5 (worse). There is no figure of 2024Q4 "
+        "to compare with.",
+        (52.3, 52.0, nan): "DSO is 52.3 days, unchanged within 0.5 days against 2025Q3. There is no figure of 2024Q4 "
+        "to compare with.",
+        (52.3, nan, nan): "DSO stands at 52.3 days. There is no figure of 2025Q3 or 2024Q4 to compare with.",
+        (nan, 52.0, 52.0): "DSO is not measured.",
     }
     for values, sentence in golden.items():
-        assert text.moved("DSO", row(*values), "days", worse_is_up=True) == sentence
+        assert text.moved("DSO", row(*values), "days", ("2025Q3", "2024Q4"), worse_is_up=True) == sentence
 
 
 def notebook(path, *cells, tag="parameters"):

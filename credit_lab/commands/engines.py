@@ -16,7 +16,7 @@ from credit_lab.monitoring import alerts, contracts, holds
 from credit_lab.policy import Policy, diff
 from credit_lab.rules import coverage
 from credit_lab.simulation import regime
-from credit_lab.studies import losses, text, twin
+from credit_lab.studies import losses, review, twin
 from credit_lab.transfer import insurance
 
 ENGINES: Mapping[str, tuple[str, ...]] = {
@@ -35,7 +35,7 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "contracts": contracts.READS,
     "holds": holds.READS,
     "collection": ladder.READS,
-    "verdicts": text.READS,
+    "verdicts": review.READS,
     "replay": replaying.READS,
     "simulation": regime.READS,
     "cockpit": trial.READS,

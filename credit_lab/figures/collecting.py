@@ -56,7 +56,9 @@ def cash_chart(weekly: pd.DataFrame, past: pd.DataFrame, *, currency: str, sourc
     axes.set_ylim(bottom=0)
     canvas.dates(axes)
     canvas.title(
-        axes, f"{weekly['mean'].sum() / scale:,.1f} {unit} expected within {len(weekly)} weeks"
+        axes,
+        f"{weekly['mean'].sum() / scale:,.1f} {unit} expected in the {len(weekly)} weeks to "
+        f"{weekly['period_end'].iloc[-1].date()}",
     )
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(figure, source)
@@ -111,7 +113,10 @@ def orderings_chart(orderings: pd.DataFrame, *, currency: str, source: str) -> "
     axes.set_xlabel(f"cash gained less cost, {unit}")
     axes.grid(axis="y", visible=False)
     worst = orderings["against_index"].min()
+    best = orderings["ordering"].iloc[0]
     canvas.title(
-        axes, f"The same minutes bring {1 - worst:.0%} less in the worst of the usual orders"
+        axes,
+        f"The same minutes bring {1 - worst:.0%} less in the worst of the usual orders than by "
+        f"{best}",
     )
     return canvas.note(figure, source)

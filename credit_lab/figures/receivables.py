@@ -30,12 +30,12 @@ def aging_chart(
         bottom += heights
     late = 1 - series[labels[0]] / series["open"].where(series["open"] > 0)
     before, now = late.iloc[0], late.iloc[-1]
-    against = (
-        f", against {before:.0%} a year before" if len(series) == 13 and np.isfinite(before) else ""
-    )
+    first, last = (f"{series['as_of'].iloc[at].date()}" for at in (0, -1))
     canvas.title(
         axes,
-        f"{now:.0%} of receivables were overdue{against}"
+        f"{now:.0%} of open invoices were overdue at {last}, against {before:.0%} at {first}"
+        if len(series) == 13 and np.isfinite([before, now]).all()
+        else f"{now:.0%} of open invoices were overdue at {last}"
         if np.isfinite(now)
         else "Nothing was open",
     )
@@ -52,6 +52,8 @@ def aging_chart(
 @canvas.style()
 def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     """DSO split into the part that terms explain and the part that is delay, by month end."""
+    if kpis.empty:
+        return canvas.nothing("DSO")
     figure, axes = canvas.blank()
     x = range(len(kpis))
     axes.fill_between(
@@ -70,29 +72,42 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
         label="DSO, countback",
     )
     first, last = kpis["dso.period_end"].iloc[[0, -1]]
+    start, day = (f"{kpis['month'].iloc[at].date()}" for at in (0, -1))
     if len(kpis) == 13 and np.isfinite(last - first):
-        canvas.title(
-            axes,
-            f"DSO {'rose' if last > first else 'fell'} by {abs(last - first):.1f} days within a "
-            "year",
-        )
+        verb = "rose" if last > first else "fell"
+        size = f"{abs(last - first):.1f} days"
+        canvas.title(axes, f"DSO, period end, {verb} by {size} between {start} and {day}")
     elif not np.isfinite(last):
         canvas.title(axes, "DSO at the end is not measured: no net sales in these months")
     else:  # other months of a year have another season
-        canvas.title(axes, f"DSO at the end: {last:.1f} days; less than a year to compare with")
+        canvas.title(
+            axes,
+            f"DSO, period end, {last:.1f} days at {day}; less than a year to compare with",
+        )
     axes.set_ylabel("days")
     axes.set_ylim(0)
     canvas.months(axes, kpis["month"])
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(
         figure,
-        f"Sales of the trailing twelve months, tax included; {source}; n = {len(kpis)} month ends",
+        "Sales of the twelve months to each month end, fewer where the books are younger, tax "
+        f"included; {source}; n = {len(kpis)} month ends",
     )
 
 
 @canvas.style()
-def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure":
-    """Waterfall from opening to ending receivables."""
+def bridge_chart(
+    bridge: pd.DataFrame, between: tuple[str, str], *, currency: str, source: str
+) -> "Figure":
+    """Waterfall from opening to ending receivables.
+
+    Parameters
+    ----------
+    bridge : of `kpi.bridge`
+    between : the days of the opening and of the ending balance, as text
+    currency : of the amounts
+    source : for the note below
+    """
     if bridge.empty:
         return canvas.nothing("DSO bridge")
     figure, axes = canvas.blank(height=3.6)
@@ -114,11 +129,9 @@ def bridge_chart(bridge: pd.DataFrame, *, currency: str, source: str) -> "Figure
         )
         level = amount if whole else level + amount
     change = amounts[-1] - amounts[0]
-    canvas.title(
-        axes,
-        f"Receivables {'rose' if change > 0 else 'fell'} by {abs(change):,.2f} {unit}: what moved "
-        "them",
-    )
+    verb, size = "rose" if change > 0 else "fell", f"{abs(change):,.2f} {unit}"
+    first, last = between
+    canvas.title(axes, f"Receivables {verb} by {size} between {first} and {last}: what moved them")
     names = ["opening", "terms", "delinquency", "sales\nvolume", "joint\neffect", "ending"]
     axes.set_xticks(range(len(amounts)), names)
     axes.set_ylabel(unit)

@@ -46,7 +46,7 @@ def futures_chart(monthly: pd.DataFrame, *, currency: str, source: str) -> "Figu
         said.append(f"{words.lower()} {change}")
         canvas.title(panel, words, 10)
     canvas.legend(axes[0], loc="lower left")
-    canvas.finding(figure, f"Under {names[-1]}: {', '.join(said)}")
+    canvas.finding(figure, f"Under {names[-1]} against {names[0]}: {', '.join(said)}")
     return canvas.note(figure, f"Median and 80 % of simulated worlds; {source}")
 
 
@@ -85,9 +85,9 @@ def difference_chart(first: pd.DataFrame, second: pd.DataFrame, *, source: str) 
     size = f"{abs(gain):,.2f} {unit}".strip()
     canvas.finding(
         figure,
-        f"The second policy earns {size} more on average"
+        f"The second policy earns {size} more than the first on average"
         if gain > 0
-        else f"The second policy earns {size} less on average"
+        else f"The second policy earns {size} less than the first on average"
         if gain < 0
         else "Both policies earn the same",
     )

@@ -49,7 +49,8 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> Kpis:
     """KPIs at the last row of monthly `flows` (see `flows.monthly`) over a window of `months`.
 
     Sales are those of the window. Twelve whole months count 365 days (CRF convention, also in leap years), any other
-    window its calendar days; a ledger younger than the window is not judged by months it has not lived. Turnover is per year.
+    window its calendar days; a ledger younger than the window is not judged by months it has not lived. Turnover is
+    per year.
     What needs the balance before the window (dso.average, ar_turnover.average, cei) is NaN where the flows begin with
     the window: a ledger that begins later than its firm has an opening balance that nobody told it.
 
@@ -200,7 +201,7 @@ def windows(flows: pd.DataFrame, period: Period, countback: float) -> dict[str, 
     first = year["month"].iloc[0].replace(day=1)
     long = f"twelve months to {day.date()}" if _whole_year(year) else f"{first.date()} to {day.date()}"
     used = int(np.searchsorted(flows["days"].to_numpy()[::-1].cumsum(), countback))
-    kind = {1: "month", 3: "quarter", 12: "year"}[period.months]
+    kind = {1: "calendar month", 3: "quarter", 12: "year"}[period.months]
     own = {
         "dso.countback": f"sales back to {flows['month'].iloc[-1 - used]:%Y-%m} used up"
         if countback == countback

@@ -179,7 +179,7 @@ def rows_read(accounting: pd.DataFrame) -> dict[str, int]:
 
     The one place that counts them, so that a page, a pack and a record say the same.
     """
-    rows = accounting.groupby("disposition")["rows"].sum()
+    rows = accounting.groupby("disposition")["rows"].sum() if len(accounting) else pd.Series(dtype="int64")
     counts = {name: int(rows.get(name, 0)) for name in ("kept", "duplicate", "filtered", "quarantined")}
     return {"read": sum(counts.values()), **counts}
 

@@ -14,7 +14,7 @@ import pandas as pd
 from credit_lab import labels, language, spreadsheet, summary
 from credit_lab.figures import canvas
 from credit_lab.publish import markup, show, slides
-from credit_lab.publish.artefacts import Artefact, Figure, Heading, Sentences
+from credit_lab.publish.artefacts import Artefact, Figure, Heading, Sentences, Table
 from credit_lab.publish.slides import Chart, Grid, Series, Slide
 
 _LONG = ("Ledger", "Evidence")  # facts of the cover and the notes alone
@@ -75,6 +75,10 @@ class Story:
         """A figure; None where it is not shown, or withheld from a report that is shared."""
         found = self._find(id)
         return found if isinstance(found, Figure) else None
+
+    def shown(self, id: str) -> Artefact | None:
+        """A record; None where there is none."""
+        return self._find(id)
 
     def _find(self, id: str) -> Artefact | None:
         if id not in self._known:
@@ -178,29 +182,31 @@ def _verdicts(story: Story, verdicts: dict[str, str]) -> Slide:
     )
 
 
+_COMPARED = ("value", "policy_target", "previous", "change", "year_before", "change_year")
+
+
 def _kpis(story: Story) -> Slide | None:
     table = story.table("kpis")
     if table.empty:
         return None
     rows = tuple(
         (
-            row.name_,
+            row["name"],
+            labels.unit(row["unit"], language.current()),
+            str(row["window"]),
             *(
-                markup.cell(_number(value), row.unit)
-                for value in (row.value, row.previous, row.change)
+                markup.cell(_number(row[name]), markup.unit_of(name, "by row", row["unit"]))
+                for name in _COMPARED
             ),
-            labels.unit(row.unit, language.current()),
         )
-        for row in table.rename(columns={"name": "name_"}).itertuples()
+        for _, row in table.fillna({"window": ""}).iterrows()
     )
-    head = ("key figure", "now", "before", "change", "unit")
-    grid = Grid(head, rows, right=(1, 2, 3), widths=(0.4, 0.15, 0.15, 0.15, 0.15))
-    title = story.line("review.headline", "dso")
-    return (
-        Slide(title, grid, _facts(story), story.sources("kpis", table["formula_id"]))
-        if title
-        else None
-    )
+    head = ("key figure", "unit", "window", *(language.title(name) for name in _COMPARED))
+    widths = (0.19, 0.08, 0.25, *[0.08] * len(_COMPARED))
+    grid = Grid(head, rows, right=tuple(range(3, len(head))), widths=widths)
+    title, shown = story.line("review.headline", "dso"), story.shown("kpi.figures")
+    note = f"{shown.caption} · {_facts(story)}" if isinstance(shown, Table) else _facts(story)
+    return Slide(title, grid, note, story.sources("kpis", table["formula_id"])) if title else None
 
 
 def _number(value: object) -> float:

@@ -15,6 +15,7 @@ HEAD = 3  # rows above the line of column names
 # quotient.
 _SUMS = (
     ("change", "value -previous"),
+    ("change_year", "value -year_before"),
     ("difference", "control -ledger"),
     ("difference", "allowance -lost"),
     ("difference", "a -b"),
@@ -150,7 +151,7 @@ def _by_formula_id(
     whole, best, delay = (line.get(name) for name in ("dso.period_end", "dso.best_possible", "add"))
     if whole is None or best is None or delay is None:
         return
-    for name in ("value", "previous"):
+    for name in ("value", "previous", "year_before"):
         column = at.get(name, 0)
         values = [rows[number][column] for number in (whole, best, delay)]
         if all(isinstance(one, float) for one in values) and _same(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     pass
 
 
+_CHANGES = ("change", "change_year", "difference")
 _CONTROL = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10, 13)}
 
 
@@ -31,6 +32,8 @@ def cell(value: Any, unit: str = "") -> str:
 
     >>> cell(0.1234, "share"), cell(1234567.891), cell(float("nan")), cell("<b>")
     ('12.3 %', '1,234,567.89', '–', '<b>')
+    >>> cell(0.0084, "points")
+    '+0.8 pp'
     """
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return "–"
@@ -45,6 +48,8 @@ def cell(value: Any, unit: str = "") -> str:
     if isinstance(value, float | np.floating):
         if unit == "share":
             return f"{100 * value:.1f}" + ("%" if language.current() == "zh" else " %")
+        if unit == "points":
+            return f"{100 * value:+.1f}" + ("个百分点" if language.current() == "zh" else " pp")
         if unit == "fine":
             return _fine(float(value))
         if unit == "chance":
@@ -56,6 +61,15 @@ def cell(value: Any, unit: str = "") -> str:
         # a float holds no more digits
         return f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"
     return str(value)
+
+
+def unit_of(column: str, unit: str, own: Any) -> str:
+    """Unit of a cell: that of its column, or where rows have units the row's `own`. The difference
+    of two shares is in percentage points: 2 % after 1 % is no rise by 1 %.
+    """
+    if unit != "by row":
+        return unit
+    return "points" if own == "share" and column in _CHANGES else str(own)
 
 
 def _fine(value: float) -> str:
@@ -91,7 +105,7 @@ def table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
         texts = [
             sharing.words(value, one["name"], names, record["names"])
             if isinstance(value, str)
-            else cell(value, own if one["unit"] == "by row" else one["unit"])
+            else cell(value, unit_of(one["name"], one["unit"], own))
             for one, value in zip(columns, values, strict=True)
         ]
         least = [

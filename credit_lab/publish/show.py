@@ -43,7 +43,17 @@ if TYPE_CHECKING:
 RECORD = "application/vnd.credit_lab+json"
 
 # Columns whose unit stands in the column `unit` of the same row.
-_BY_ROW = ("value", "previous", "change", "a", "b", "difference")
+_BY_ROW = (
+    "value",
+    "policy_target",
+    "previous",
+    "change",
+    "year_before",
+    "change_year",
+    "a",
+    "b",
+    "difference",
+)
 # Columns whose name says their unit in every table; `value` without a column `unit` mixes days,
 # shares and money.
 _BY_NAME = {
@@ -125,8 +135,8 @@ def table(
         amounts
     shares, days, fine : columns shown as per cent, with one decimal, or with about three digits
         that count; p_value and jeffreys are shown as chances, pd_12m as per cent, max_dpd as whole
-        days; a column `unit` does the same row by row for the columns value, previous, change, a, b
-        and difference
+        days; a column `unit` does the same row by row for values, what they are compared with and
+        differences; the difference of two shares is told in percentage points
     rows : show only so many and say how many there are
     """
     frame, left_out = privacy.hidden(frame)

@@ -20,12 +20,13 @@ from xlsxwriter.utility import xl_col_to_name
 from credit_lab import spreadsheet
 from credit_lab.language import say
 from credit_lab.ledger import sharing
-from credit_lab.publish import office
+from credit_lab.publish import markup, office
 from credit_lab.publish.artefacts import Table
 from credit_lab.publish.live import HEAD, formulas
 
 FORMATS = {
     "share": "0.0%",
+    "points": '+0.0"pp";-0.0"pp";0.0"pp"',
     "days": "#,##0.0",
     "%": "#,##0.0",
     "times a year": "#,##0.00",
@@ -225,7 +226,7 @@ def _fill(page: Any, styles: _Styles, sheet: _Sheet) -> None:
     own = next((at for at, column in enumerate(table.columns) if column.name == "unit"), None)
     for line, row in enumerate(rows):
         for at, content in enumerate(row):
-            unit = str(row[own]) if units[at] == "by row" and own is not None else units[at]
+            unit = markup.unit_of(names[at], units[at], row[own] if own is not None else "")
             if isinstance(content, str):
                 content = sharing.words(content, names[at], names, table.names)
             formula = found.get((line, at), "")
@@ -256,6 +257,8 @@ def _put(
             if isinstance(value, float) and unit in FORMATS
             else _TYPES["integer" if isinstance(value, int) else "number"]
         )
+        if unit == "points":
+            value, formula = 100 * value, formula and f"=100*({formula[1:]})"
         if formula:
             page.write_formula(row, at, formula, style, value)
         else:

@@ -185,7 +185,8 @@ def portfolio(card: str, ledger: Ledger, period: str) -> Portfolio:
     stable = shift["verdict"] == "stable"
     drift = "no more drift than chance gives" if stable else f"{shift['verdict']} drift"
     line = (
-        f"{moved:,} of {len(both):,} customers changed grade since the period before; grades as a "
+        f"{moved:,} of {len(both):,} customers changed grade between "
+        f"{window.previous().end.date()} and {window.end.date()}; grades as a "
         f"whole: {drift} (PSI {shift['psi']:.3f}). Of the exposure, "
         f"{grades['expected_default'].sum():,.0f} {ledger.currency} are expected to default."
     )

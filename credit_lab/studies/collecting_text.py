@@ -21,14 +21,17 @@ def cash_headline(seen: CashOutlook, currency: str) -> list[str]:
     """What a treasurer should know first."""
     total, first = seen.weekly["mean"].sum(), seen.weekly.iloc[0]
     found = [
-        f"{money_text(total, currency)} are expected within {len(seen.weekly)} weeks; the week to "
+        f"{money_text(total, currency)} are expected in the {len(seen.weekly)} weeks to "
+        f"{seen.weekly['period_end'].iloc[-1].date()}; the week to "
         f"{first['period_end'].date()} brings {money_text(first['p10'], currency)} to "
         f"{money_text(first['p90'], currency)} with 80 % probability."
     ]
     if len(seen.tracked):
         whole, alone = seen.tracked.iloc[-1], seen.alone.iloc[-1]
+        first, last = seen.tracked["made_on"].iloc[[0, -2]]
         inside = (
-            f"Earlier forecasts: {whole['coverage']:.0%} of {whole['forecasts']:.0f} weeks lay "
+            f"Forecasts made from {first} to {last}: {whole['coverage']:.0%} of "
+            f"{whole['forecasts']:.0f} weeks lay "
             f"inside their 80 % intervals ({alone['coverage']:.0%} if items were independent)"
         )
         found.append(
@@ -45,8 +48,9 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
     """What a credit manager should know first."""
     stop = int((seen.now["severity"] == "stop").sum())
     whole = seen.rules.iloc[-1]
+    month = seen.now["month"].max() if len(seen.now) else seen.as_of
     found = [
-        f"{len(seen.now)} alerts began this month, on {seen.now['customer_id'].nunique()} "
+        f"{len(seen.now)} alerts began in {month:%Y-%m}, on {seen.now['customer_id'].nunique()} "
         f"customers; {stop} say stop."
     ]
     if whole["defaults"] > 0:
@@ -60,15 +64,15 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
             else "no alert is old enough to be judged"
         )
         found.append(
-            f"All rules together warned of {whole['recall']:.0%} of {whole['defaults']:.0f} "
-            f"impairments{lead}; {right}; {whole['minutes_per_week'] / 60:.1f} hours of work "
-            "a week."
+            f"Up to {seen.as_of.date()} all rules together warned of {whole['recall']:.0%} of "
+            f"{whole['defaults']:.0f} impairments{lead}; {right}; "
+            f"{whole['minutes_per_week'] / 60:.1f} hours of work a week."
         )
     if len(seen.holds):
         row = seen.holds.iloc[0]
         stopped = (
             f"The policy's holds would have stopped {row['held_orders']:.0f} of "
-            f"{row['orders']:.0f} orders of the last twelve months"
+            f"{row['orders']:.0f} orders of the twelve months to {seen.as_of.date()}"
         )
         share = row["good_held_share"]
         found.append(
@@ -77,7 +81,10 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
             else f"{stopped}."
         )
     else:
-        found.append("No order in the last twelve months: the hold rules could not be tried.")
+        found.append(
+            f"No order in the twelve months to {seen.as_of.date()}: the hold rules could not be "
+            "tried."
+        )
     found += contracts.not_checked(seen.findings)
     return [
         *found,
@@ -125,14 +132,17 @@ def section(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timesta
             items=("document_id", "size"), amount=("open_amount", "sum")
         )
         amount = money_text(float(letters["amount"].sum()), ledger.currency)
-        lines.append(f"The ladder asks {letters['letters'].sum():,} customers for {amount} today.")
+        lines.append(
+            f"At {end.date()} the ladder asks {letters['letters'].sum():,} customers for {amount}."
+        )
         lines += [f"{row.text} ({row.id})." for row in made.run.warnings.head(5).itertuples()]
     except CreditLabError as error:
         lines.append(f"No ladder: {error}.")
     try:
         weekly = cash_outlook(ledger, end, origins=0, months=1, replicates=200).weekly
         amount = money_text(float(weekly["mean"].sum()), ledger.currency)
-        lines.append(f"{amount} of cash are expected within {len(weekly)} weeks.")
+        last = weekly["period_end"].iloc[-1].date()
+        lines.append(f"{amount} of cash are expected in the {len(weekly)} weeks to {last}.")
     except CreditLabError as error:
         lines.append(f"No cash forecast: {error}.")
     lines += [

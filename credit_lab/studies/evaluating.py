@@ -53,6 +53,11 @@ class Evaluating(Record, prefix="evaluation_"):
     trends: pd.DataFrame
     lines: tuple[str, ...]
 
+    @property
+    def before(self) -> pd.Timestamp:
+        """The month end a quarter before, with which grades are compared."""
+        return self.as_of - pd.offsets.MonthEnd(3)
+
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name, contributions included."""
         return super().tables() | {"evaluation_contributions": self.evaluated.contributions}
@@ -116,7 +121,7 @@ def evaluating(
         evaluation.turning_points(index).sort_values("seen_on", ascending=False, ignore_index=True),
         _distress(ledger, policy, month),
         _trends(ledger, month),
-        tuple(_lines(ledger, policy, grades, now, nested, rules) + notes),
+        tuple(_lines(ledger, policy, grades, now, nested, rules, month) + notes),
     )
 
 
@@ -224,6 +229,7 @@ def _lines(
     now: evaluation.Evaluated,
     nested: evaluation.Nested | None,
     rules: evaluation.Template,
+    month: pd.Timestamp,
 ) -> list[str]:
     none = grades["grade"] == ""
     lines = [
@@ -255,10 +261,11 @@ def _lines(
             f"{rules.consistency_ratio:.3f}."
         )
     if nested:
+        year = month - pd.offsets.MonthEnd(12)
         p = nested.tests.set_index("added")["p_value"]["judgement"]
         adds = "adds to the figures" if p < 0.05 else "does not show to add to the figures"
         lines.append(
-            f"Among {nested.rows} customers a year ago with both, {nested.events} of whom "
-            f"failed since, judgement {adds} (likelihood-ratio test, p = {p:.3f})."
+            f"Among {nested.rows} customers at {year.date()} with both, {nested.events} of whom "
+            f"failed by {month.date()}, judgement {adds} (likelihood-ratio test, p = {p:.3f})."
         )
     return lines

@@ -44,6 +44,11 @@ class Granting:
     bench: comparison.Bench | None
     trial_steps: pd.DataFrame
 
+    @property
+    def year_before(self) -> pd.Timestamp:
+        """The month end at which all methods are compared."""
+        return _year_before(self.as_of)
+
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by name."""
         made = {
@@ -56,6 +61,10 @@ class Granting:
             "limits_trial_steps": self.trial_steps,
         }
         return made | (self.bench.tables() if self.bench else {})
+
+
+def _year_before(month: pd.Timestamp) -> pd.Timestamp:
+    return month - pd.offsets.MonthEnd(12)
 
 
 def granting(
@@ -81,10 +90,9 @@ def granting(
     used = exposures.exposure(ledger, month, tax_rate=policy.economics.tax_rate)
     names = {policy.meta.id: policy} | ({other.meta.id: other} if other else {})
     changed = made.decisions[made.decisions["change"] != "keep"]
-    year_before = month - pd.offsets.MonthEnd(12)
     compared = None
-    if (past["month"] == year_before).any() and past["month"].nunique() > 18:
-        compared = comparison.bench(ledger, past, policy, year_before)
+    if (past["month"] == _year_before(month)).any() and past["month"].nunique() > 18:
+        compared = comparison.bench(ledger, past, policy, _year_before(month))
     return Granting(
         month,
         made,
@@ -160,15 +168,19 @@ def _trial(policy: Policy, past: pd.DataFrame) -> pd.DataFrame:
 def headline(made: Granting, currency: str) -> list[str]:
     """What a credit manager should know first."""
     summary = made.review.summary.set_index("change")
-    total = made.review.decisions["credit_limit"].sum()
+    total, before = made.review.decisions["credit_limit"].sum(), summary["before"].sum()
+    in_force = made.exposures["credit_limit"].notna().any()
     said = ", ".join(f"{row['customers']:,.0f} {change}" for change, row in summary.iterrows())
     found = [
-        f"Limits after the review: {money_text(float(total), currency)} ({said}).",
+        f"Limits after the review: {money_text(float(total), currency)}, against "
+        f"{money_text(float(before), currency)} in force at {made.as_of.date()} ({said})."
+        if in_force
+        else f"Limits after the review: {money_text(float(total), currency)} ({said}).",
         f"{len(made.over)} customers or groups stand above their limit, by "
         f"{money_text(float(-made.over['headroom'].sum()), currency)} together."
         if len(made.over)
         else "Nobody stands above a limit."
-        if made.exposures["credit_limit"].notna().any()
+        if in_force
         else f"No limit is in force at {made.as_of.date()}: nobody can stand above one.",
     ]
     without = int(made.over["credit_limit"].isna().sum())
@@ -180,7 +192,8 @@ def headline(made: Granting, currency: str) -> list[str]:
     if made.bench is not None and len(made.bench.on_history):
         best = made.bench.on_history.iloc[0]
         found.append(
-            f"Of all methods a year ago, {best['method']} would have been worth most: "
+            f"Of all methods at {made.year_before.date()}, {best['method']} would have been worth "
+            "most: "
             f"{money_text(best['avoided_loss'], currency)} of losses avoided for "
             f"{money_text(best['blocked_margin'], currency)} of margin blocked, to first order."
         )

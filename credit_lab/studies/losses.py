@@ -50,6 +50,15 @@ class Losses(Record, prefix="losses_"):
     bridge: pd.DataFrame
     notes: tuple[str, ...]
 
+    @property
+    def year_before(self) -> pd.Timestamp:
+        """The month end of a year ago, which backtest and bridge look from."""
+        return _year_before(self.as_of)
+
+
+def _year_before(as_of: pd.Timestamp) -> pd.Timestamp:
+    return (as_of - pd.DateOffset(months=12)) + pd.offsets.MonthEnd(0)
+
 
 def losses(
     ledger: Ledger,
@@ -165,7 +174,7 @@ def _backtest(
     notes: list[str],
 ) -> pd.DataFrame:
     """The matrix of a year ago, from what was known then, against the losses of the year since."""
-    before = (as_of - pd.DateOffset(months=12)) + pd.offsets.MonthEnd(0)
+    before = _year_before(as_of)
     past = pd.date_range(first, before - pd.DateOffset(months=12), freq="ME")
     if len(past) == 0:
         notes.append("Backtest of the allowance: two years of data are needed.")
@@ -192,7 +201,7 @@ def _collections(young: vintage.Vintages, notes: list[str]) -> pd.DataFrame:
 def _bridge(
     ledger: Ledger, as_of: pd.Timestamp, first: pd.Timestamp, segment: str, notes: list[str]
 ) -> pd.DataFrame:
-    before = (as_of - pd.DateOffset(months=12)) + pd.offsets.MonthEnd(0)
+    before = _year_before(as_of)
     if before < first:
         notes.append("DSO bridge over a year: less than thirteen months of data.")
         return pd.DataFrame()

@@ -94,6 +94,11 @@ class Review(Record):
         return self.period.year_before()
 
     @property
+    def days(self) -> tuple[str, str]:
+        """Last day of the period before and `as_of`."""
+        return str(self.before.end.date()), str(self.as_of.date())
+
+    @property
     def targets(self) -> dict[str, float]:
         """What the policy aims at, by formula id. The DSO is the one that does not swing with the
         season.
@@ -112,8 +117,8 @@ def _targets(policy: Policy) -> dict[str, float]:
     appetite = policy.risk_appetite
     return {
         "dso.countback": appetite.target_dso,
-        "concentration.largest": appetite.single_name_cap,
         "bad_debt_ratio.period": appetite.expected_loss_budget,
+        "concentration.largest": appetite.single_name_cap,
     }
 
 

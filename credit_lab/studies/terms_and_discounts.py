@@ -53,7 +53,6 @@ def terms_study(
     NotKnown
         The ledger cannot say what was lost, or how customers paid.
     """
-    knowledge.of(ledger, as_of=as_of).need("what is lost is", "write_offs")
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
     sales = float(last["sales_12m"].sum())
@@ -62,6 +61,7 @@ def terms_study(
             f"{ledger.source}: net sales of the twelve months to {as_of.date()} are not above "
             "zero; terms cannot be priced without sales"
         )
+    knowledge.of(ledger, as_of=as_of).need("what is lost is", "write_offs")
     weight = last["sales_12m"].clip(lower=0)
     invoices = ledger.invoices[
         (ledger.invoices["amount"] > 0) & (ledger.invoices["issue_date"] <= as_of)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from credit_lab import labels, language, money
 from credit_lab.backtest import ChampionChallenger, claims_text
+from credit_lab.knowledge import AGES
 from credit_lab.kpi.formulas import ratio
 from credit_lab.ledger import reconcile
 from credit_lab.policy import money_note
@@ -19,13 +20,6 @@ from credit_lab.studies.review import Review
 
 if TYPE_CHECKING:
     from credit_lab.backtest import claim_test
-
-# Settings it reads, see `rules.coverage`.
-READS = (
-    "risk_appetite.expected_loss_budget",
-    "risk_appetite.single_name_cap",
-    "risk_appetite.target_dso",
-)
 
 
 def money_text(amount: float, currency: str) -> str:
@@ -51,29 +45,26 @@ def headline(review: Review) -> dict[str, str]:
         which money nothing is known (unwatched, unmeasured and money, numbered).
     """
     values, why = review.kpis.set_index("formula_id"), review.unmeasured
-    total = float(review.identity.set_index("line").loc["sum", "amount"])
-    late, ending = values.loc["overdue_ratio", "value"], values.loc["dso.period_end", "value"]
-    owed = money_text(total, review.currency)
+    ending = values.loc["dso.period_end", "value"]
+    bases = (review.before.label, review.year_before.label)
     countback = moved(
         "DSO by countback",
         values.loc["dso.countback"],
         "days",
+        bases,
         worse_is_up=True,
         why=why.get("dso.countback", ""),
     )
     if np.isfinite(ending):
         countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
     sentences = {
-        "owed": f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
-        f"notes; {late:.1%} of open invoices were overdue."
-        if np.isfinite(late)
-        else f"At {review.as_of.date()} customers owed {owed} net of unapplied cash and credit "
-        "notes; no invoice was open.",
+        "owed": _owed(review, values.loc["overdue_ratio", "value"]),
         "dso": countback,
         "delay": moved(
             "Average days delinquent",
             values.loc["add"],
             "days",
+            bases,
             worse_is_up=True,
             why=why.get("add", ""),
         ),
@@ -91,10 +82,28 @@ def headline(review: Review) -> dict[str, str]:
     return sentences | numbered
 
 
+def _owed(review: Review, late: float) -> str:
+    """What is owed and how much of it is overdue, as far as the ledger can carry it."""
+    knows, day = review.knows, review.as_of.date()
+    if lacking := knows.lack("what customers owe is", "receipts"):
+        return f"{lacking[0].upper()}{lacking[1:]}."
+    total = float(review.identity.set_index("line").loc["sum", "amount"])
+    owed = f"At {day} customers owed {money_text(total, review.currency)} net of unapplied cash"
+    if lacking := knows.lack("how much of it is overdue is", *AGES):
+        return f"{owed} and credit notes; {lacking}."
+    if not np.isfinite(late):
+        return f"{owed} and credit notes; no invoice was open."
+    rule = knows.basis("matching")
+    estimated = f" (estimated: {rule})" if rule else ""
+    return f"{owed} and credit notes; {late:.1%} of open invoices were overdue{estimated}."
+
+
 def _concentrated(review: Review) -> str:
     """The largest customers against the policy's cap."""
+    if review.knows.why("receipts"):
+        return "Who owes how much is not known."
     top = review.concentration.set_index("measure")["value"]
-    cap = review.policy.risk_appetite.single_name_cap
+    cap = review.targets["concentration.largest"]
     if not top["largest 1"] > 0:
         return "No customer owes anything on balance."
     over = int((review.balances["share"] > cap).sum())
@@ -106,37 +115,100 @@ def _concentrated(review: Review) -> str:
 
 
 def unmeasured(review: Review) -> list[str]:
-    """Key figures without a value, one sentence a reason; a dash in a table does not say why."""
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in review.unmeasured.items():
-        by_reason.setdefault(reason, []).append(labels.formula(name, language.current()))
-    return [f"Not measured ({', '.join(names)}): {reason}." for reason, names in by_reason.items()]
+    """Key figures without a value, or without the one they are compared with, one sentence a
+    reason; a dash in a table does not say why.
+    """
+    said = [f"Not measured ({names}): {reason}." for names, reason in _by_reason(review.unmeasured)]
+    for base, why in review.unmeasured_before.items():
+        lacking = {name: why[name] for name in review.kpis["formula_id"] if name in why}
+        if len(lacking) == len(review.kpis):
+            said.append(f"Not compared with {base}: {next(iter(lacking.values()))}.")
+            continue
+        lacking = {name: why for name, why in lacking.items() if name not in review.unmeasured}
+        said += [
+            f"Not compared with {base} ({names}): {reason}."
+            for names, reason in _by_reason(lacking)
+        ]
+    return said
+
+
+def _by_reason(why: dict[str, str]) -> list[tuple[str, str]]:
+    """Names of the figures that share a reason, and the reason."""
+    found: dict[str, list[str]] = {}
+    for name, reason in why.items():
+        found.setdefault(reason, []).append(labels.formula(name, language.current()))
+    return [(", ".join(names), reason) for reason, names in found.items()]
 
 
 def moved(
-    name: str, row: pd.Series, unit: str, *, worse_is_up: bool, noise: float = 0.5, why: str = ""
+    name: str,
+    row: pd.Series,
+    unit: str,
+    bases: tuple[str, str],
+    *,
+    worse_is_up: bool,
+    noise: float = 0.5,
+    why: str = "",
 ) -> str:
-    """One figure against the period before; movements within `noise` are called unchanged, one
-    without a value is said to be not measured and `why`.
+    """One figure against the period before and the same period last year.
 
-    >>> row = pd.Series({"value": 55.5, "previous": 52.0, "change": 3.5})
-    >>> moved("DSO", row, "days", worse_is_up=True)
-    'DSO rose by 3.5 days to 55.5 (worse).'
+    Parameters
+    ----------
+    name : of the figure, with its formula
+    row : of `kpi.table`: value, change, change_year, in `unit`
+    bases : what `change` and `change_year` are counted from, such as 2025Q3 and 2024Q4
+    worse_is_up : whether a higher figure is worse
+    noise : movements up to here are called unchanged, in `unit`
+    why : the reason where there is no value
+
+    >>> row = pd.Series({"value": 55.5, "change": 2.0, "change_year": 1.1})
+    >>> moved("DSO", row, "days", ("2025Q3", "2024Q4"), worse_is_up=True)
+    'DSO rose by 2.0 days against 2025Q3 to 55.5 and by 1.1 days against 2024Q4 (worse).'
     """
     if not np.isfinite(row["value"]):
         return f"{name} is not measured: {why}." if why else f"{name} is not measured."
-    if not np.isfinite(row["previous"]):
-        return (
-            f"{name} is {row['value']:.1f} {unit}; there is no figure of the period before to "
-            "compare with."
-        )
-    if abs(row["change"]) <= noise:
-        return f"{name} is {row['value']:.1f} {unit}, unchanged within {noise} {unit}."
-    rose, size = row["change"] > 0, f"{abs(row['change']):.1f} {unit}"
+    changes = dict(zip(bases, (row["change"], row["change_year"]), strict=True))
+    lacking = " or ".join(base for base, change in changes.items() if not np.isfinite(change))
+    end = f" There is no figure of {lacking} to compare with." if lacking else ""
+    return _against(name, f"{row['value']:.1f}", unit, changes, worse_is_up, noise) + end
+
+
+def _against(
+    name: str, value: str, unit: str, changes: dict[str, float], worse_is_up: bool, noise: float
+) -> str:
+    """The sentence of a figure that is known, by what it is compared with."""
+    calm = " and ".join(base for base, change in changes.items() if abs(change) <= noise)
+    far = [(base, change) for base, change in changes.items() if abs(change) > noise]
+    if not far:
+        if not calm:
+            return f"{name} stands at {value} {unit}."
+        return f"{name} is {value} {unit}, unchanged within {noise} {unit} against {calm}."
+    rose = far[0][1] > 0
     judged = "worse" if rose == worse_is_up else "better"
+    (base, change), (other, late) = far[0], far[-1]
+    size, more = f"{abs(change):.1f} {unit}", f"{abs(late):.1f} {unit}"
+    if len(far) == 1:
+        near = f", unchanged within {noise} {unit} against {calm}" if calm else ""
+        if rose:
+            return f"{name} rose by {size} against {base} to {value} ({judged}){near}."
+        return f"{name} fell by {size} against {base} to {value} ({judged}){near}."
+    if (late > 0) != rose:
+        if rose:
+            return (
+                f"{name} rose by {size} against {base} to {value}, but fell by {more} against "
+                f"{other}."
+            )
+        return (
+            f"{name} fell by {size} against {base} to {value}, but rose by {more} against {other}."
+        )
     if rose:
-        return f"{name} rose by {size} to {row['value']:.1f} ({judged})."
-    return f"{name} fell by {size} to {row['value']:.1f} ({judged})."
+        return (
+            f"{name} rose by {size} against {base} to {value} and by {more} against {other} "
+            f"({judged})."
+        )
+    return (
+        f"{name} fell by {size} against {base} to {value} and by {more} against {other} ({judged})."
+    )
 
 
 def quality(review: Review) -> str:
@@ -160,32 +232,32 @@ def _apart(review: Review) -> float:
 
 def verdicts(review: Review) -> dict[str, str]:
     """Traffic lights with their reasons, for the top of the report and for run.json."""
-    values = review.kpis.set_index("formula_id")["value"]
-    appetite = review.policy.risk_appetite
-    top = float(review.balances["share"].max()) if len(review.balances) else np.nan
-    dso, lost = values["dso.period_end"], values["bad_debt_ratio.period"]
+    table, targets = review.kpis.set_index("formula_id"), review.targets
+    dso, lost, top = (table.loc[name, "value"] for name in targets)
+    target, budget, cap = targets.values()
+    window = table.loc["bad_debt_ratio.period", "window"]
     lights = {
         "ledger reconciles": reconcile.light(
             review.control, review.currency, own=_apart(review), since=review.period.start
         ),
         "DSO within target": (
-            "ok" if dso <= appetite.target_dso else "act",
-            f"{dso:.1f} days, target {appetite.target_dso:g}",
+            "ok" if dso <= target else "act",
+            f"DSO by countback {dso:.1f} days, target {target:g}",
         )
         if np.isfinite(dso)
-        else ("not measured", review.unmeasured["dso.period_end"]),
+        else ("not measured", f"DSO by countback: {review.unmeasured['dso.countback']}"),
         "losses within budget": (
-            "ok" if lost <= appetite.expected_loss_budget else "act",
-            f"net write-offs {lost:.2%} of sales, budget {appetite.expected_loss_budget:.2%}",
+            "ok" if lost <= budget else "act",
+            f"net write-offs {lost:.2%} of sales, {window}, budget {budget:.2%}",
         )
         if np.isfinite(lost)
         else ("not measured", review.unmeasured["bad_debt_ratio.period"]),
         "largest customer within cap": (
-            "ok" if top <= appetite.single_name_cap else "act",
-            f"{top:.1%} of receivables, cap {appetite.single_name_cap:.0%}",
+            "ok" if top <= cap else "act",
+            f"{top:.1%} of receivables at {review.as_of.date()}, cap {cap:.0%}",
         )
         if np.isfinite(top)
-        else ("not measured", "no customer owes anything on balance"),
+        else ("not measured", review.unmeasured["concentration.largest"]),
     }
     return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
 
@@ -255,7 +327,7 @@ def _replayed(run: ChampionChallenger) -> list[str]:
             f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to "
             f"{open_['b']:.2f} a year."
         )
-    if lost["a"] == 0 == lost["b"]:
+    if not np.isfinite(lost["difference"]) or lost["a"] == 0 == lost["b"]:
         known = run.a.invoices["written_off"].gt(0).any()
         return [
             *text,
@@ -341,14 +413,16 @@ def losses_headline(found: Losses, currency: str) -> list[str]:
         expected, lost = found.backtest["allowance"].sum(), found.backtest["lost"].sum()
         verdict = "enough" if expected >= lost else "too little"
         text.append(
-            f"A year ago the same method would have set aside {money_text(expected, currency)}; "
-            f"{money_text(lost, currency)} of those items were lost since: {verdict}."
+            f"At {found.year_before.date()} the same method would have set aside "
+            f"{money_text(expected, currency)}; {money_text(lost, currency)} of the items open "
+            f"then were lost by {found.as_of.date()}: {verdict}."
         )
     if len(found.bridge):
         whole = found.bridge.iloc[-1]
         part = whole[["terms", "delinquency", "calendar", "mix"]].abs().idxmax()
+        verb, size = "rose" if whole["total"] > 0 else "fell", abs(whole["total"])
         text.append(
-            f"DSO moved by {whole['total']:+.1f} days within a year, most of it by {part} "
-            f"({whole[part]:+.1f})."
+            f"DSO, period end, {verb} by {size:.1f} days between {found.year_before.date()} and "
+            f"{found.as_of.date()}; the largest part is {part} ({whole[part]:+.1f} days)."
         )
     return [*text, *found.notes]

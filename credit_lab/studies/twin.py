@@ -338,12 +338,12 @@ def _forecast(made: Outcome, currency: str) -> list[str]:
     if not np.isfinite([dso["low"], lost["low"]]).all():
         return [
             f"If things go on as they were: {money_text(cash['low'], currency)} to "
-            f"{money_text(cash['high'], currency)} of cash within a year; nothing is sold on "
+            f"{money_text(cash['high'], currency)} of cash in the year ahead; nothing is sold on "
             "credit."
         ]
     return [
         f"If things go on as they were: {money_text(cash['low'], currency)} to "
-        f"{money_text(cash['high'], currency)} of cash within a year, DSO at its end "
+        f"{money_text(cash['high'], currency)} of cash in the year ahead, period-end DSO after it "
         f"{dso['low']:.0f} to {dso['high']:.0f} days, expected bad debt {lost['low']:.2%} to "
         f"{lost['high']:.2%} of sales (80 % of simulated worlds)."
     ]
