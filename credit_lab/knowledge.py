@@ -194,7 +194,7 @@ def of(ledger: Ledger, policy: Policy | None = None, as_of: pd.Timestamp | None 
         Several currencies; no day given and no document with a date.
     """
     day = ledger.last_day if as_of is None else as_of
-    key = f"knowledge {day:%Y-%m-%d}"
+    key = f"knowledge@{day:%Y-%m-%d}"
     if key not in ledger.derived:
         ledger.derived[key] = [*_documents(ledger, day), *_accounts(ledger, day), *_tables(ledger, day)]
     rows = ledger.derived[key] + (_policy(ledger, policy, day) if policy else [])
@@ -313,7 +313,9 @@ def _accounts(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
     light, reason = reconcile.light(control, ledger.currency, since=since)
     begun = control[control["as_of"] <= first + pd.offsets.MonthEnd(0)]
     opened = len(begun) > 0 and not begun["difference"].any()
-    before = f"the balance before {first.date()} is "
+    before = f"the balance before {first.date()} is not known"
+    if opened:
+        before = f"the balance before {first.date()} agrees with the control account"
     months = len(periods.month_ends(first, day))
     marks = ledger.windows[ledger.windows["start"] <= day]
     named = "; ".join(f"{one.start.date()} to {one.end.date()}: {one.reason}" for one in marks.itertuples())
@@ -330,7 +332,7 @@ def _accounts(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
             "opening",
             KNOWN if opened else NOT_KNOWN,
             np.nan,
-            before + ("agreed with the control account" if opened else "not known"),
+            before,
             "average DSO, turnover and CEI of the first year",
             "the control account from the first month on",
         ),
@@ -338,7 +340,7 @@ def _accounts(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
             "months",
             KNOWN if months >= YEAR else NOT_KNOWN,
             min(months / YEAR, 1.0),
-            f"{months} month{'s' * (months != 1)} of data",
+            f"months of data: {months}",
             "figures of twelve months with an opening balance",
             f"at least {YEAR} months of data",
         ),
@@ -391,6 +393,8 @@ def _policy(ledger: Ledger, policy: Policy, day: pd.Timestamp) -> list[Row]:
     began = pd.Timestamp(written.valid_from)
     late = began > day
     dated = f"policy {written.id} is in force from {began.date()}"
+    if late:
+        dated = f"policy {written.id} is in force from {began.date()}, after {day.date()}"
     return [
         (
             "policy_currency",
@@ -404,7 +408,7 @@ def _policy(ledger: Ledger, policy: Policy, day: pd.Timestamp) -> list[Row]:
             "policy_date",
             ESTIMATED if late else KNOWN,
             np.nan,
-            dated + (f", after {day.date()}" if late else ""),
+            dated,
             "verdicts by rules that were not yet in force",
             "the policy of that day",
         ),

@@ -25,6 +25,7 @@ from credit_lab import (
     evaluation,
     governance,
     history,
+    knowledge,
     origin,
     summary,
     workbench,
@@ -198,7 +199,10 @@ def evidence(
         customer,
         as_of,
         book.currency,
-        _lines(customer, as_of, book.currency, stands, decision, tables),
+        (
+            *knowledge.of(book, policy, as_of).lines(),
+            *_lines(customer, as_of, book.currency, stands, decision, tables),
+        ),
         tables,
     )
 

@@ -2,12 +2,14 @@
 text in the tests.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from credit_lab import labels, language, money
+from credit_lab import labels, language, money, summary
 from credit_lab.backtest import ChampionChallenger, claims_text
 from credit_lab.knowledge import AGES
 from credit_lab.kpi.formulas import ratio
@@ -230,8 +232,16 @@ def _apart(review: Review) -> float:
     return float(review.identity.set_index("line").loc["difference", "amount"])
 
 
-def verdicts(review: Review) -> dict[str, str]:
-    """Traffic lights with their reasons, for the top of the report and for run.json."""
+def verdicts(review: Review, others: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Traffic lights with their reasons, for the top of the report and for run.json.
+
+    None is green while ages are not known.
+
+    Parameters
+    ----------
+    review : as `studies.review.review` gives it
+    others : name → light and reason, shown below its own
+    """
     table, targets = review.kpis.set_index("formula_id"), review.targets
     dso, lost, top = (table.loc[name, "value"] for name in targets)
     target, budget, cap = targets.values()
@@ -259,7 +269,11 @@ def verdicts(review: Review) -> dict[str, str]:
         if np.isfinite(top)
         else ("not measured", review.unmeasured["concentration.largest"]),
     }
-    return {name: f"{light}: {reason}" for name, (light, reason) in lights.items()}
+    said = {name: f"{light}: {reason}" for name, (light, reason) in lights.items()} | dict(others)
+    if review.knows.ages:
+        return said
+    unseen = f"{summary.NOT_KNOWN}: {review.knows.blind}"
+    return {name: unseen if light.startswith(summary.OK) else light for name, light in said.items()}
 
 
 def blind(differing: pd.DataFrame, a: str, b: str) -> list[str]:

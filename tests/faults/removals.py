@@ -89,14 +89,12 @@ def _late_control(tables: Tables) -> Tables:
 
 
 def _in_won(tables: Tables) -> Tables:
-    return {
-        name: frame.assign(currency="KRW") if "currency" in frame else frame for name, frame in tables.items()
-    }
+    return {name: frame.assign(currency="KRW") if "currency" in frame else frame for name, frame in tables.items()}
 
 
 def _marked(book: Ledger) -> Ledger:
     mark = {"start": [pd.Timestamp("2024-11-01")], "end": [pd.Timestamp(DAY)], "reason": ["payments of the last weeks"]}
-    return dataclasses.replace(book, windows=pd.DataFrame(mark), derived={})
+    return dataclasses.replace(book, windows=pd.DataFrame(mark))
 
 
 # Capability → how it is taken away from the tables.
@@ -217,7 +215,9 @@ _NAMES = (
 
 
 def _key(row: Any, at: int) -> str:
-    named = [str(row[name]) for name in _NAMES if name in row and row[name] is not None] if isinstance(row, dict) else []
+    named = (
+        [str(row[name]) for name in _NAMES if name in row and row[name] is not None] if isinstance(row, dict) else []
+    )
     return " ".join(named[:2]) or str(at)
 
 
@@ -234,7 +234,11 @@ def _notebook(run: str, path: Path, out: Path) -> Said:
     book = nbformat.read(grid.ROOT / "notebooks" / f"{run}.ipynb", 4)
     days = {"as_of": DAY, "end": DAY, "period": PERIOD, "policy_date": SINCE}
     card = {"months": 3, "target": "impaired"} if run.startswith("3") else {}
-    given, space, made = {**grid.SHORT, **card, "ledger": str(path), **days, "out": str(out)}, dict[str, Any](), Sections()
+    given, space, made = (
+        {**grid.SHORT, **card, "ledger": str(path), **days, "out": str(out)},
+        dict[str, Any](),
+        Sections(),
+    )
     for at, cell in enumerate(book.cells):
         try:
             made.execute(book.cells, at, lambda cell=cell: _cell(cell, space))
@@ -304,7 +308,9 @@ def _slides(records: list[dict[str, Any]], out: Path, lights: dict[str, str]) ->
     """The deck's words and cells, from the records and the saved tables."""
     shown = [
         dataclasses.replace(_artefact("", record), id=record["id"], about=About(**about) if about else About())
-        for record in ({**one, "svg": "H4sIAAAAAAAAAwMAAAAAAAAAAAA=", "png": ""} if "svg" in one else one for one in records)
+        for record in (
+            {**one, "svg": "H4sIAAAAAAAAAwMAAAAAAAAAAAA=", "png": ""} if "svg" in one else one for one in records
+        )
         for about in [record.get("about", {})]
     ]
     story = deck.Story("80", out, shown, {})
@@ -319,11 +325,7 @@ def _slides(records: list[dict[str, Any]], out: Path, lights: dict[str, str]) ->
 def zeros(before: Said, after: Said) -> list[str]:
     """Columns and places that held a number other than 0 before and hold nothing but 0 now."""
     then, now = (_columns(one.values) for one in (before, after))
-    return sorted(
-        place
-        for place, values in now.items()
-        if values and not any(values) and any(then.get(place, ()))
-    )
+    return sorted(place for place, values in now.items() if values and not any(values) and any(then.get(place, ())))
 
 
 def _columns(values: Mapping[str, Any]) -> dict[str, list[float]]:
