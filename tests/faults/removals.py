@@ -75,9 +75,13 @@ def _three_months(tables: Tables) -> Tables:
 
 
 def _only(tables: Tables, kept: set[str]) -> Tables:
+    """These invoices, the receipts and credit notes matched to them, and what else speaks of them."""
+    matched = tables["allocations"]
+    kept = kept | set(matched.loc[matched["invoice_id"].isin(kept), "payment_id"])  # of credit notes
     made = dict(tables)
-    for name in ("invoices", "allocations", "disputes", "write_offs", "instalments"):
-        made[name] = tables[name][tables[name]["invoice_id"].isin(kept)]
+    for name, rows in tables.items():
+        if "invoice_id" in rows:
+            made[name] = rows[rows["invoice_id"].isin(kept) | rows["invoice_id"].isna()]
     paid = tables["payments"]
     made["payments"] = paid[paid["payment_id"].isin(made["allocations"]["payment_id"])]
     made["control"] = tables["control"][:0]
