@@ -135,6 +135,7 @@ _ALL = (
         amount money! amount received
         currency text! ISO 4217 code
         invoice_id id document the receipt names; read as an allocation where there is no allocations table
+        reference text what the payer wrote; matching by rule looks for ids of open invoices in it
         """,
     ),
     _table(
@@ -146,6 +147,7 @@ _ALL = (
         invoice_id id! document settled
         allocated_on date! day of matching
         amount money! amount matched, in the invoice's currency
+        matched_by text how, where the books do not say: named, amount, earliest_due, latest_due or open_item
         """,
     ),
     _table(

@@ -125,7 +125,7 @@ def _allocations_fit(kept: Frames, quarantine: Quarantine, allow_prepayment: boo
     number = number.loc[rows.index]
     minor = pd.Series(money.to_minor(rows["amount"], giver["currency"].take(number)), index=rows.index)
     worth = pd.Series(giver["minor"].to_numpy()[number], index=rows.index)
-    beyond = _beyond(number, rows["allocated_on"], minor, worth)
+    beyond = exceeding(number, rows["allocated_on"], minor, worth)
     return quarantine.take("allocations", rows, beyond, "allocation_exceeds_payment", column="amount")
 
 
@@ -174,7 +174,7 @@ def _not_oversettled(kept: Frames, quarantine: Quarantine) -> Frames:
     row, table = settled.index, settled.pop("table").to_numpy()
     settled = settled.reset_index(drop=True)
     most = pd.Series(worth[settled["document"]], index=settled.index)
-    beyond = _beyond(settled["document"], settled["day"], settled["minor"], most).to_numpy()
+    beyond = exceeding(settled["document"], settled["day"], settled["minor"], most).to_numpy()
     result = dict(kept)
     for number, (name, _) in enumerate(_SETTLING, start=1):
         if (table == number).any():
@@ -183,7 +183,7 @@ def _not_oversettled(kept: Frames, quarantine: Quarantine) -> Frames:
     return result
 
 
-def _beyond(key: pd.Series, day: pd.Series, minor: pd.Series, worth: pd.Series) -> pd.Series:
+def exceeding(key: pd.Series, day: pd.Series, minor: pd.Series, worth: pd.Series) -> pd.Series:
     """True where the running total of `minor` per key leaves the range between zero and `worth`."""
     order = np.lexsort((minor, day, key))
     same = key.to_numpy()[order]

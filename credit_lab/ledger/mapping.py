@@ -7,6 +7,8 @@ A mapping names, per ledger table, where its rows come from and which source col
     delimiter = ";"
     quote = "none"                # marks are part of the text; default: " encloses texts
     multiline = true              # quoted texts run over several lines
+    match = "earliest-due"        # match by rule what the books do not (or "latest-due")
+    tax = "included"              # amounts are with tax, or "excluded"
     decimal = ","                 # 1.234,56
     grouping = "."
     date = "day-first"            # iso, month-first, day-first or a strptime form such as "%d.%m.%y"
@@ -16,6 +18,7 @@ A mapping names, per ledger table, where its rows come from and which source col
     from = "bsid"                 # file stem, sheet or database table
     settled_on = "AUGDT"          # one-table ledgers: the row carries its clearing date
     customer_name = "NAME1"       # ... and the name of its customer; of several the most frequent
+    open = "REST"                 # lists of open items: what is left of the amount
     terms = { column = "ZBD1T", days = 30 }  # fills a missing due or issue date
     filters = [{ column = "BSTAT", drop = ["S"], rule = "noted_item" }]
     [tables.invoices.columns]
@@ -23,6 +26,10 @@ A mapping names, per ledger table, where its rows come from and which source col
     currency = { constant = "EUR" }                          # the same for all rows
     kind = { column = "BLART", codes = { RV = "invoice", RG = "credit_note" } }
     customer_id = { join = ["BUKRS", "KUNNR"] }              # several columns, joined by "/"
+
+    [tables.payments]
+    from = "receipts"
+    unlisted = "closed_invoice"   # rule for receipts of invoices that are not listed any more
 
     [[windows]]                   # times in which the data mislead; reports mark them
     start = 2019-11-01
@@ -35,7 +42,7 @@ Unknown keys are refused with the nearest known one.
 import codecs
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -146,6 +153,8 @@ class TableMap(_Strict):
     terms: Terms | None = None
     settled_on: FeedField | None = None
     customer_name: FeedField | None = None
+    open: FeedField | None = None
+    unlisted: str = ""
 
 
 class Window(_Strict):
@@ -168,6 +177,8 @@ class Mapping(_Strict):
     allow_prepayment: bool = False
     max_quarantine_share: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.01
     windows: tuple[Window, ...] = ()
+    match: Literal["", "earliest-due", "latest-due"] = ""
+    tax: Literal["", "included", "excluded"] = ""
     tables: dict[str, TableMap] = {}
 
     @pydantic.model_validator(mode="after")
@@ -181,9 +192,22 @@ class Mapping(_Strict):
         except LookupError as error:
             raise ValueError(f"source.encoding {self.encoding!r} is unknown; gb18030, cp1252, utf-8-sig ...") from error
         for table in self.tables.values():
-            for feed in (*table.columns.values(), table.settled_on, table.customer_name):
+            for feed in (*table.columns.values(), table.settled_on, table.customer_name, table.open):
                 if feed:
                     feed.formats(self.formats)
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _open_items_alone(self) -> "Mapping":
+        """What is left of an item says what was settled: nothing else may say it again."""
+        for name, table in self.tables.items():
+            wrong = (table.open and name != "invoices") or (table.unlisted and name != "payments")
+            if wrong or (table.unlisted and "invoice_id" not in table.columns):
+                raise ValueError("open belongs to invoices, unlisted to payments that name an invoice_id")
+            others = {"settled_on": table.settled_on, "match": self.match, **self.tables}
+            twice = [key for key in ("settled_on", "match", "allocations", "write_offs") if others.get(key)]
+            if table.open and twice:
+                raise ValueError(f"invoices.open says what is settled already; leave out {', '.join(twice)}")
         return self
 
 
@@ -227,6 +251,7 @@ def _explain(error: pydantic.ValidationError) -> str:
     models: dict[str, type[pydantic.BaseModel]] = {
         "columns": Feed,
         "settled_on": Feed,
+        "open": Feed,
         "customer_name": Feed,
         "filters": Filter,
         "terms": Terms,

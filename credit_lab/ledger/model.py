@@ -13,6 +13,7 @@ import pandas as pd
 from credit_lab import money, schema, summary
 from credit_lab.errors import LedgerError
 from credit_lab.ids import among, positions
+from credit_lab.ledger import matching
 from credit_lab.ledger.currency import converted_tables
 from credit_lab.ledger.extent import complete_until
 from credit_lab.ledger.quarantine import rows_read
@@ -223,13 +224,15 @@ class Ledger:
         """What had been recorded by the end of `day`: the ledger as somebody looking on that day saw it.
 
         Rows with a `known_on` after `day` are left out, and what refers to them; rows without one count as known
-        when they happened. Together with an as-of date this answers "what did we believe then about that day?".
+        when they happened. What a rule had matched is matched again without them. Together with an as-of date this
+        answers "what did we believe then about that day?".
         """
         kept = {
             name: frame[frame["known_on"].isna() | (frame["known_on"] <= day)] if "known_on" in frame else frame
             for name, frame in self.tables.items()
         }
-        return replace(self, tables=_referring(kept))
+        known, rule = replace(self, tables=_referring(kept)), matching.rule_of(self)
+        return matching.rematched(known, rule) if rule else known
 
     def convert(self, rates: dict[str, float], to: str) -> "Ledger":
         """All documents in currency `to`, at one constant rate per currency (units of `to` per unit).

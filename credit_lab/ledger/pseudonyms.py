@@ -19,7 +19,7 @@ import pandas as pd
 from credit_lab import schema
 from credit_lab.errors import LedgerError
 from credit_lab.ledger.model import Ledger
-from credit_lab.ledger.reader import canonical
+from credit_lab.ledger.shape import canonical
 
 SHORTEST_KEY = 16  # bytes
 _SIGNS = 12  # of base 32: 60 bits, so that two ids of ten million fall together with a chance below 1 in 20,000
@@ -29,7 +29,7 @@ _NAMING_FACTS = (
     "legal_name", "trade_name", "registration_number", "legal_representative", "shareholder", "contact", "address",
     "phone", "email", "website", "bank_account",
 )  # fmt: skip
-_CODES = ("currency", "kind", "industry", "region", "size_class", "attribute", "factor", "action")
+_CODES = ("currency", "kind", "industry", "region", "size_class", "attribute", "factor", "action", "matched_by")
 
 
 def read_key(path: str | Path) -> bytes:
@@ -73,8 +73,8 @@ def fingerprint(key: bytes) -> str:
 def pseudonymised(ledger: Ledger, key: bytes) -> Ledger:
     """The ledger with pseudonyms for all ids, names and naming facts.
 
-    Ids and names that stand within other texts (reasons, outcomes) are replaced there, too. The quarantine keeps rows,
-    rules and amounts, but no values; the source is not named.
+    Ids and names that stand within other texts (reasons, outcomes) are replaced there, too; references of payments may
+    say anything and are left out. The quarantine keeps rows, rules and amounts, but no values; the source is not named.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _table(name: str, frame: pd.DataFrame, key: bytes, said: dict[str, str]) -> 
             made[column.name] = hidden.where(naming, _within(old, said))
         else:
             made[column.name] = _within(old, said)
-    return frame.assign(**made)
+    return frame.assign(**made).drop(columns="reference", errors="ignore")
 
 
 def _values(column: pd.Series) -> list[str]:

@@ -51,6 +51,18 @@ RULES = {
     "unknown_customer": ("the customer is not in customers", "export the customer, or leave the customers table out"),
     "unknown_invoice": ("the invoice is not in invoices", "widen the export of invoices"),
     "unknown_payment": ("the payment is not in payments", "widen the export of payments"),
+    "named_invoice_unknown": (
+        "a receipt names an invoice that its customer does not have",
+        "it was matched by the next step of the rule; correct the reference if it matters",
+    ),
+    "open_not_within_amount": (
+        "what is open of a document is more than its amount, or of the other sign",
+        "export the original amount and what is left of it, both with the document's sign",
+    ),
+    "receipts_exceed_settled": (
+        "receipts name more of a document than amount less open says is settled",
+        "export the list of open items on the day of the last receipt, or fewer receipts",
+    ),
     "payment_before_invoice": (
         "a payment was matched to an invoice issued later",
         "correct the dates, or set allow_prepayment = true in the mapping",

@@ -3,21 +3,20 @@
 from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from credit_lab import money, schema
 from credit_lab.errors import LedgerError, nearest
-from credit_lab.ids import looked_up, ordering
-from credit_lab.ledger import contradictions, snapshot, sources
+from credit_lab.ids import looked_up
+from credit_lab.ledger import contradictions, matching, open_items, snapshot, sources
 from credit_lab.ledger import quarantine as held
 from credit_lab.ledger.database import hide_password
 from credit_lab.ledger.mapping import Mapping, TableMap, load
-from credit_lab.ledger.model import Ledger
+from credit_lab.ledger.model import OPEN_ITEMS, Ledger
 from credit_lab.ledger.plausible import Span, believed, beyond, span
 from credit_lab.ledger.quarantine import Quarantine
-from credit_lab.ledger.shape import Shaped, own_names, shape
+from credit_lab.ledger.shape import Shaped, canonical, own_names, shape
 
 Frames = dict[str, pd.DataFrame]
 # What the rules look at together; the other tables refer to these and to nothing else.
@@ -58,7 +57,7 @@ def read(
     quarantine = Quarantine()
     shaped = {name: _shaped(name, maps, found, source, path, quarantine) for name in maps if name in DOCUMENTS}
     _unchanged(path, state)
-    frames = {name: one.frame for name, one in shaped.items()}
+    frames = _listed(shaped, maps, quarantine)
     _amounts_filled(frames, maps, shown)
     days = span(frames)
     frames = {name: believed(name, frame, days, quarantine) for name, frame in frames.items()}
@@ -67,10 +66,13 @@ def read(
     _need(frames, quarantine, shown)
     # Before anything is derived from them, so that a receipt of a refused invoice does not float around.
     frames["invoices"] = contradictions.alone("invoices", frames["invoices"], quarantine)
+    names = matching.named(frames.get("payments", schema.empty("payments")))
     frames, derived = _derived(frames, settled, days, source, quarantine)
-    frames = contradictions.apply(frames, quarantine, allow_prepayment=source.allow_prepayment)
+    prepaid = source.allow_prepayment or "_open" in frames["invoices"]
+    frames = contradictions.apply(frames, quarantine, allow_prepayment=prepaid)
     kept = {name: held.tally(name, frame) for name, frame in frames.items()}
     held.enforce(quarantine.entries(), kept, max_share=source.max_quarantine_share)
+    frames = _matched(frames, source.match, names, quarantine)
     _room(frames, shown)
     tables = _canonical(frames)
     known: Frames = {name: tables[name] for name in ("customers", "invoices") if name in kept}
@@ -89,7 +91,42 @@ def read(
     own = [part for name, part in kept.items() if name not in derived]
     accounting = held.accounting(entries[~entries["table"].isin(derived)], own)
     ordered = {name: tables[name] for name in dict.fromkeys([*maps, *tables]) if name in tables}
-    return Ledger(ordered, entries, accounting, shown, _windows(source))
+    told = tables["allocations"].get("matched_by", pd.Series(dtype="str")) == open_items.DERIVED
+    return Ledger(
+        ordered,
+        entries,
+        accounting,
+        shown,
+        _windows(source),
+        form=OPEN_ITEMS if maps["invoices"].open or told.any() else Ledger.form,
+        tax=source.tax or ("" if source.tables else "included"),
+    )
+
+
+def _listed(shaped: dict[str, Shaped], maps: dict[str, TableMap], quarantine: Quarantine) -> Frames:
+    """The rows of each table, receipts without those of invoices that are no longer listed."""
+    frames = {name: one.frame for name, one in shaped.items()}
+    rule = maps["payments"].unlisted if "payments" in maps else ""
+    if rule and "invoices" in shaped:
+        listed = shaped["invoices"].listed
+        frames["payments"] = open_items.still_listed(frames["payments"], listed, rule, quarantine)
+    return frames
+
+
+def _matched(frames: Frames, rule: str, names: pd.DataFrame, quarantine: Quarantine) -> Frames:
+    """The documents with what a list of open items says is settled, or with what the rule of the mapping matches.
+
+    A name that leads nowhere is counted and left to the next step of the rule.
+    """
+    if "_open" in frames["invoices"]:
+        return open_items.settled(frames)
+    if not rule:
+        return frames
+    invoices = frames["invoices"].set_index("invoice_id")["customer_id"]
+    nowhere = ~(looked_up(names["invoice_id"], invoices) == names["customer_id"])
+    quarantine.note("payments", names[nowhere], "named_invoice_unknown", column="invoice_id", disposition="cell")
+    lines = [frames["allocations"], matching.by_rule(frames, rule, names)]
+    return {**frames, "allocations": pd.concat(lines, ignore_index=True)}
 
 
 def _unchanged(path: str | Path, state: list[tuple[str, int, int]]) -> None:
@@ -158,6 +195,7 @@ def _derived(
     frames: Frames, settled: pd.Series | None, days: Span | None, mapping: Mapping, quarantine: Quarantine
 ) -> tuple[Frames, set[str]]:
     """Payments and allocations that a one-table ledger, or payments naming their invoice, carry implicitly."""
+    frames = open_items.within(frames, quarantine) if "_open" in frames["invoices"] else frames
     invoices = frames["invoices"]
     if settled is not None:
         settled = settled.loc[invoices.index]
@@ -171,41 +209,24 @@ def _derived(
             )
             invoices, settled = invoices[~early], settled[~early]
         paid = settled.notna() & (invoices["amount"] != 0)
-        payments, allocations = _settlements(invoices[paid], settled[paid])
+        payments, allocations = open_items.settlements(invoices[paid], settled[paid])
         return {**frames, "invoices": invoices, "payments": payments, "allocations": allocations}, {
             "payments",
             "allocations",
         }
     if "payments" not in frames:
-        nothing, none = _settlements(invoices[:0], invoices["issue_date"][:0])
+        nothing, none = open_items.settlements(invoices[:0], invoices["issue_date"][:0])
         return {**frames, "payments": nothing, "allocations": none}, {"payments", "allocations"}
     payments = frames["payments"]
-    if "allocations" in frames or "invoice_id" not in payments:
-        return {"allocations": _settlements(invoices[:0], invoices["issue_date"][:0])[1], **frames}, (
-            set() if "allocations" in frames else {"allocations"}
-        )
-    named = payments[payments["invoice_id"].notna()]
+    if "allocations" in frames or "invoice_id" not in payments or mapping.match:
+        none = open_items.settlements(invoices[:0], invoices["issue_date"][:0])[1]
+        if "allocations" not in frames and "invoice_id" in payments:
+            frames = {**frames, "payments": _receipts(payments)}
+        return {"allocations": none, **frames}, set() if "allocations" in frames else {"allocations"}
+    named = matching.named(payments)
     lines = named.rename(columns={"paid_date": "allocated_on"})
     lines = lines[["payment_id", "invoice_id", "allocated_on", "amount", "_row"]]
     return {**frames, "payments": _receipts(payments), "allocations": lines}, {"allocations"}
-
-
-def _settlements(invoices: pd.DataFrame, settled: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One receipt per settled invoice, fully matched on its day."""
-    payments = pd.DataFrame(
-        {
-            "payment_id": "PAY-" + invoices["invoice_id"],
-            "customer_id": invoices["customer_id"],
-            "paid_date": settled,
-            "amount": invoices["amount"],
-            "currency": invoices["currency"],
-            "_row": invoices["_row"],
-        }
-    )
-    allocations = payments[["payment_id", "amount", "_row"]].assign(
-        invoice_id=invoices["invoice_id"], allocated_on=settled
-    )
-    return payments, allocations
 
 
 def _receipts(lines: pd.DataFrame) -> pd.DataFrame:
@@ -261,23 +282,3 @@ def _canonical(frames: Frames) -> Frames:
         tables[name] = canonical(name, frames.pop(name))
         pa.default_memory_pool().release_unused()
     return tables
-
-
-def canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns in schema order, rows by key, amounts snapped to the grid; the contract holds or we have a defect."""
-    table = schema.table(name)
-    names = [column for column in table.names if column in frame]
-    whole = frame[names]
-    for column in table.columns:
-        if column.kind == "money" and column.name in whole:
-            scale = money.scale(frame.get("currency", "KWD"))
-            whole = whole.assign(**{column.name: np.rint(whole[column.name] * scale) / scale})
-    order = list(table.key) if table.key and set(table.key) <= set(names) else names
-    rows = ordering(whole, order)
-    del frame
-    sorted_columns = {}
-    for one in names:  # one by one: a long table is never there twice
-        cells = whole.pop(one).astype(schema.DTYPES[table.column(one).kind])
-        sorted_columns[one] = (cells if rows is None else cells.take(rows)).reset_index(drop=True)
-    typed = pd.DataFrame(sorted_columns, columns=names, copy=False)
-    return schema.contract(name).validate(typed, inplace=True)

@@ -8,19 +8,26 @@ import pandas as pd
 
 from credit_lab import money, schema
 from credit_lab.errors import LedgerError, nearest
-from credit_lab.ids import repeated
+from credit_lab.ids import ordering, repeated
 from credit_lab.ledger import parse
 from credit_lab.ledger.mapping import Feed, Mapping, TableMap
 from credit_lab.ledger.plausible import OPEN_ENDED, sentinels
 from credit_lab.ledger.quarantine import Quarantine
 
+# What rows of invoices say beside the columns of the table.
+_BESIDE: dict[str, schema.Kind] = {"_settled_on": "date", "_open": "money"}
+
 
 @dataclass(frozen=True)
 class Shaped:
-    """Typed rows with `_row` (1 = first data row); `settled_on` is the clearing date of one-table ledgers."""
+    """Typed rows with `_row` (1 = first data row); `settled_on` is the clearing date of one-table ledgers.
+
+    `listed` are the values of the key in all rows read, also of those that are left out.
+    """
 
     frame: pd.DataFrame
     settled_on: pd.Series | None = None
+    listed: pd.Series | None = None
 
 
 def own_names(name: str, raw: pd.DataFrame) -> TableMap:
@@ -38,9 +45,8 @@ def shape(name: str, raw: pd.DataFrame, table_map: TableMap, mapping: Mapping, q
         A source column that is needed is not in the raw table.
     """
     table = schema.table(name)
-    feeds = dict(table_map.columns)
-    if table_map.settled_on is not None:
-        feeds["_settled_on"] = table_map.settled_on
+    own = {"_settled_on": table_map.settled_on, "_open": table_map.open}
+    feeds = {**table_map.columns, **{column: feed for column, feed in own.items() if feed is not None}}
     _need_columns(name, raw, table_map, feeds)
     raw = raw.reset_index(drop=True)
     cells = {column: _fetch(raw, feed) for column, feed in feeds.items()}
@@ -68,11 +74,11 @@ def shape(name: str, raw: pd.DataFrame, table_map: TableMap, mapping: Mapping, q
     frame = _refuse_bad_values(table, frame, quarantine)
     if table_map.customer_name is not None:  # beside the row, which is the same with another spelling
         frame = frame.assign(_customer=parse.text(_fetch(raw, table_map.customer_name))[frame.index])
-    return Shaped(frame, settled)
+    return Shaped(frame, settled, typed.get((table.key or ("",))[0]))
 
 
 def _kind(table: schema.Table, column: str) -> schema.Kind:
-    return "date" if column == "_settled_on" else table.column(column).kind
+    return _BESIDE[column] if column in _BESIDE else table.column(column).kind
 
 
 def _need_columns(name: str, raw: pd.DataFrame, table_map: TableMap, feeds: dict[str, Feed]) -> None:
@@ -222,7 +228,7 @@ def _refuse_bad_cells(
     quarantine: Quarantine,
 ) -> pd.DataFrame:
     for column, mask in bad.items():
-        needed = column in table.required
+        needed = column in table.required or column == "_open"
         wrong = mask[frame.index.to_numpy()]
         if wrong.any():
             rows = shown.loc[frame.index[wrong]]
@@ -232,12 +238,13 @@ def _refuse_bad_cells(
                 "unreadable" if needed else "unreadable_optional",
                 column=column.lstrip("_"),
                 value=cells[column].loc[rows.index],
-                disposition="quarantined" if needed or column == "_settled_on" else "cell",
+                disposition="quarantined" if needed or column in _BESIDE else "cell",
             )
-            frame = frame[~wrong] if needed or column == "_settled_on" else frame
-    for column in table.required:
+            frame = frame[~wrong] if needed or column in _BESIDE else frame
+    for column in (*table.required, "_open"):
         if column in frame and column != "currency":
-            frame = quarantine.take(table.name, frame, frame[column].isna(), "missing_value", column=column)
+            gone = frame[column].isna()
+            frame = quarantine.take(table.name, frame, gone, "missing_value", column=column.lstrip("_"))
     return frame
 
 
@@ -269,3 +276,23 @@ def _refuse_bad_values(table: schema.Table, frame: pd.DataFrame, quarantine: Qua
         elif name == "assessments" and column.name == "score":
             frame = quarantine.take(name, frame, (values < 1) | (values > 10), "out_of_range", column=column.name)
     return frame
+
+
+def canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns in schema order, rows by key, amounts snapped to the grid; the contract holds or we have a defect."""
+    table = schema.table(name)
+    names = [column for column in table.names if column in frame]
+    whole = frame[names]
+    for column in table.columns:
+        if column.kind == "money" and column.name in whole:
+            scale = money.scale(frame.get("currency", "KWD"))
+            whole = whole.assign(**{column.name: np.rint(whole[column.name] * scale) / scale})
+    order = list(table.key) if table.key and set(table.key) <= set(names) else names
+    rows = ordering(whole, order)
+    del frame
+    sorted_columns = {}
+    for one in names:  # one by one: a long table is never there twice
+        cells = whole.pop(one).astype(schema.DTYPES[table.column(one).kind])
+        sorted_columns[one] = (cells if rows is None else cells.take(rows)).reset_index(drop=True)
+    typed = pd.DataFrame(sorted_columns, columns=names, copy=False)
+    return schema.contract(name).validate(typed, inplace=True)

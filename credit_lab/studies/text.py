@@ -391,19 +391,18 @@ def replay_verdicts(run: ChampionChallenger) -> dict[str, str]:
     """Main figures of a backtest for run.json."""
     values = run.comparison.set_index("metric")
     forms = {"money": "{:,.0f}", "share": "{:.1%}", "times a year": "{:.2f} times a year"}
+
+    def told(name: str, side: str) -> str:
+        value = float(values.loc[name, side])
+        return forms[values.loc[name, "unit"]].format(value) if np.isfinite(value) else "not known"
+
     chosen = (
         "sales allowed",
         "share of sales refused",
         "receivables turnover",
         "refused and later written off",
     )
-    return {
-        name: ", ".join(
-            f"{side} {forms[values.loc[name, 'unit']].format(values.loc[name, side])}"
-            for side in "ab"
-        )
-        for name in chosen
-    }
+    return {name: ", ".join(f"{side} {told(name, side)}" for side in "ab") for name in chosen}
 
 
 def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:

@@ -1,0 +1,234 @@
+"""Matching by rule: receipts and credit notes that the books do not match settle invoices in a known order.
+
+First what the debtor names (`payments.invoice_id`, or an open invoice's id in `payments.reference`), then the only open
+invoice of exactly the amount, then open debts in the order in which they fall due, per customer and currency: the
+debtor's designation goes first, then due debts by the order in which they fell due (Civil Code of the PRC, articles
+560, 561). The oldest invoice is not the law. Nothing is matched before both sides exist; what is left waits as
+unapplied cash. What the books match or write off is never touched, and what they match later is theirs from the start.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from credit_lab import money, schema
+from credit_lab.ids import ordering, positions
+from credit_lab.ledger.contradictions import givers
+from credit_lab.ledger.shape import canonical
+
+if TYPE_CHECKING:
+    from credit_lab.ledger.model import Ledger
+
+Frames = dict[str, pd.DataFrame]
+Ints = npt.NDArray[np.int64]
+BY_RULE = ("named", "amount", "earliest_due", "latest_due")
+# Words of a text that may be an id: signs of Latin script with dashes, points, slashes between, or all between blanks.
+_WORDS = (
+    r"(?<![A-Za-z0-9/._-])[A-Za-z0-9](?:[A-Za-z0-9/._-]*[A-Za-z0-9])?",
+    r"[^\s,;:，；：、。()（）]+",
+)
+
+
+def matched(ledger: "Ledger") -> pd.DataFrame:
+    """Receipts by how they were matched.
+
+    Parameters
+    ----------
+    ledger : of one or several currencies
+
+    Returns
+    -------
+    DataFrame
+        matched_by : books, named, amount, earliest_due, latest_due, open_item, or not_matched
+        currency : of the amounts
+        receipts : how many of which something was matched so, or was left; one matched in two ways counts twice
+        amount : refunds taken off, currency units
+    """
+    payments, rows = ledger.payments, ledger.allocations
+    of = positions(rows["payment_id"], payments["payment_id"])
+    how = rows["matched_by"] if "matched_by" in rows else pd.Series(None, index=rows.index, dtype="str")
+    uses = pd.DataFrame({"payment": of, "matched_by": how.fillna("books"), "amount": rows["amount"]})[of >= 0]
+    whole = pd.DataFrame({"payment": range(len(payments)), "matched_by": "not_matched", "amount": payments["amount"]})
+    table = pd.concat([uses, uses.assign(matched_by="not_matched", amount=-uses["amount"]), whole], ignore_index=True)
+    table["currency"] = payments["currency"].take(table["payment"]).array
+    table["amount"] = money.to_minor(table["amount"], table["currency"])
+    keys = ["matched_by", "currency"]
+    table = table.groupby([*keys, "payment"], as_index=False)["amount"].sum()
+    table = table[table["amount"] != 0].groupby(keys)["amount"].agg(receipts="count", amount="sum").reset_index()
+    return table.assign(amount=table["amount"] / money.scale(table["currency"]))
+
+
+def rule_of(ledger: "Ledger") -> str:
+    """The rule by which a ledger was matched: earliest-due, latest-due, or empty where the books alone say.
+
+    Parameters
+    ----------
+    ledger : its allocations say so themselves
+    """
+    how = ledger.allocations.get("matched_by", pd.Series(dtype="str"))
+    by_rule = "latest-due" if (how == "latest_due").any() else "earliest-due"
+    return by_rule if how.isin(BY_RULE).any() else ""
+
+
+def rematched(ledger: "Ledger", rule: str) -> "Ledger":
+    """The ledger with what a rule matched taken back and matched again by another one; what the books say stays.
+
+    Parameters
+    ----------
+    ledger : of one or several currencies
+    rule : earliest-due, or latest-due to see how much hangs on the choice
+    """
+    tables, rows = ledger.tables, ledger.allocations
+    how = rows.get("matched_by", pd.Series(None, index=rows.index, dtype="str"))
+    names = pd.concat([named(tables["payments"]), rows[how == "named"]])
+    books = {**tables, "allocations": rows[~how.isin(BY_RULE)]}
+    both = pd.concat([books["allocations"], by_rule(books, rule, names)], ignore_index=True)
+    return replace(ledger, tables={**tables, "allocations": canonical("allocations", both)})
+
+
+def named(payments: pd.DataFrame) -> pd.DataFrame:
+    """Lines of receipts that name their invoice.
+
+    Parameters
+    ----------
+    payments : rows of the table; several may be one receipt
+    """
+    return payments[payments["invoice_id"].notna()] if "invoice_id" in payments else payments[:0].assign(invoice_id="")
+
+
+def by_rule(tables: Frames, rule: str, names: pd.DataFrame) -> pd.DataFrame:
+    """What a rule matches of that which the books leave open.
+
+    Parameters
+    ----------
+    tables : invoices, payments and allocations without contradiction, instalments and write_offs if there are any
+    rule : earliest-due or latest-due
+    names : payment_id, invoice_id, amount: which receipt names which invoice, and for how much at most
+
+    Returns
+    -------
+    DataFrame
+        Rows of the table allocations with `matched_by`, in no certain order of rows.
+    """
+    from credit_lab.ledger.settling import Book, walk  # numba takes its time
+
+    invoices = tables["invoices"]
+    debt = invoices.assign(minor=money.to_minor(invoices["amount"], invoices["currency"]), id=invoices["invoice_id"])
+    debt = _sorted(debt.assign(dated=debt["issue_date"]), ["issue_date", "invoice_id"])
+    giver = givers(tables)
+    giver = _sorted(giver.assign(note=np.arange(len(giver)) >= len(tables["payments"])), ["dated", "note", "id"])
+    on, by = _moves(tables, invoices)
+    open_minor, open_from = _left(debt, debt["id"], on)
+    rest, since = _left(giver, giver["id"], by)
+    spent, later = _left(giver, giver["id"].where(giver["note"]), [(ids, -minor, day) for ids, minor, day in on])
+    rest, since = rest + spent - giver["minor"].to_numpy(), np.maximum(since, later)
+    group = _groups(debt, giver)
+    owing, giving = np.flatnonzero((debt["minor"] > 0) & (open_minor > 0)), np.flatnonzero(rest)
+    number, kind = np.r_[owing, giving], np.repeat([0, 1], [len(owing), len(giving)])
+    day, of = np.r_[open_from[owing], since[giving]], np.r_[group[0][owing], group[1][giving]]
+    order = np.lexsort((number, kind, day, of))
+    parts = _parts(tables, debt, open_minor, -1 if rule == "latest-due" else 1)
+    first, to, most = _names(tables, names, debt, giver, group, parts[0])
+    made = np.empty((2 * len(giver) + len(parts[1]) + len(debt) + 3 * len(to), 5), dtype=np.int64)
+    zero, size, note = np.zeros(len(debt), dtype=np.int64), np.zeros(1, dtype=np.int64), giver["note"].to_numpy()
+    events = of[order], day[order], kind[order], number[order]
+    walk(Book(*events, open_minor, zero, zero.copy(), *parts, rest, note, first, to, most, made, size))
+    who, target, when, minor, how = made[: size[0]].T
+    ids = pd.concat([debt["id"], giver["id"]]).array
+    return pd.DataFrame(
+        {
+            "payment_id": giver["id"].array.take(who),
+            "invoice_id": ids.take(np.where(target < 0, len(debt) - 1 - target, target)),
+            "allocated_on": when.astype("datetime64[D]").astype("datetime64[us]"),
+            "amount": minor / money.scale(giver["currency"].take(who)),
+            "matched_by": pd.Series(["named", "amount", rule.replace("-", "_")], dtype="str").array.take(how),
+        }
+    )
+
+
+def _sorted(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    rows = ordering(frame, columns)
+    return (frame if rows is None else frame.take(rows)).reset_index(drop=True)
+
+
+Move = tuple[pd.Series, Ints, Ints]  # ids, minor units, days
+
+
+def _days(dates: pd.Series) -> Ints:
+    return dates.to_numpy().astype("datetime64[D]").astype(np.int64)
+
+
+def _moves(tables: Frames, invoices: pd.DataFrame) -> tuple[list[Move], list[Move]]:
+    """What the books took: by the invoice it settles, and by what settles it."""
+    on, by = [], []
+    for name, when in (("allocations", "allocated_on"), ("write_offs", "written_off_on")):
+        rows = tables.get(name, schema.empty(name))
+        currency = invoices["currency"].take(positions(rows["invoice_id"], invoices["invoice_id"]))
+        minor, day = money.to_minor(rows["amount"], currency), _days(rows[when])
+        on.append((rows["invoice_id"], minor, day))
+        if name == "allocations":
+            by.append((rows["payment_id"], minor, day))
+    return on, by
+
+
+def _left(rows: pd.DataFrame, ids: pd.Series, moves: list[Move]) -> tuple[Ints, Ints]:
+    """What the books leave of each document, and from which day on: after the last move that gave something back."""
+    left, since = rows["minor"].to_numpy().copy(), _days(rows["dated"])
+    sign = np.sign(left)
+    for of, minor, day in moves:
+        at = positions(of, ids)
+        np.subtract.at(left, at[at >= 0], minor[at >= 0])
+        back = (at >= 0) & (minor * sign[at] < 0)
+        np.maximum.at(since, at[back], day[back])
+    return left, since
+
+
+def _groups(debt: pd.DataFrame, giver: pd.DataFrame) -> tuple[Ints, Ints]:
+    """A number for each customer and currency."""
+    both = pd.concat([debt[["customer_id", "currency"]], giver[["customer_id", "currency"]]])
+    currency, known = pd.factorize(both["currency"])
+    group = pd.factorize(both["customer_id"])[0] * len(known) + currency
+    return group[: len(debt)], group[len(debt) :]
+
+
+def _parts(tables: Frames, debt: pd.DataFrame, left: Ints, sign: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Earliest unsettled part of each invoice; by rank of the part: what is left, which follows, of which invoice."""
+    part = pd.DataFrame({"document": debt.index, "due": _days(debt["due_date"]), "minor": debt["minor"]})
+    if "instalments" in tables:
+        plan = tables["instalments"]
+        document = positions(plan["invoice_id"], debt["id"])
+        minor = money.to_minor(plan["amount"], debt["currency"].take(document))
+        plan = pd.DataFrame({"document": document, "due": _days(plan["due_date"]), "minor": minor})
+        part = pd.concat([part[~part["document"].isin(document)], plan])
+    part = part.sort_values(["document", "due", "minor"], ignore_index=True)
+    document, minor = part["document"].to_numpy(), part["minor"].to_numpy()
+    beyond = minor.cumsum() - (debt["minor"].cumsum() - left).to_numpy()[document]  # the earliest are settled first
+    rest = np.clip(beyond, 0, minor.clip(0))
+    order = np.lexsort((np.arange(len(part)), sign * part["due"]))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(part))
+    following = np.where(np.r_[document[1:] == document[:-1], False], np.r_[rank[1:], -1], -1)[: len(part)]
+    current, unsettled = np.zeros(len(debt), dtype=np.int64), np.flatnonzero(rest)[::-1]
+    current[document[unsettled]] = rank[unsettled]
+    return current, rest[order], following[order], document[order]
+
+
+def _names(
+    tables: Frames, names: pd.DataFrame, debt: pd.DataFrame, giver: pd.DataFrame, group: tuple[Ints, Ints], rank: Ints
+) -> tuple[Ints, Ints, Ints]:
+    """Where each giver's names begin, the invoices it names, and how much each may take at most."""
+    payments = tables["payments"]
+    lines = [names[["payment_id", "invoice_id", "amount"]]]
+    for words in _WORDS if "reference" in payments else ():
+        told = payments.assign(invoice_id=payments["reference"].fillna("").str.findall(words))
+        lines.append(told.explode("invoice_id")[["payment_id", "invoice_id", "amount"]].dropna())
+    line = pd.concat(lines, ignore_index=True)
+    by, to = positions(line["payment_id"], giver["id"]), positions(line["invoice_id"], debt["id"])
+    fits = (by >= 0) & (to >= 0) & (group[1][by] == group[0][to])
+    by, to = by[fits], to[fits]
+    most = money.to_minor(line["amount"][fits], giver["currency"].take(by))
+    order = np.lexsort((most, rank[to], by))
+    return np.searchsorted(by[order], np.arange(len(giver) + 1)), to[order], most[order]
