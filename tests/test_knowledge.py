@@ -1,6 +1,8 @@
 """What a ledger can carry: each state on a ledger small enough to be added up by hand, and where it is said."""
 
 import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -195,3 +197,18 @@ def test_a_report_on_unknown_ages_ends_with_exit_code_1(book, tmp_path, monkeypa
     assert ended == code
     assert said.startswith("Of 21 things a report rests on, ")
     assert ("Failed: ages are not known" in said) == bool(code)
+
+
+def test_the_page_tells_of_every_capability(sample):
+    page = Path("docs/known.md").read_text(encoding="utf-8")
+    told = knowledge.of(sample, policies.load(BASELINE)).table["capability"]
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(told)
+
+
+def test_every_notebook_with_a_heading_says_what_its_ledger_can_carry():
+    """Those that read a ledger; 00 has no heading and shows the table."""
+    for path in sorted(Path("notebooks").glob("[0-8]*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        heading = re.search(r"show\.heading\((.*?)\n?\)(\n|$)", code, re.DOTALL)
+        assert "knowledge=" in heading[1] if heading else "quality.knowledge" in code, path
