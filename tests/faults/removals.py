@@ -15,7 +15,6 @@ import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -27,7 +26,6 @@ from typer.testing import CliRunner
 import credit_lab as cl
 from credit_lab import spreadsheet, synthetic
 from credit_lab.errors import CreditLabError
-from credit_lab.figures import canvas
 from credit_lab.ledger.model import Ledger
 from credit_lab.publish import deck, show
 from credit_lab.publish.artefacts import About, _artefact
@@ -82,8 +80,9 @@ def _only(tables: Tables, kept: set[str]) -> Tables:
     for name, rows in tables.items():
         if "invoice_id" in rows:
             made[name] = rows[rows["invoice_id"].isin(kept) | rows["invoice_id"].isna()]
-    paid = tables["payments"]
-    made["payments"] = paid[paid["payment_id"].isin(made["allocations"]["payment_id"])]
+    used = made["allocations"].groupby("payment_id")["amount"].sum().round(2)
+    paid = tables["payments"].assign(amount=tables["payments"]["payment_id"].map(used))
+    made["payments"] = paid.dropna(subset="amount")
     made["control"] = tables["control"][:0]
     return made
 
@@ -92,8 +91,8 @@ def _late_control(tables: Tables) -> Tables:
     return {**tables, "control": tables["control"].sort_values("as_of").iloc[6:]}
 
 
-def _in_won(tables: Tables) -> Tables:
-    return {name: frame.assign(currency="KRW") if "currency" in frame else frame for name, frame in tables.items()}
+def _in_dollars(tables: Tables) -> Tables:
+    return {name: frame.assign(currency="USD") if "currency" in frame else frame for name, frame in tables.items()}
 
 
 def _marked(book: Ledger) -> Ledger:
@@ -109,12 +108,64 @@ REMOVED: Mapping[str, Callable[[Tables], Tables]] = {
     "control": _without("control"),
     "opening": _late_control,
     "months": _three_months,
-    "policy_currency": _in_won,
+    "policy_currency": _in_dollars,
     "windows": dict,
     **{name: _without(name) for name in cl.knowledge.RESTS},
 }
+# What is left of the books is another ledger, in which a true 0 may stand where there was a figure.
+OTHER_BOOKS = ("months", "settled")
+# Places (record, table or JSON, row, column) in which nothing may stand without the capability.
+_DUE = r"check.*kpis\.(dso\.best_possible|add|cei|overdue_ratio)$"
+_SOLD = r"check.*kpis\.(dso|add|cei|ar_turnover|bad_debt_ratio)"
+_AGES = (r"check.*CNY\.aging", _DUE, r"grade$", r"aging|overdue|limits?_|losses_|worklist\[", r":(limits|losses)\.")
+_LOST = (r"bad_debt_ratio\.period$", r"\.(written_off|allowance|lost|loss_rate)$", r"losses_(allowance|backtest)")
+ABSENT: Mapping[str, tuple[str, ...]] = {
+    "receipts": (*_AGES, r"check.*kpis\.", r"exposure\.|balances", r"share$(?<!knowledge)"),
+    "matching": _AGES,
+    "settled": (_SOLD, r"grade$", r"kpi_series", r":(limits|losses\.allowance)\.|limits_", r"worklist.*(gain|index)$"),
+    "control": (r"^check\.control", r"quality[.:_]control\["),
+    "opening": (),
+    "months": (r"check.*kpis\.(dso\.average|ar_turnover\.average|cei)$",),
+    "policy_currency": (r":limits\.|limits_", r"^limits\.decisions", r"authority|approver$"),
+    "windows": (),
+    "write_offs": _LOST,
+    "limits": (r"\.(utilisation|headroom|old_limit)$", r"summary.*\.before$", r"(:limits\.|limits_)over"),
+    "disputes": (r"\.disputed",),
+    "orders": (r"\.(open_orders|held_orders)$",),
+    "financials": (r"evaluation[._](distress|trends)", r"files[._]statements\["),
+    "facts": (r"files[._](discrepancies|changes)",),
+    "assessments": (r"\.judgement$", r"evaluation[._]agreement"),
+    "contracts": (),
+    "actions": (),
+    "covers": (r"\.(insured|factored)$",),
+    "instalments": (),
+}
+# Runs that can say nothing at all: they must refuse in words.
+_BLIND = frozenset(
+    {"evaluate", "evidence", "limits", "alerts", "21_evaluation", "40_limit_review", "41_terms_and_discounts"}
+    | {"42_portfolio_limits", "51_cash_forecast", "52_early_warning"}
+)
+REFUSED: Mapping[str, frozenset[str]] = {
+    "receipts": _BLIND | {"worklist", "50_aging_collections"},
+    "matching": _BLIND | {"worklist", "50_aging_collections"},
+    "settled": _BLIND,
+    "policy_currency": frozenset({"limits", "40_limit_review", "42_portfolio_limits"}),
+    "write_offs": frozenset({"41_terms_and_discounts"}),
+}
+# Lights that rest on a capability; without receipts or matching none may be green.
+LIGHTS: Mapping[str, tuple[str, ...]] = {
+    "control": ("reconciles", "ledger reconciles"),
+    "settled": ("DSO within target", "losses within budget"),
+    "write_offs": ("losses within budget",),
+}
+# Numbers of rows and of things found are 0 in truth where a table is not there.
+_COUNTS = re.compile(r"^check\.tables|_(accounting|coverage|knowledge)\.csv|quality\.(coverage|filled|rows)")
 COMMANDS = grid.COMMANDS
-SLOW = {"60_policy_simulation", "80_quarterly_review", "52_early_warning", "71_claim_test", "simulate", "alerts"}
+# Only `suite_removals` runs these: they take half a minute each.
+SCRIPT_ONLY = {
+    "simulate", "60_policy_simulation", "70_policy_backtest", "71_claim_test",
+    "30_scorecard_design", "31_scorecard_validation", "32_scorecard_monitoring",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,7 +233,7 @@ def _command(run: str, path: Path, out: Path) -> Said:
 
     words = [run, "--ledger", str(path), "--as-of", DAY]
     if run == "evidence":
-        words += ["--customer", str(whole()["invoices"]["customer_id"].iloc[0])]
+        words += ["--customer", str(whole()["invoices"].sort_values("issue_date")["customer_id"].iloc[-1])]
     if run == "simulate":
         words += ["--replicates", "2", "--days", "30", "--jobs", "1", "--quiet"]
     found = CliRunner().invoke(app, [*words, "--json"])
@@ -339,3 +390,58 @@ def _columns(values: Mapping[str, Any]) -> dict[str, list[float]]:
         if isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value):
             found.setdefault(re.sub(r"\[[^]]*\]", "[]", place), []).append(float(value))
     return found
+
+
+def cells() -> list[tuple[str, str]]:
+    """The whole grid: capability and run."""
+    return [(capability, run) for capability in REMOVED for run in runs()]
+
+
+def chosen() -> list[tuple[str, str]]:
+    """Some cells: each capability through `check` and two more runs, dealt out in turn; what ages rest on through all."""
+    quick = [run for run in runs() if run not in {*SCRIPT_ONLY, "check", "80_quarterly_review"}]
+    found = [(capability, "check") for capability in REMOVED]
+    for at, capability in enumerate(REMOVED):
+        every = capability in ("receipts", "matching")
+        found += [
+            (capability, run) for run in (quick if every else {quick[at % len(quick)], quick[-1 - at % len(quick)]})
+        ]
+    return found + [(capability, "80_quarterly_review") for capability in ("matching", "write_offs", "limits")]
+
+
+def faults(capability: str, run: str, before: Said, after: Said) -> list[str]:
+    """What a run says that it cannot know, or how it failed; a line for each."""
+    if after.defect:
+        return [after.defect.strip().splitlines()[-1]]
+    if after.refused:
+        known = re.search("not known|cannot be set|there is|too few|nothing to|has no|needed", after.refused)
+        return [] if known else [f"refused without a reason: {after.refused}"]
+    wrong = ["gives an answer"] if run in REFUSED.get(capability, ()) else []
+    wrong += _told_first(capability, after)
+    wrong += [
+        f"green: {name}"
+        for name, light in after.lights.items()
+        if light.startswith("ok") and _dark(capability, run, name)
+    ]
+    for place, value in after.values.items():
+        if value is not None and any(re.search(one, place) for one in ABSENT[capability]) and not _COUNTS.search(place):
+            wrong.append(f"{place} is {value}")
+    if capability not in OTHER_BOOKS:
+        wrong += [f"0 where there was a figure: {place}" for place in zeros(before, after) if not _COUNTS.search(place)]
+    wrong += [f"{place}: {text}" for place, text in after.texts.items() if re.search(r"\bnan\b|\binf\b", text)]
+    return wrong
+
+
+def _dark(capability: str, run: str, light: str) -> bool:
+    """Whether a light must not be green; `check` tells of the control account whatever else is known."""
+    if capability in ("receipts", "matching"):
+        return run != "check"
+    return light in LIGHTS.get(capability, ())
+
+
+def _told_first(capability: str, after: Said) -> list[str]:
+    """Whether the run says that the capability is lacking, where it says what the ledger can carry."""
+    rows = {row["capability"]: row["state"] for row in after.knowledge}
+    if rows.get(capability) == cl.knowledge.KNOWN:
+        return [f"{capability} is said to be known"]
+    return []
