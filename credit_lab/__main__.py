@@ -169,7 +169,8 @@ def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -
     for code, last, notes, told, table, figures, why in found:
         options.say("\n".join(["", *notes]))
         options.say(f"Aging of open items at {last.date()}, {code}")
-        options.say(told.blind if table is None else options.as_text(table.assign(share=(table["share"] * 100))))
+        share = None if table is None else table.assign(share=table["share"] * 100)
+        options.say(told.blind if share is None else options.as_text(share, code))
         options.say(
             "\n".join(
                 f"  {name:<22} " + (f"not measured: {why[name]}" if name in why else f"{value:,.4g}")
@@ -287,7 +288,7 @@ def backtest(
     from credit_lab import policy as policies
     from credit_lab.backtest import replaying
     from credit_lab.rules import coverage
-    from credit_lab.studies import text
+    from credit_lab.studies import replay_text
 
     names = policy or ["data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"]
     if len(names) != 2:
@@ -313,8 +314,8 @@ def backtest(
             quiet=quiet or as_json,
         )
         differing = coverage.differences(rules[0], rules[1], replaying.READS)
-        alike = text.blind(differing, *(rule.meta.id for rule in rules))
-        notes = [*notes, *alike, *text.not_replayed(differing)]
+        alike = replay_text.blind(differing, *(rule.meta.id for rule in rules))
+        notes = [*notes, *alike, *replay_text.not_replayed(differing)]
         reports.finish(made, as_json, "backtest", book=book, as_of=str(last.date()), notes=notes)
 
 

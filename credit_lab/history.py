@@ -9,6 +9,8 @@ A column without `next_` never uses anything dated after its month, so a look in
 mistake.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -213,12 +215,12 @@ def _disputed(
 
 
 def _monthly(
-    customers: pd.Index, ends: pd.DatetimeIndex, who: pd.Series, day: pd.Series, amount: npt.NDArray[np.float64]
+    customers: pd.Index, ends: pd.DatetimeIndex, who: pd.Series, day: pd.Series, amount: npt.NDArray[Any]
 ) -> Grid:
     """Sums per customer and month; what lies after the last month is not looked at."""
     column = np.searchsorted(ends.to_numpy(), day.to_numpy())
     inside = column < len(ends)
-    total = np.zeros((len(customers), len(ends)))
+    total = np.zeros((len(customers), len(ends)), dtype=amount.dtype)
     np.add.at(total, (positions(who, customers.to_series())[inside], column[inside]), amount[inside])
     return total
 
@@ -239,7 +241,7 @@ def _flows(ledger: Ledger, ends: pd.DatetimeIndex, customers: pd.Index) -> dict[
             continue
         rows = ledger.tables[source]
         who = rows["customer_id"] if "customer_id" in rows else looked_up(rows["invoice_id"], owner)
-        minor = money.to_minor(rows["amount"], code).astype("float64")
+        minor = money.to_minor(rows["amount"], code)
         sums = _monthly(customers, ends, who, rows[day], minor)
         grids[name] = money.from_minor(sums, code)
         grids[f"{name}_12m"] = money.from_minor(trailing(sums, 12), code)

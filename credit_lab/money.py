@@ -2,9 +2,12 @@
 
 Amounts in tables are float64 in currency units. Up to 2**46 units (70 trillion) a float64 tells hundredths apart, so
 `to_minor` and `from_minor` are inverse; from there to 2**53 minor units neighbouring cents may be one float64. Sums of
-floats are not exact: add minor units (`added`), compare those, convert the total.
+floats are not exact: add minor units (`added`), compare those, convert the total. A short column whose currency is not
+at hand is added by `total`. How many decimals an amount is shown with is decided here alone (`minor_digits`, `text`).
 """
 
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -67,8 +70,13 @@ def to_minor(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.int
     """
     units, per = np.asarray(amount, dtype=np.float64), scale(currency)
     scaled = units * per
-    if not np.all(np.abs(scaled) < LARGEST_MINOR):
-        raise LedgerError("an amount is missing, infinite or above 2**53 minor units; quarantine such rows first")
+    if not np.isfinite(scaled).all():
+        raise LedgerError("an amount is missing or infinite and has no minor units; quarantine such rows first")
+    if np.any(np.abs(scaled) >= LARGEST_MINOR):
+        raise LedgerError(
+            f"an amount or a balance lies above 2**53 minor units ({np.max(np.abs(scaled)):,.0f}), where one more or "
+            "less is no longer told; bring the ledger in thousands of its currency, or company by company"
+        )
     minor = np.rint(scaled)
     if np.any(np.abs(scaled) >= 2**51):  # the product is rounded, too: a neighbour may be meant
         for step in (-1, 1):
@@ -92,13 +100,34 @@ def added(amount: pd.Series, by: Any, currency: pd.Series | str) -> pd.Series:
     return grouped["minor"].sum() / grouped["per"].first()
 
 
-def text(amount: float, currency: str) -> str:
-    """An amount with all decimals of its currency, two at least.
+def less(amount: pd.Series, other: pd.Series, currency: str) -> pd.Series:
+    """Differences of amounts, row by row in minor units: currency units, exact, so that they may be compared.
 
-    >>> text(1234.5, "CNY"), text(0.001, "KWD")
-    ('1,234.50', '0.001')
+    Raises LedgerError as `to_minor`.
     """
-    return f"{amount:,.{max(2, minor_digits(currency))}f}"
+    minor = to_minor(amount, currency) - to_minor(other, currency)
+    return pd.Series(from_minor(minor, currency), index=amount.index)
+
+
+def total(amounts: Iterable[float]) -> float:
+    """Sum of a few amounts in currency units, added as the decimals they stand for, so that it may be compared.
+
+    A difference is the sum of the one and the other with its sign turned. NaN where one is missing.
+
+    >>> total([14872939816.22, -1248032018.59, -7781617978.96, -5843289818.67])
+    0.0
+    """
+    return float(sum((Decimal(repr(float(amount))) for amount in amounts), Decimal(0)))
+
+
+def text(amount: float, currency: str) -> str:
+    """An amount with the decimals of its currency, as many as a float64 holds; nothing has no sign.
+
+    >>> text(1234.5, "CNY"), text(0.001, "KWD"), text(1234.0, "JPY"), text(-0.0, "CNY")
+    ('1,234.50', '0.001', '1,234', '0.00')
+    """
+    digits = minor_digits(currency)
+    return f"{amount:z,.{digits}f}" if abs(amount) < 10.0 ** (17 - digits) else f"{amount:.6g}"
 
 
 def off_grid(amount: pd.Series, currency: pd.Series | str) -> npt.NDArray[np.bool_]:

@@ -147,7 +147,7 @@ _ALL = (
         invoice_id id! document settled
         allocated_on date! day of matching
         amount money! amount matched, in the invoice's currency
-        matched_by text how, where the books do not say: named, amount, earliest_due, latest_due or open_item
+        matched_by text how, if not by the books: named, amount, earliest_due, latest_due, open_item
         """,
     ),
     _table(

@@ -291,7 +291,7 @@ def test_a_replay_names_what_it_does_not_read():
     run = replays.champion_challenger(
         engines.book(), engines.BASE, named({"ladder.min_amount": 1000}), start="2025-11-01"
     )
-    assert studies.text.replay_headline(run) == [
+    assert studies.replay_text.replay_headline(run) == [
         "Nothing in which 2025-baseline and other differ is read here, so nothing can be said about it.",
         "The replay does not read: min_amount (500 → 1,000).",
     ]

@@ -241,10 +241,10 @@ def test_evidence_names_the_limit_that_stands_and_what_of_it_is_temporary(sample
     tables = sample.tables | {"limits": pd.concat([rows, june], ignore_index=True)}
     made = dataclasses.replace(sample, tables=tables)
     said = evidence.evidence(made, BASELINE, "C-0001", began + pd.Timedelta(days=14)).lines
-    assert "was 170,000 CNY, since 2025-04-01" in said[0]
-    assert said[1] == "30,000 CNY of it is temporary."
+    assert "was 170,000.00 CNY, since 2025-04-01" in said[0]
+    assert said[1] == "30,000.00 CNY of it is temporary."
     after = evidence.evidence(made, BASELINE, "C-0001", ended + pd.Timedelta(days=15)).lines
-    assert "was 140,000 CNY, since 2025-04-01" in after[0]
+    assert "was 140,000.00 CNY, since 2025-04-01" in after[0]
     assert not any("temporary" in line for line in after)
 
 

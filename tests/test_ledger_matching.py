@@ -189,6 +189,40 @@ def test_prepayments_wait_for_the_next_invoice_and_refunds_take_from_what_waits(
     ]
 
 
+def test_money_paid_back_settles_no_invoice_of_the_same_day():
+    """100 wait, 30 go back on the day of the invoice: 70 are left for it."""
+    receipts = [payment("P1", paid="2024-01-02", amount=100), payment("P2", paid="2024-01-10", amount=-30)]
+    book = read({"invoices": [invoice("I1", issued="2024-01-10", amount=90)], "payments": receipts})
+    assert uses(book) == {("P1", "I1", "2024-01-10", "earliest_due"): 7000}
+
+
+def test_an_amount_that_two_invoices_have_names_neither():
+    """70 are open twice, so I3, which is due first, takes 60, and I2 the rest of 10."""
+    documents = [
+        invoice("I1", due="2024-03-01", amount=70),
+        invoice("I2", due="2024-02-15", amount=70),
+        invoice("I3", due="2024-02-10", amount=60),
+    ]
+    book = read({"invoices": documents, "payments": [payment("P1", amount=70)]})
+    assert uses(book) == {
+        ("P1", "I3", "2024-02-20", "earliest_due"): 6000,
+        ("P1", "I2", "2024-02-20", "earliest_due"): 1000,
+    }
+
+
+def test_what_was_written_off_can_be_settled_after_its_recovery():
+    """100 are lost in February, 40 of them recovered in March: what came before waits until then."""
+    losses = [("2024-02-12", 100), ("2024-03-01", -40)]
+    book = read(
+        {
+            "invoices": [invoice("I1", amount=100), invoice("J", "C2")],
+            "payments": [payment("P1", paid="2024-02-15", amount=50), payment("P2", "C2")],
+            "write_offs": [{"invoice_id": "I1", "written_off_on": one, "amount": amount} for one, amount in losses],
+        }
+    )
+    assert uses(book.of_customers(pd.Series(["C1"]))) == {("P1", "I1", "2024-03-01", "earliest_due"): 4000}
+
+
 def test_a_credit_note_paid_back_is_settled_and_a_returned_payment_opens_its_invoice():
     book = read(
         {

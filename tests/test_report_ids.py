@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from nbformat import v4
 
+from credit_lab import kpi
 from credit_lab.commands import pack as review_pack
 from credit_lab.errors import ReportError
 from credit_lab.figures import canvas
@@ -18,16 +19,7 @@ from credit_lab.publish.artefacts import artefacts, finding
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 DAY = pd.Timestamp("2025-12-31")
-KPIS = pd.DataFrame(
-    {
-        "formula_id": ["add"],
-        "name": ["delay"],
-        "unit": ["days"],
-        "value": [3.0],
-        "previous": [2.0],
-        "change": [1.0],
-    }
-)
+KPIS = kpi.table({"add": 3.0}, {"add": 2.0}, windows={"add": "quarter 2025Q4"}).assign(name="delay")
 SERIES = pd.DataFrame(
     {
         "month": pd.date_range("2025-10-31", periods=3, freq="ME"),
@@ -105,7 +97,7 @@ def _body(body):
 
 WHOLE = {
     "Customers owe 5.": ("DSO rose by 1.0 days.",),
-    "DSO rose by 1.0 days.": ("delay", "3.0", "2.0", "1.0", "days"),
+    "DSO rose by 1.0 days.": ("delay", "days", "quarter 2025Q4", "3.0", "–", "2.0", "1.0", "–", "–"),
     "DSO rose by 2.0 days": (50.0, 51.0, 52.0),
     "Receivables rose by 1.00 million CNY": ("Opening receivables", "50.0", "1,000,000.00"),
     "The allowance is 7.": (7.0,),
@@ -136,7 +128,7 @@ def test_a_section_less_loses_its_slides_alone_and_is_named(tmp_path):
     gone = ("DSO rose by 2.0 days", "Receivables rose by 1.00 million CNY")
     slides, missing = told(tmp_path / "r", parts)
     assert slides == {title: body for title, body in WHOLE.items() if title not in gone}
-    assert sorted(missing) == sorted([*UNMADE, "kpi.dso", "kpi.bridge_chart"])
+    assert sorted(missing) == sorted([*UNMADE, "kpi.figures", "kpi.dso", "kpi.bridge_chart"])
 
 
 def test_what_is_not_there_stands_on_the_status_line(tmp_path):

@@ -92,12 +92,21 @@ def f(n: int) -> list[str]:
 SAID = {
     "At 2025-12-31 customers owed 2,756.9万元 net of unapplied cash and credit notes; 22.0% of open invoices were "
     "overdue.": "截至2025年12月31日，客户欠款净额2,756.9万元（已扣除未核销收款和贷项通知单）；未结发票中22.0%已逾期。",
-    "DSO by countback rose by 1.1 days to 58.9 (worse). The period-end figure, 72.6 days, also moves "
-    "with the season.": "倒推法DSO上升1.1天，至58.9（恶化）。期末法为72.6天，另受季节影响。",
+    "DSO by countback rose by 1.1 days against 2025Q3 to 58.9 and by 2.0 days against 2024Q4 (worse). The period-end "
+    "figure, 72.6 days, also moves with the season.": "倒推法DSO较2025Q3上升1.1天，至58.9，较2024Q4上升2.0天（恶化）。"
+    "期末法为72.6天，另受季节影响。",
+    "DSO by countback fell by 1.1 days against 2025Q3 to 58.9 (better), unchanged within 0.5 days against 2024Q4.":
+        "倒推法DSO较2025Q3下降1.1天，至58.9（好转），与2024Q4相比持平（变动不超过0.5天）。",
+    "Average days delinquent is 14.3 days, unchanged within 0.5 days against 2025Q3. There is no figure of 2024Q4 to "
+    "compare with.": "平均逾期天数为14.3天，与2025Q3相比持平（变动不超过0.5天）。没有2024Q4的数据可比。",
+    "DSO by countback stands at 58.9 days. There is no figure of 2025Q3 or 2024Q4 to compare with.":
+        "倒推法DSO为58.9天。没有2025Q3或2024Q4的数据可比。",
+    "net write-offs 1.85% of sales, twelve months to 2025-12-31, budget 1.50%":
+        "核销净额占销售额1.85%，截至2025年12月31日的十二个月，预算1.50%",
     "12 rows were read; 9 are used, 1 exact copies, 2 held back. There is no control account to compare with.":
         "读入12行；使用9行，1行完全重复，2行被隔离。没有可供核对的总账应收账款。",
-    "1 of 2 checks ask for action: DSO within target (72.6 days, target 60)":
-        "2项检查中有1项需要处理：DSO达标（72.6天，目标60）",
+    "1 of 2 checks ask for action: DSO within target (DSO by countback 72.6 days, target 60)":
+        "2项检查中有1项需要处理：DSO达标（倒推法DSO为72.6天，目标60）",
     "Most signatures: credit manager (40%)": "签批最多：信用经理（40%）",
     "Aging at 2025-12-31, USD": "2025年12月31日账龄，美元",
     "Hours of approval: 2025-baseline 116, 2025-tighter 97.": "审批工时：2025-baseline 116, 2025-tighter 97。",

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pptx import Presentation
 
-from credit_lab import spreadsheet
+from credit_lab import kpi, spreadsheet
 from credit_lab.publish import deck, office, show, slides, workbook
 from credit_lab.publish.artefacts import About, Figure, Heading, Sentences, artefacts
 from tests.test_report_artefacts import executed
@@ -79,19 +79,10 @@ def test_hostile_texts_stay_texts_in_the_workbook(source, tmp_path):
 def story(tmp_path, name="Firm"):
     folder = tmp_path / "review"
     months = pd.date_range("2025-10-31", periods=3, freq="ME")
-    kpi = pd.DataFrame({"month": months, "dso.period_end": [50.0, 51, 52], "dso.countback": [49.0, 50, 51]})
+    series = pd.DataFrame({"month": months, "dso.period_end": [50.0, 51, 52], "dso.countback": [49.0, 50, 51]})
     tables = {
-        "kpis": pd.DataFrame(
-            {
-                "formula_id": ["add"],
-                "name": ["delay"],
-                "unit": ["days"],
-                "value": [3.0],
-                "previous": [2.0],
-                "change": [1.0],
-            }
-        ),
-        "kpi_series": kpi.assign(**{"dso.best_possible": 40.0}),
+        "kpis": kpi.table({"add": 3.0}, {"add": 2.0}).assign(name="delay"),
+        "kpi_series": series.assign(**{"dso.best_possible": 40.0}),
         "balances": pd.DataFrame({"customer_id": list(HOSTILE), "name": list(HOSTILE), "share": 0.05}),
     }
     show.save(tables, folder / "tables")

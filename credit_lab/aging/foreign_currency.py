@@ -41,7 +41,7 @@ def revaluation(ledger: Ledger, as_of: pd.Timestamp, rates: pd.DataFrame, to: st
         end = money.to_minor(pd.Series([units * closing]), to)[0]
         rows.append((code, units, *money.from_minor([book, end, end - book], to)))
     table = pd.DataFrame(rows, columns=["currency", "open", "book", "closing", "difference"])
-    sums = table[["book", "closing", "difference"]].sum().round(6)
+    sums = table[["book", "closing", "difference"]].agg(money.total)
     return pd.concat([table, pd.DataFrame([{"currency": "total", "open": np.nan, **sums}])], ignore_index=True)
 
 

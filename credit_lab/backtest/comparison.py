@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from credit_lab import money
 from credit_lab.backtest.replaying import READS, Replay, ground, on
 from credit_lab.kpi import formulas as f
 from credit_lab.ledger.model import Ledger
@@ -33,8 +35,8 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
     kept = run.monthly[~run.monthly["marked"]]
     window = _unmarked(run)
     days = float(kept["days"].sum())
-    sales, lost = float(kept["sales"].sum()), float(kept["sales_lost"].sum())
-    late_sales = float(kept["delivered_later"].sum())
+    sales, lost = money.total(kept["sales"]), money.total(kept["sales_lost"])
+    late_sales = money.total(kept["delivered_later"])
     mean_open = float(kept["open"].mean()) if len(kept) else float("nan")
     share = (window["sales_lost"] / window["amount"]).to_numpy()
     bad, still = window["written_off"].to_numpy(), window["open"].to_numpy()
@@ -42,7 +44,7 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
     margin = lost / (1 + policy.economics.tax_rate) * (1 - policy.economics.variable_cost_ratio)
     rows = [
         ("sales allowed", "money", sales),
-        ("delivered at once", "money", sales - late_sales),
+        ("delivered at once", "money", money.total((sales, -late_sales))),
         ("delivered later", "money", late_sales),
         ("sales refused", "money", lost),
         ("share of sales refused", "share", float(f.ratio(lost, sales + lost))),
@@ -54,15 +56,20 @@ def summary(run: Replay, policy: Policy) -> pd.DataFrame:
         ("open at the end", "money", float(kept["open"].iloc[-1]) if len(kept) else float("nan")),
         ("overdue, mean of month ends", "money", float(kept["overdue"].mean()) if len(kept) else float("nan")),
         ("overdue ratio, mean", "share", float(f.ratio(kept["overdue"].sum(), kept["open"].sum()))),
-        ("written off in the window", "money", float(kept["written_off"].sum(skipna=False))),
-        ("refused and later written off", "money", float((share * bad).sum())),
-        ("refused and still open", "money", float((share * still).sum())),
-        ("refused although paid late", "money", float((share * late).sum())),
-        ("refused although paid in time", "money", float((share * (window["paid"].to_numpy() - late)).sum())),
+        ("written off in the window", "money", money.total(kept["written_off"])),
+        ("refused and later written off", "money", _of(share, bad)),
+        ("refused and still open", "money", _of(share, still)),
+        ("refused although paid late", "money", _of(share, late)),
+        ("refused although paid in time", "money", _of(share, np.where(late, 0.0, window["paid"]))),
         ("margin given up (policy's cost ratio)", "money", margin),
         ("customers ever refused", "customers", float(window.loc[window["sales_lost"] > 0, "customer_id"].nunique())),
     ]
     return pd.DataFrame(rows, columns=["metric", "unit", "value"])
+
+
+def _of(share: pd.Series | npt.NDArray[np.float64], amount: pd.Series | npt.NDArray[np.float64]) -> float:
+    """Shares of amounts added up: the parts to thousandths, so that the same parts have the same sum."""
+    return money.total(np.round(share * amount, 3))
 
 
 def _unmarked(run: Replay) -> pd.DataFrame:
@@ -74,7 +81,9 @@ def _unmarked(run: Replay) -> pd.DataFrame:
 def compare(a: Replay, b: Replay, policy_a: Policy, policy_b: Policy) -> pd.DataFrame:
     """Summaries of two replays and their difference: metric, unit, a, b, difference (b − a)."""
     first, second = summary(a, policy_a), summary(b, policy_b)
-    return first.rename(columns={"value": "a"}).assign(b=second["value"], difference=second["value"] - first["value"])
+    values = zip(first["value"], second["value"], strict=True)
+    difference = [money.total((new, -old)) for old, new in values]
+    return first.rename(columns={"value": "a"}).assign(b=second["value"], difference=difference)
 
 
 @dataclass(frozen=True)
@@ -155,21 +164,26 @@ def champion_challenger(
         reason_a=first_one["reason"],
         reason_b=second["reason"],
     )
-    fates = both.groupby("fate")[["refused_a", "refused_b"]].sum().round(6).reset_index()
+    fates = _refused(both, "fate", ledger.currency).reset_index()
     sides = [evidence(ledger, run_a, champion), evidence(ledger, run_b, challenger)]
     known = pd.concat(sides, ignore_index=True)
     table = compare(run_a, run_b, champion, challenger)
     waits = pd.concat([one.waits.assign(policy=one.policy) for one in (run_a, run_b)], ignore_index=True)
     waits = waits[["policy", *run_a.waits]]
     differing = coverage.differences(champion, challenger, READS)
-    return ChampionChallenger(run_a, run_b, table, _movers(both), fates, waits, known, differing)
+    return ChampionChallenger(run_a, run_b, table, _movers(both, ledger.currency), fates, waits, known, differing)
 
 
-def _movers(both: pd.DataFrame) -> pd.DataFrame:
+def _refused(both: pd.DataFrame, by: str, currency: str) -> pd.DataFrame:
+    """What each policy refused, added up by a column."""
+    return pd.DataFrame({name: money.added(both[name], both[by], currency) for name in ("refused_a", "refused_b")})
+
+
+def _movers(both: pd.DataFrame, currency: str) -> pd.DataFrame:
     """Customers the policies treat differently, each with the reason and the fate of most of what was refused."""
     amounts = ["refused_a", "refused_b"]
-    rows = both.groupby("customer_id")[amounts].sum().round(6)
-    rows = rows.assign(difference=(rows["refused_b"] - rows["refused_a"]).round(6))
+    rows = _refused(both, "customer_id", currency)
+    rows = rows.assign(difference=money.less(rows["refused_b"], rows["refused_a"], currency))
     for name, amount in (("reason_a", "refused_a"), ("reason_b", "refused_b")):
         rows[name] = _most(both[both[amount] > 0], name, amount).reindex(rows.index).fillna("")
     rows["fate"] = _most(both.assign(either=both[amounts].max(axis=1)), "fate", "either")
@@ -195,8 +209,8 @@ def evidence(ledger: Ledger, run: Replay, policy: Policy) -> pd.DataFrame:
     """
     rows = run.invoices
     share = (rows["sales_lost"] / rows["amount"]).to_numpy()
-    went = float((rows["delivered_at_once"] + rows["delivered_later"]).sum())
-    lost, paid, still = (float((share * rows[name]).sum()) for name in ("written_off", "paid", "open"))
+    went = money.total((money.total(rows["delivered_at_once"]), money.total(rows["delivered_later"])))
+    lost, paid, still = (_of(share, rows[name]) for name in ("written_off", "paid", "open"))
     nothing = float("nan")
     table = [
         ("refused, and lost in history: loss avoided", lost, nothing, nothing),
@@ -205,7 +219,8 @@ def evidence(ledger: Ledger, run: Replay, policy: Policy) -> pd.DataFrame:
         ("refused, not yet paid or lost", nothing, nothing, still),
         ("orders history never invoiced", nothing, nothing, _never_invoiced(ledger, run, policy)),
     ]
-    found = pd.DataFrame(table, columns=["what", "known", "assumed", "unknowable"]).round(2)
+    found = pd.DataFrame(table, columns=["what", "known", "assumed", "unknowable"])
+    found = found.round(money.minor_digits(ledger.currency))
     return found.assign(policy=run.policy)[["policy", "what", "known", "assumed", "unknowable"]]
 
 
@@ -216,7 +231,7 @@ def _never_invoiced(ledger: Ledger, run: Replay, policy: Policy) -> float:
         placed = holds.orders_placed(ledger, run.start, run.end, policy.economics.tax_rate)
     except MonitoringError:  # none in the window
         return 0.0
-    return float(placed.loc[placed["invoice_id"].isna(), "amount"].sum())
+    return money.total(placed.loc[placed["invoice_id"].isna(), "amount"])
 
 
 def last_whole_month(ledger: Ledger) -> pd.Timestamp:

@@ -6,23 +6,19 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from credit_lab import kpi
+from credit_lab import kpi, money
 
 
 def ar_turnover(flows: pd.DataFrame) -> pd.Series:
     """Receivables turnover per month end: 365 / dso.countback, which does not swing with the sales calendar."""
-    rows = range(1, len(flows) + 1)
-    days = [
-        kpi.formulas.countback(flows["balance"].iloc[row - 1], flows["sales"][:row], flows["days"][:row])
-        for row in rows
-    ]
+    days = [kpi.kpis(flows.head(row))["dso.countback"] for row in range(1, len(flows) + 1)]
     turnover = 365.0 / pd.Series(days, index=pd.DatetimeIndex(flows["month"]), name="ar_turnover").replace(0.0, np.nan)
     return turnover.loc[turnover.first_valid_index() :]
 
 
 def bad_debt_ratio(flows: pd.DataFrame) -> pd.Series:
     """Net write-offs of a quarter over its sales, per month end (a trailing quarter)."""
-    sums = flows[["written_off", "sales"]].rolling(3).sum()
+    sums = flows[["written_off", "sales"]].rolling(3).apply(money.total, raw=True)
     ratio = kpi.formulas.ratio(sums["written_off"], sums["sales"].to_numpy())
     return pd.Series(ratio, index=pd.DatetimeIndex(flows["month"]), name="bad_debt_ratio").dropna()
 

@@ -338,8 +338,8 @@ def _letters(lines: pd.DataFrame, stages: tuple[Stage, ...]) -> pd.DataFrame:
                 "owner": stage.owner if stage else "collector",
                 "cost": stage.amount("cost") if stage else 0.0,
                 "items": len(part),
-                "amount": float(part["open_amount"].sum().round(6)),
-                "interest": float(part["interest"].sum().round(6)),
+                "amount": money.total(part["open_amount"]),
+                "interest": money.total(part["interest"]),
                 "oldest_days": int(part["days"].max()),
             }
         )

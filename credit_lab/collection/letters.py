@@ -123,10 +123,9 @@ def _facts(
     letter = found.iloc[0]
     lines = run.lines[run.lines["customer_id"] == customer_id]
     lines = lines[(lines["level"] > 0) | (letter["level"] < 0)]
-    digits = money.minor_digits(currency)
 
     def amount(value: float) -> str:
-        return f"{currency} {value:,.{digits}f}"
+        return f"{currency} {money.text(value, currency)}"
 
     rows = [
         [str(row.document_id), f"{row.due_date:%Y-%m-%d}", str(max(int(row.days), 0)), amount(row.open_amount),

@@ -51,7 +51,7 @@ def alerts(
         return
     options.say("\n".join(notes))
     columns = ["customer_id", "rule", "value", "threshold", "severity", "owner", "action", "precision"]
-    options.say(options.as_text(rows[columns]) if len(rows) else "no alert began this month")
+    options.say(options.as_text(rows[columns], book.currency) if len(rows) else "no alert began this month")
     options.say("\n".join(collecting_text.warning_headline(seen)))
 
 
@@ -110,7 +110,8 @@ def worklist(
     options.say("\n".join(notes))
     shown = desk.rows[desk.rows["chosen"]]
     columns = ["rank", "customer_id", "action", "minutes", "items", "open_amount", "oldest_days", "gain", "index"]
-    options.say(options.as_text(shown[columns]) if len(shown) else "no contact brings more than it costs")
+    nothing = "no contact brings more than it costs"
+    options.say(options.as_text(shown[columns], book.currency) if len(shown) else nothing)
     options.say("\n".join(desk.sources))
 
 

@@ -53,12 +53,13 @@ def files(
         options.dump({"as_of": str(day.date()), "notes": notes, "lines": found.lines, **tables})
     else:
         options.say("\n".join([*notes, *found.lines]))
-        options.say("\n" + options.as_text(found.by_tier))
+        options.say("\n" + options.as_text(found.by_tier, book.currency))
         if len(found.discrepancies):
-            options.say("\nDiscrepancies by money at stake\n" + options.as_text(found.discrepancies.head(15)))
+            odd = options.as_text(found.discrepancies.head(15), book.currency)
+            options.say("\nDiscrepancies by money at stake\n" + odd)
         due = found.files.loc[found.files["due"], ["customer_id", "tier", "at_stake", "completeness", "missing",
                                                    "stale", "statement_due", "differs", "events"]]  # fmt: skip
-        options.say("\nFiles due for work\n" + options.as_text(due.head(20)))
+        options.say("\nFiles due for work\n" + options.as_text(due.head(20), book.currency))
     _write(found.files, out)
 
 

@@ -50,7 +50,7 @@ def limits(
         return
     options.say("\n".join(notes))
     columns = ["customer_id", "grade", "old_limit", "credit_limit", "change", "approver", "reason"]
-    options.say(options.as_text(changed[columns].head(_SHOWN)))
+    options.say(options.as_text(changed[columns].head(_SHOWN), book.currency))
     if len(changed) > _SHOWN:
         options.say(f"First {_SHOWN} of {len(changed):,} changes; --out FILE saves all decisions.")
     options.say("\n".join(granting.headline(made, book.currency)))

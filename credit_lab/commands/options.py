@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from credit_lab import language, periods
+from credit_lab import language, money, periods
 from credit_lab.ledger import sharing, snapshot
 from credit_lab.ledger.database import concealed
 
@@ -65,18 +65,35 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return json.loads(frame.to_json(orient="records", date_format="iso", force_ascii=False, double_precision=10))
 
 
-def as_text(frame: pd.DataFrame, form: Callable[[float], str] = "{:,.2f}".format) -> str:
-    """A table as plain text, words for codes, floats with two decimals or in another form, missing ones empty."""
-    names, columns = sharing.names_of(frame), list(map(str, frame))
+# Columns of printed tables that hold money.
+_MONEY = {"amount", "at_stake", "credit_limit", "gain", "old_limit", "open_amount"}
 
-    def told(value: Any, column: str) -> str:
+
+def as_text(frame: pd.DataFrame, currency: str = "", form: Callable[[float], str] = "{:,.2f}".format) -> str:
+    """A table as plain text, words for codes, missing values empty.
+
+    Parameters
+    ----------
+    frame : what is shown
+    currency : of its amounts, which have the decimals of it; empty: that in the column `currency` of each row
+    form : of other floats
+    """
+    names, columns = sharing.names_of(frame), list(map(str, frame))
+    codes = list(frame.get("currency", pd.Series(currency, frame.index)).fillna(""))
+
+    def told(value: Any, column: str, code: str) -> str:
         if isinstance(value, str):
             return sharing.words(value, column, columns, names)
         if pd.isna(value):
             return ""
-        return form(value) if isinstance(value, float) else str(value).removesuffix(" 00:00:00")
+        if isinstance(value, float):
+            return money.text(value, code) if column in _MONEY else form(value)
+        return str(value).removesuffix(" 00:00:00")
 
-    shown = {at: [told(value, name) for value in frame.iloc[:, at]] for at, name in enumerate(columns)}
+    shown = {
+        at: [told(value, name, code) for value, code in zip(frame.iloc[:, at], codes, strict=True)]
+        for at, name in enumerate(columns)
+    }
     titles = list(map(language.title, columns))
     if frame.empty:
         return "  ".join(titles)

@@ -35,7 +35,7 @@ def policy(
     if upgrade and table.empty:
         options.say(f"{files[0]} lacks nothing and was left as it is.")
         return
-    options.say(_marks(table) if coverage else options.as_text(table, "{:g}".format))
+    options.say(_marks(table) if coverage else options.as_text(table, form="{:,.12g}".format))
     if upgrade:
         options.say(f"Written to {files[0]}; as it was before: {files[0]}.bak")
 

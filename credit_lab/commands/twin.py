@@ -91,7 +91,7 @@ def _report(
     """Leave the notebook as a report in OUT/simulation and print its comparison."""
     from credit_lab.rules import coverage
     from credit_lab.simulation import regime
-    from credit_lab.studies import text, twin
+    from credit_lab.studies import replay_text, twin
 
     reports.registry(out)
     run = reports.make(
@@ -106,10 +106,10 @@ def _report(
         options.say(_text(pd.read_csv(run.folder / "tables" / "simulation_comparison.csv")))
     differing = coverage.differences(rules[0], rules[1], regime.READS)
     names = [rule.meta.id for rule in rules]
-    notes = [*notes, *text.blind(differing, *names), *twin.not_simulated(differing)]
+    notes = [*notes, *replay_text.blind(differing, *names), *twin.not_simulated(differing)]
     reports.finish(run, as_json, "simulate", book=book, as_of=str(day.date()), notes=notes)
 
 
 def _text(comparison: pd.DataFrame) -> str:
     table = comparison[["measure", "a", "b", "difference", "standard_error", "low", "high"]]
-    return options.as_text(table, lambda x: f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}")
+    return options.as_text(table, form=lambda x: f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}")

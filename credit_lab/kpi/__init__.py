@@ -2,7 +2,7 @@
 
 from credit_lab import lazy
 from credit_lab.kpi.customers import by_customer, by_group, changes, concentration, overdue_items
-from credit_lab.kpi.flows import monthly
+from credit_lab.kpi.flows import by_rule, monthly
 from credit_lab.kpi.formulas import FORMULAS
 from credit_lab.kpi.measures import (
     Kpis,
@@ -27,6 +27,7 @@ __all__ = [
     "bridge",
     "by_customer",
     "by_group",
+    "by_rule",
     "by_segment",
     "changes",
     "concentration",

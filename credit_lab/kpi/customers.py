@@ -69,11 +69,11 @@ def by_group(ledger: Ledger, balances: pd.DataFrame, column: str) -> pd.DataFram
     label = balances["customer_id"].map(ledger.customers.set_index("customer_id")[column]).fillna("(none)")
     sums = balances.groupby(label.rename(column)).agg(
         customers=("customer_id", "size"),
-        exposure=("exposure", "sum"),
-        open=("open", "sum"),
-        overdue=("overdue", "sum"),
+        exposure=("exposure", money.total),
+        open=("open", money.total),
+        overdue=("overdue", money.total),
     )
-    sums = sums.round(6).reset_index().sort_values("exposure", ascending=False, ignore_index=True)
+    sums = sums.reset_index().sort_values("exposure", ascending=False, ignore_index=True)
     return sums.assign(share=ratio(sums["exposure"], float(sums["exposure"].clip(lower=0).sum())))[names]
 
 
@@ -87,8 +87,10 @@ def changes(before: pd.DataFrame, now: pd.DataFrame, *, rows: int = 15) -> pd.Da
         now[["customer_id", "overdue", "max_dpd"]], on="customer_id", how="outer", suffixes=("_before", "_now")
     )
     both = both.fillna({"overdue_before": 0.0, "overdue_now": 0.0, "max_dpd": 0})
-    both = both.assign(change=(both["overdue_now"] - both["overdue_before"]).round(6))
-    both = both[both["change"] != 0]
+    both = both[both["overdue_now"] != both["overdue_before"]]  # each to the cent, by `by_customer`
+    moved = zip(both["overdue_now"], both["overdue_before"], strict=True)
+    change = pd.Series([money.total((new, -old)) for new, old in moved], both.index, dtype="float64")
+    both = both.assign(change=change)
     what = np.select(
         [both["overdue_before"] == 0, both["overdue_now"] == 0, both["change"] > 0],
         ["newly overdue", "cleared", "worse"],

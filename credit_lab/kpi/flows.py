@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import aging, knowledge, money, periods
+from credit_lab.ledger import matching
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import takes_days
 
@@ -20,6 +21,11 @@ def monthly(ledger: Ledger, last: pd.Timestamp, *, buckets: aging.Buckets | None
         month (last day covered), days, sales (invoices less credit notes, tax included), receipts, written_off (net of
         recoveries), balance (control balance), open (open invoices), not_due, overdue. Currency units; NaN in every
         row where the ledger cannot carry it (`unknown`).
+
+    Raises
+    ------
+    LedgerError
+        The balance at `last` lies beyond 2**53 minor units.
     """
     flows = documented(ledger, last, buckets)
     return flows.assign(**dict.fromkeys(unknown(ledger, last), np.nan))
@@ -44,6 +50,36 @@ def unknown(ledger: Ledger, last: pd.Timestamp) -> dict[str, str]:
     return {name: why for name, why in found.items() if why}
 
 
+@takes_days
+def by_rule(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
+    """How much hangs on the rule by which receipts were matched: what would be overdue by either rule.
+
+    The balance is the same by every rule; what differs is which invoices are left open. No rows where the books alone
+    match.
+
+    Parameters
+    ----------
+    ledger : one currency
+    as_of : documents up to this day
+
+    Returns
+    -------
+    DataFrame
+        rule (the ledger's own first), overdue (currency units), overdue_ratio (of open invoices), oldest_days (past
+        due).
+    """
+    rows, used = [], matching.rule_of(ledger)
+    rules = [used, *({"earliest-due", "latest-due"} - {used})] if used else []
+    for rule in rules:
+        items = aging.open_items(ledger if rule == used else matching.rematched(ledger, rule), as_of)
+        items = aging.only_invoices(items)
+        late = items[items["days"] > 0]
+        overdue, whole = (int(money.to_minor(part["open_amount"], ledger.currency).sum()) for part in (late, items))
+        ratio = overdue / whole if whole > 0 else np.nan
+        rows.append((rule, money.from_minor(overdue, ledger.currency), ratio, late["days"].max()))
+    return pd.DataFrame(rows, columns=["rule", "overdue", "overdue_ratio", "oldest_days"])
+
+
 def documented(ledger: Ledger, last: pd.Timestamp, buckets: aging.Buckets | None = None) -> pd.DataFrame:
     """`monthly` as the documents have it, whatever the ledger can carry: for parts of a ledger."""
     first = min(ledger.invoices["issue_date"].min(), ledger.payments["paid_date"].fillna(last).min(), last)
@@ -62,11 +98,12 @@ def documented(ledger: Ledger, last: pd.Timestamp, buckets: aging.Buckets | None
         sums = np.zeros(len(ends) + 1, dtype=np.int64)
         np.add.at(sums, np.searchsorted(ends.to_numpy(), rows[day].to_numpy()), money.to_minor(rows["amount"], code))
         table[name] = money.from_minor(sums[:-1], code)
-    aged = aging.series(ledger, ends, buckets=aging.Buckets((buckets or aging.Buckets()).edges))
-    overdue = aged["open"] - aged["not_due"]
+    buckets = aging.Buckets((buckets or aging.Buckets()).edges)
+    aged = aging.series(ledger, ends, buckets=buckets)
+    money.to_minor(aged[["balance", "open"]].iloc[-1], code)  # a larger balance is refused
     return table.assign(
         balance=aged["balance"],
         open=aged["open"],
         not_due=aged["not_due"],
-        overdue=money.from_minor(money.to_minor(overdue, code), code),
+        overdue=aged[list(buckets.labels[1:])].agg(money.total, axis=1),
     )[["month", "days", "sales", "receipts", "written_off", "balance", "open", "not_due", "overdue"]]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from credit_lab import summary
+from credit_lab import money, summary
 from credit_lab.errors import PeriodError
 from credit_lab.kpi import formulas as f
 from credit_lab.kpi.flows import unknown
@@ -66,15 +66,15 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> Kpis:
     before = flows.iloc[-len(window) - 1] if len(flows) > len(window) else None
     end = window.iloc[-1]
     covered = _covered(window)
-    sales = float(window["sales"].sum(skipna=False))
+    sales = money.total(window["sales"])
     annual = sales / covered * 365
     opening = float(before["balance"]) if before is not None else np.nan
     mean = (opening + float(end["balance"])) / 2
-    lost = float(window["written_off"].sum(skipna=False))
+    lost = money.total(window["written_off"])
     values = {
         "dso.period_end": float(f.dso(end["balance"], sales, covered)),
         "dso.average": float(f.dso(mean, sales, covered)),
-        "dso.countback": f.countback(float(end["balance"]), flows["sales"], flows["days"]),
+        "dso.countback": f.countback(float(end["balance"]), flows["sales"], flows["days"]) if sales >= 0 else np.nan,
         "dso.best_possible": float(f.dso(end["not_due"], sales, covered)),
         "add": float(f.average_days_delinquent(end["balance"], end["not_due"], sales, covered)),
         "cei": float(f.collection_effectiveness(opening, sales, end["balance"], end["not_due"])),
@@ -95,6 +95,7 @@ def _whole_year(window: pd.DataFrame) -> bool:
 
 
 _ON_SALES = ("dso.period_end", "dso.average", "dso.best_possible", "add", "bad_debt_ratio.period")
+_ON_NET_SALES = ("dso.countback", "ar_turnover.ending", "ar_turnover.average", *_ON_SALES)
 # Columns of the flows that a key figure is made of.
 _FROM = {
     "dso.period_end": ("balance", "sales"),
@@ -134,18 +135,19 @@ def reasons(flows: pd.DataFrame, *, months: int = 12) -> dict[str, str]:
     flows, months : as given to `kpis`
     """
     window = flows.tail(months)
-    sales = float(window["sales"].sum())
-    sold = "net sales are below zero" if sales < 0 else "nothing was sold"
+    sales = money.total(window["sales"])
     why = {
         "dso.countback": "more is owed than was sold in all these months",
-        "ar_turnover.ending": sold if sales < 0 else "receivables are not above zero",
-        "ar_turnover.average": sold if sales < 0 else "receivables are not above zero",
+        "ar_turnover.ending": "receivables are not above zero",
+        "ar_turnover.average": "receivables are not above zero",
         "cei": "nothing was to be collected",
         "overdue_ratio": "nothing was open",
     }
     if len(flows) <= len(window):
         why |= dict.fromkeys(_ON_OPENING, "the balance before the first month is not known")
-    return why | (dict.fromkeys(_ON_SALES, sold) if sales <= 0 else {})
+    if sales < 0:
+        return why | dict.fromkeys(_ON_NET_SALES, "net sales are below zero")
+    return why | (dict.fromkeys(_ON_SALES, "nothing was sold") if sales == 0 else {})
 
 
 def over_time(flows: pd.DataFrame, *, last: int = 13) -> pd.DataFrame:
@@ -209,8 +211,6 @@ def windows(flows: pd.DataFrame, period: Period, countback: float) -> dict[str, 
         "cei.period": f"{kind} {period.label}",
         "overdue_ratio": f"at {day.date()}",
         "concentration.largest": f"at {day.date()}",
-        "days_to_pay.km_median": f"invoices of the twelve months to {day.date()}",
-        "days_to_pay.closed_mean": f"invoices of the twelve months to {day.date()}",
     }
     return dict.fromkeys(f.FORMULAS, long) | own
 
@@ -221,11 +221,11 @@ def window(flows: pd.DataFrame, *, months: int = 12) -> dict[str, float]:
     if rows.empty:
         raise PeriodError("no month of data up to this date; choose a later one")
     end = rows.iloc[-1]
-    sales = float(rows["sales"].sum(skipna=False))
+    sales = money.total(rows["sales"])
     return {"balance": float(end["balance"]), "not_due": float(end["not_due"]), "sales": sales, "days": _covered(rows)}
 
 
-def bridge(before: dict[str, float], now: dict[str, float]) -> pd.DataFrame:
+def bridge(before: dict[str, float], now: dict[str, float], currency: str = "") -> pd.DataFrame:
     """Why receivables moved between two dates (Gentry & De La Garza 1985), in money, adding up exactly.
 
     ΔAR = ΔD·s0 + D0·Δs + ΔD·Δs with D = DSO and s = sales per day; the change of D is split once more into terms
@@ -234,6 +234,7 @@ def bridge(before: dict[str, float], now: dict[str, float]) -> pd.DataFrame:
     Parameters
     ----------
     before, now : `window` of the flows up to each of the two dates
+    currency : of the amounts, which are whole minor units of it; the joint effect holds what rounding leaves
 
     Returns
     -------
@@ -247,12 +248,18 @@ def bridge(before: dict[str, float], now: dict[str, float]) -> pd.DataFrame:
     d0, d1 = before["balance"] / s0, now["balance"] / s1
     terms = now["not_due"] / s1 - before["not_due"] / s0
     late = (d1 - d0) - terms
+    parts = pd.Series([terms * s0, late * s0, d0 * (s1 - s0)])
+    first, second, third = money.from_minor(money.to_minor(parts, currency), currency).tolist()
     rows = [
         ("opening", d0, before["balance"]),
-        ("terms and early payment (best possible DSO)", terms, terms * s0),
-        ("delinquency (average days delinquent)", late, late * s0),
-        ("sales volume", 0.0, d0 * (s1 - s0)),
-        ("joint effect of days and volume", 0.0, (d1 - d0) * (s1 - s0)),
+        ("terms and early payment (best possible DSO)", terms, first),
+        ("delinquency (average days delinquent)", late, second),
+        ("sales volume", 0.0, third),
+        (
+            "joint effect of days and volume",
+            0.0,
+            money.total((now["balance"], -before["balance"], -first, -second, -third)),
+        ),
         ("ending", d1, now["balance"]),
     ]
     return pd.DataFrame(rows, columns=["part", "days", "amount"])

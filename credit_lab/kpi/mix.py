@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from credit_lab import money
 from credit_lab.errors import PeriodError
 from credit_lab.kpi.flows import documented, monthly, unknown
 from credit_lab.kpi.formulas import countback
@@ -82,7 +83,7 @@ def _segments(flows: Mapping[str, pd.DataFrame], end: pd.Timestamp) -> dict[str,
     if not ends or any(rows.empty or rows["month"].iloc[-1] != end for rows in ends.values()):
         raise PeriodError(f"{end.date()} is no month end of these flows")
     windows = {name: window(rows) for name, rows in ends.items()}
-    total = sum(one["sales"] for one in windows.values())
+    total = money.total(one["sales"] for one in windows.values())
     if not total > 0:
         raise PeriodError(f"net sales of the twelve months up to {end.date()} are not above zero")
     result = {}

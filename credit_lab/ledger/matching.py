@@ -1,10 +1,11 @@
-"""Matching by rule: receipts and credit notes that the books do not match settle invoices in a known order.
+"""Matching by rule: receipts and credit notes settle what the books leave open, in a known order.
 
-First what the debtor names (`payments.invoice_id`, or an open invoice's id in `payments.reference`), then the only open
-invoice of exactly the amount, then open debts in the order in which they fall due, per customer and currency: the
-debtor's designation goes first, then due debts by the order in which they fell due (Civil Code of the PRC, articles
-560, 561). The oldest invoice is not the law. Nothing is matched before both sides exist; what is left waits as
-unapplied cash. What the books match or write off is never touched, and what they match later is theirs from the start.
+First what the debtor names (`payments.invoice_id`, or an open invoice's id in its `reference`), then
+the only open invoice of exactly the amount, then open debts in the order in which they fall
+due, per customer and currency: the debtor's designation goes first, then due debts by the order in
+which they fell due (Civil Code of the PRC, articles 560, 561). The oldest invoice is not the law.
+Nothing is matched before both sides exist; what is left waits as unapplied cash. What the books
+match or write off is never touched, and what they match later is theirs from the start.
 """
 
 from dataclasses import replace
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Frames = dict[str, pd.DataFrame]
 Ints = npt.NDArray[np.int64]
 BY_RULE = ("named", "amount", "earliest_due", "latest_due")
-# Words of a text that may be an id: signs of Latin script with dashes, points, slashes between, or all between blanks.
+# Words that may be an id: Latin signs with dashes, points, slashes between; all between blanks.
 _WORDS = (
     r"(?<![A-Za-z0-9/._-])[A-Za-z0-9](?:[A-Za-z0-9/._-]*[A-Za-z0-9])?",
     r"[^\s,;:，；：、。()（）]+",
@@ -44,37 +45,38 @@ def matched(ledger: "Ledger") -> pd.DataFrame:
     DataFrame
         matched_by : books, named, amount, earliest_due, latest_due, open_item, or not_matched
         currency : of the amounts
-        receipts : how many of which something was matched so, or was left; one matched in two ways counts twice
+        receipts : how many of which something was matched so, or was left (one may count twice)
         amount : refunds taken off, currency units
     """
     payments, rows = ledger.payments, ledger.allocations
     of = positions(rows["payment_id"], payments["payment_id"])
-    how = rows["matched_by"] if "matched_by" in rows else pd.Series(None, index=rows.index, dtype="str")
-    uses = pd.DataFrame({"payment": of, "matched_by": how.fillna("books"), "amount": rows["amount"]})[of >= 0]
-    whole = pd.DataFrame({"payment": range(len(payments)), "matched_by": "not_matched", "amount": payments["amount"]})
-    table = pd.concat([uses, uses.assign(matched_by="not_matched", amount=-uses["amount"]), whole], ignore_index=True)
+    uses = rows[["amount"]].assign(payment=of, matched_by=_how(rows).fillna("books"))
+    uses, left = uses[of >= 0], payments[["amount"]].assign(payment=np.arange(len(payments)))
+    left = pd.concat([left, uses.assign(amount=-uses["amount"])]).assign(matched_by="not_matched")
+    table = pd.concat([uses, left], ignore_index=True)
     table["currency"] = payments["currency"].take(table["payment"]).array
     table["amount"] = money.to_minor(table["amount"], table["currency"])
     keys = ["matched_by", "currency"]
     table = table.groupby([*keys, "payment"], as_index=False)["amount"].sum()
-    table = table[table["amount"] != 0].groupby(keys)["amount"].agg(receipts="count", amount="sum").reset_index()
+    table = table[table["amount"] != 0].groupby(keys)["amount"].agg(["count", "sum"]).reset_index()
+    table.columns = pd.Index([*keys, "receipts", "amount"])
     return table.assign(amount=table["amount"] / money.scale(table["currency"]))
 
 
 def rule_of(ledger: "Ledger") -> str:
-    """The rule by which a ledger was matched: earliest-due, latest-due, or empty where the books alone say.
+    """The rule by which a ledger was matched: earliest-due, latest-due; empty: by the books alone.
 
     Parameters
     ----------
     ledger : its allocations say so themselves
     """
-    how = ledger.allocations.get("matched_by", pd.Series(dtype="str"))
+    how = _how(ledger.allocations)
     by_rule = "latest-due" if (how == "latest_due").any() else "earliest-due"
     return by_rule if how.isin(BY_RULE).any() else ""
 
 
 def rematched(ledger: "Ledger", rule: str) -> "Ledger":
-    """The ledger with what a rule matched taken back and matched again by another one; what the books say stays.
+    """The ledger matched again by another rule; what the books say stays.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def rematched(ledger: "Ledger", rule: str) -> "Ledger":
     rule : earliest-due, or latest-due to see how much hangs on the choice
     """
     tables, rows = ledger.tables, ledger.allocations
-    how = rows.get("matched_by", pd.Series(None, index=rows.index, dtype="str"))
+    how = _how(rows)
     names = pd.concat([named(tables["payments"]), rows[how == "named"]])
     books = {**tables, "allocations": rows[~how.isin(BY_RULE)]}
     both = pd.concat([books["allocations"], by_rule(books, rule, names)], ignore_index=True)
@@ -96,7 +98,9 @@ def named(payments: pd.DataFrame) -> pd.DataFrame:
     ----------
     payments : rows of the table; several may be one receipt
     """
-    return payments[payments["invoice_id"].notna()] if "invoice_id" in payments else payments[:0].assign(invoice_id="")
+    if "invoice_id" not in payments:
+        return payments[:0].assign(invoice_id="")
+    return payments[payments["invoice_id"].notna()]
 
 
 def by_rule(tables: Frames, rule: str, names: pd.DataFrame) -> pd.DataFrame:
@@ -104,9 +108,9 @@ def by_rule(tables: Frames, rule: str, names: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    tables : invoices, payments and allocations without contradiction, instalments and write_offs if there are any
+    tables : invoices, payments, allocations (without contradiction), instalments, write_offs if any
     rule : earliest-due or latest-due
-    names : payment_id, invoice_id, amount: which receipt names which invoice, and for how much at most
+    names : payment_id, invoice_id, amount: which receipt names which invoice, for how much at most
 
     Returns
     -------
@@ -116,14 +120,16 @@ def by_rule(tables: Frames, rule: str, names: pd.DataFrame) -> pd.DataFrame:
     from credit_lab.ledger.settling import Book, walk  # numba takes its time
 
     invoices = tables["invoices"]
-    debt = invoices.assign(minor=money.to_minor(invoices["amount"], invoices["currency"]), id=invoices["invoice_id"])
-    debt = _sorted(debt.assign(dated=debt["issue_date"]), ["issue_date", "invoice_id"])
-    giver = givers(tables)
-    giver = _sorted(giver.assign(note=np.arange(len(giver)) >= len(tables["payments"])), ["dated", "note", "id"])
+    debt = invoices.assign(id=invoices["invoice_id"], dated=invoices["issue_date"])
+    debt["minor"] = money.to_minor(debt["amount"], debt["currency"])
+    debt, giver = _sorted(debt, ["dated", "id"]), givers(tables)
+    giver["note"] = np.arange(len(giver)) >= len(tables["payments"])
+    giver = _sorted(giver, ["dated", "note", "id"])
     on, by = _moves(tables, invoices)
     open_minor, open_from = _left(debt, debt["id"], on)
     rest, since = _left(giver, giver["id"], by)
-    spent, later = _left(giver, giver["id"].where(giver["note"]), [(ids, -minor, day) for ids, minor, day in on])
+    on = [(ids, -minor, day) for ids, minor, day in on]
+    spent, later = _left(giver, giver["id"].where(giver["note"]), on)
     rest, since = rest + spent - giver["minor"].to_numpy(), np.maximum(since, later)
     group = _groups(debt, giver)
     owing, giving = np.flatnonzero((debt["minor"] > 0) & (open_minor > 0)), np.flatnonzero(rest)
@@ -133,20 +139,27 @@ def by_rule(tables: Frames, rule: str, names: pd.DataFrame) -> pd.DataFrame:
     parts = _parts(tables, debt, open_minor, -1 if rule == "latest-due" else 1)
     first, to, most = _names(tables, names, debt, giver, group, parts[0])
     made = np.empty((2 * len(giver) + len(parts[1]) + len(debt) + 3 * len(to), 5), dtype=np.int64)
-    zero, size, note = np.zeros(len(debt), dtype=np.int64), np.zeros(1, dtype=np.int64), giver["note"].to_numpy()
     events = of[order], day[order], kind[order], number[order]
-    walk(Book(*events, open_minor, zero, zero.copy(), *parts, rest, note, first, to, most, made, size))
+    owed, given = np.zeros((2, len(debt)), dtype=np.int64)
+    size = np.zeros(1, dtype=np.int64)
+    named_by, note = (first, to, most), giver["note"].to_numpy()
+    walk(Book(*events, open_minor, owed, given, *parts, rest, note, *named_by, made, size))
     who, target, when, minor, how = made[: size[0]].T
     ids = pd.concat([debt["id"], giver["id"]]).array
+    labels = pd.Series([*BY_RULE[:2], rule.replace("-", "_")], dtype="str")
     return pd.DataFrame(
         {
             "payment_id": giver["id"].array.take(who),
             "invoice_id": ids.take(np.where(target < 0, len(debt) - 1 - target, target)),
             "allocated_on": when.astype("datetime64[D]").astype("datetime64[us]"),
             "amount": minor / money.scale(giver["currency"].take(who)),
-            "matched_by": pd.Series(["named", "amount", rule.replace("-", "_")], dtype="str").array.take(how),
+            "matched_by": labels.array.take(how),
         }
     )
+
+
+def _how(rows: pd.DataFrame) -> pd.Series:
+    return rows.get("matched_by", pd.Series(None, index=rows.index, dtype="str"))
 
 
 def _sorted(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -175,7 +188,7 @@ def _moves(tables: Frames, invoices: pd.DataFrame) -> tuple[list[Move], list[Mov
 
 
 def _left(rows: pd.DataFrame, ids: pd.Series, moves: list[Move]) -> tuple[Ints, Ints]:
-    """What the books leave of each document, and from which day on: after the last move that gave something back."""
+    """What the books leave of each document, and since when: the last day they gave some back."""
     left, since = rows["minor"].to_numpy().copy(), _days(rows["dated"])
     sign = np.sign(left)
     for of, minor, day in moves:
@@ -195,8 +208,8 @@ def _groups(debt: pd.DataFrame, giver: pd.DataFrame) -> tuple[Ints, Ints]:
 
 
 def _parts(tables: Frames, debt: pd.DataFrame, left: Ints, sign: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """Earliest unsettled part of each invoice; by rank of the part: what is left, which follows, of which invoice."""
-    part = pd.DataFrame({"document": debt.index, "due": _days(debt["due_date"]), "minor": debt["minor"]})
+    """Earliest unsettled part of each invoice; by rank of a part: its rest, the next, its invoice."""
+    part = debt[["minor"]].assign(document=debt.index, due=_days(debt["due_date"]))
     if "instalments" in tables:
         plan = tables["instalments"]
         document = positions(plan["invoice_id"], debt["id"])
@@ -205,19 +218,25 @@ def _parts(tables: Frames, debt: pd.DataFrame, left: Ints, sign: int) -> tuple[I
         part = pd.concat([part[~part["document"].isin(document)], plan])
     part = part.sort_values(["document", "due", "minor"], ignore_index=True)
     document, minor = part["document"].to_numpy(), part["minor"].to_numpy()
-    beyond = minor.cumsum() - (debt["minor"].cumsum() - left).to_numpy()[document]  # the earliest are settled first
-    rest = np.clip(beyond, 0, minor.clip(0))
+    settled = (debt["minor"].cumsum() - left).to_numpy()[document]  # the earliest parts first
+    rest = np.clip(minor.cumsum() - settled, 0, minor.clip(0))
     order = np.lexsort((np.arange(len(part)), sign * part["due"]))
     rank = np.empty_like(order)
     rank[order] = np.arange(len(part))
-    following = np.where(np.r_[document[1:] == document[:-1], False], np.r_[rank[1:], -1], -1)[: len(part)]
+    goes_on = np.r_[document[1:] == document[:-1], False][: len(part)]
+    following = np.where(goes_on, np.r_[rank[1:], -1][: len(part)], -1)
     current, unsettled = np.zeros(len(debt), dtype=np.int64), np.flatnonzero(rest)[::-1]
     current[document[unsettled]] = rank[unsettled]
     return current, rest[order], following[order], document[order]
 
 
 def _names(
-    tables: Frames, names: pd.DataFrame, debt: pd.DataFrame, giver: pd.DataFrame, group: tuple[Ints, Ints], rank: Ints
+    tables: Frames,
+    names: pd.DataFrame,
+    debt: pd.DataFrame,
+    giver: pd.DataFrame,
+    group: tuple[Ints, Ints],
+    rank: Ints,
 ) -> tuple[Ints, Ints, Ints]:
     """Where each giver's names begin, the invoices it names, and how much each may take at most."""
     payments = tables["payments"]

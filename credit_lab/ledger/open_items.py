@@ -1,8 +1,9 @@
 """Lists of open items: documents with what is left of them, and receipts of the period.
 
-What is open is what the list says. What is settled and no receipt says when (the amount less what is open, less the
-receipts that name the document) becomes a receipt on the day of the document, so every later day shows what is left;
-a receipt that names a document keeps its day. How long anybody took to pay cannot be known from such a list.
+What is open is what the list says. What is settled and no receipt says when (the amount less what
+is open, less the receipts that name the document) becomes a receipt on the day of the document, so
+every later day shows what is left; a receipt that names a document keeps its day. How long anybody
+took to pay cannot be known from such a list.
 """
 
 import numpy as np
@@ -37,15 +38,15 @@ def still_listed(payments: pd.DataFrame, ids: pd.Series, rule: str, quarantine: 
     if len(gone) and gone.all():
         seen = ", ".join(repr(one) for one in payments["invoice_id"].unique()[:5])
         raise LedgerError(
-            f"payments: {rule!r} takes all {len(gone):,} rows; they name {seen}, none of which is an invoice. "
-            f"Write ids alike in both tables, or leave payments out of the mapping"
+            f"payments: {rule!r} takes all {len(gone):,} rows; they name {seen}, "
+            "none of which is an invoice. Write ids alike in both tables, or map no payments"
         )
     quarantine.note("payments", payments[gone], rule, column="invoice_id", disposition="filtered")
     return payments[~gone]
 
 
 def within(frames: Frames, quarantine: Quarantine) -> Frames:
-    """Tables without items of which more is open than there was, and without receipts beyond what is settled.
+    """Tables without items that have more open than they were, and receipts beyond what is settled.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def settled(frames: Frames) -> Frames:
 
 
 def settlements(invoices: pd.DataFrame, days: pd.Series, prefix: str = "PAY-") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One receipt per invoice over its amount, fully matched on its day: rows of payments and of allocations.
+    """One receipt per invoice, fully matched on its day: rows of payments and of allocations.
 
     Parameters
     ----------

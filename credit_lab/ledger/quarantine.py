@@ -179,10 +179,7 @@ def accounting(entries: pd.DataFrame, kept: list[pd.DataFrame]) -> pd.DataFrame:
     lost = lost[by].assign(rows=1, minor=minor, rows_without_amount=(~readable).astype(np.int64))
     rows = pd.concat([*(part[by + sums] for part in kept), lost], ignore_index=True)
     grouped = rows.groupby(by, dropna=False)[sums].sum().reset_index()
-    units = [
-        money.from_minor(value, code).item() for value, code in zip(grouped["minor"], grouped["currency"], strict=True)
-    ]
-    amount = pd.Series(units, index=grouped.index, dtype="float64")
+    amount = grouped["minor"] / money.scale(grouped["currency"])
     return grouped.assign(amount=amount.mask(grouped["rows_without_amount"] == grouped["rows"])).drop(columns="minor")
 
 

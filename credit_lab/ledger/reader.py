@@ -66,7 +66,7 @@ def read(
     _need(frames, quarantine, shown)
     # Before anything is derived from them, so that a receipt of a refused invoice does not float around.
     frames["invoices"] = contradictions.alone("invoices", frames["invoices"], quarantine)
-    names = matching.named(frames.get("payments", schema.empty("payments")))
+    names = matching.named(frames["payments"]) if source.match and "payments" in frames else schema.empty("payments")
     frames, derived = _derived(frames, settled, days, source, quarantine)
     prepaid = source.allow_prepayment or "_open" in frames["invoices"]
     frames = contradictions.apply(frames, quarantine, allow_prepayment=prepaid)
@@ -114,7 +114,7 @@ def _listed(shaped: dict[str, Shaped], maps: dict[str, TableMap], quarantine: Qu
 
 
 def _matched(frames: Frames, rule: str, names: pd.DataFrame, quarantine: Quarantine) -> Frames:
-    """The documents with what a list of open items says is settled, or with what the rule of the mapping matches.
+    """The documents with what a list of open items, or the rule of the mapping, settles of them.
 
     A name that leads nowhere is counted and left to the next step of the rule.
     """
@@ -124,7 +124,8 @@ def _matched(frames: Frames, rule: str, names: pd.DataFrame, quarantine: Quarant
         return frames
     invoices = frames["invoices"].set_index("invoice_id")["customer_id"]
     nowhere = ~(looked_up(names["invoice_id"], invoices) == names["customer_id"])
-    quarantine.note("payments", names[nowhere], "named_invoice_unknown", column="invoice_id", disposition="cell")
+    astray = names[nowhere]
+    quarantine.note("payments", astray, "named_invoice_unknown", column="invoice_id", disposition="cell")
     lines = [frames["allocations"], matching.by_rule(frames, rule, names)]
     return {**frames, "allocations": pd.concat(lines, ignore_index=True)}
 

@@ -68,7 +68,14 @@ class Budgets:
 
     @classmethod
     def of(cls, policy: Policy, annual_sales: float, receivables: float) -> "Budgets":
-        """The policy's risk appetite in money, for a year's sales and the receivables it allows."""
+        """The policy's risk appetite in money, for a year's sales and the receivables it allows.
+
+        Raises LimitsError where net sales are not above zero: nothing is a share of them.
+        """
+        if annual_sales <= 0:
+            raise LimitsError(
+                "portfolio: net sales of the year are not above zero, so the loss budget, a share of them, is not known"
+            )
         appetite = policy.risk_appetite
         return cls(
             appetite.expected_loss_budget * annual_sales,

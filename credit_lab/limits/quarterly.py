@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from credit_lab import money
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.limits.proposals import Known, Panel, proposed
 from credit_lab.periods import takes_days
@@ -136,10 +137,10 @@ def review(
         raise LimitsError(f"review: no month end {month.date()} in the history")
     known = Panel.of(history).at(policy, month)
     decisions = decide(known, policy, in_force=in_force, triggers=triggers, evidence=evidence)
-    lower = decisions[decisions["change"].isin(["cut", "withdraw"])]
+    lower, code = decisions[decisions["change"].isin(["cut", "withdraw"])], policy.meta.currency
     notices = lower[["customer_id", "old_limit", "credit_limit"]].assign(
         text=[
-            f"From {month.date()} the credit limit is {now:,.0f} (before: {then:,.0f})."
+            f"From {month.date()} the credit limit is {money.text(now, code)} (before: {money.text(then, code)})."
             for now, then in zip(lower["credit_limit"], lower["old_limit"], strict=True)
         ]
     )

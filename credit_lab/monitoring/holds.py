@@ -279,7 +279,7 @@ def _fate(ledger: Ledger, orders: pd.DataFrame, asked: pd.DataFrame) -> pd.DataF
     held = orders["decision"] != "release"
     return orders.assign(
         fate=fate,
-        lost=(lost * held_share.fillna(0)).round(2),
+        lost=(lost * held_share.fillna(0)).round(money.minor_digits(ledger.currency)),
         lost_all=lost,
         good=held & (fate == "paid"),
     )
@@ -293,14 +293,14 @@ def _totals(orders: pd.DataFrame) -> pd.Series:
             "orders": float(len(orders)),
             "held_orders": float(held.sum()),
             "held_share": float(held.mean()),
-            "amount": float(orders["amount"].sum()),
-            "held_amount": float(orders["held"].sum()),
+            "amount": money.total(orders["amount"]),
+            "held_amount": money.total(orders["held"]),
             "mean_days_held": float(orders.loc[held, "days_held"].mean()) if held.any() else np.nan,
-            "losses": float(orders["lost_all"].sum(skipna=False)),
-            "losses_avoided": float(orders["lost"].sum(skipna=False)),
+            "losses": money.total(orders["lost_all"]),
+            "losses_avoided": money.total(orders["lost"]),
             "good_held": float(orders["good"].sum()),
             "good_held_share": float(orders["good"].sum() / invoiced.sum()) if invoiced.any() else np.nan,
-            "good_amount": float(orders.loc[orders["good"], "held"].sum()),
+            "good_amount": money.total(orders.loc[orders["good"], "held"]),
         }
     )
 

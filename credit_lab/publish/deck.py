@@ -193,16 +193,17 @@ def _kpis(story: Story) -> Slide | None:
         (
             row["name"],
             labels.unit(row["unit"], language.current()),
-            str(row["window"]),
+            row["window"] if isinstance(row["window"], str) else "",
             *(
                 markup.cell(_number(row[name]), markup.unit_of(name, "by row", row["unit"]))
                 for name in _COMPARED
             ),
         )
-        for _, row in table.fillna({"window": ""}).iterrows()
+        for _, row in table.iterrows()
     )
-    head = ("key figure", "unit", "window", *(language.title(name) for name in _COMPARED))
-    widths = (0.19, 0.08, 0.25, *[0.08] * len(_COMPARED))
+    last = ("value", "target", "before", "change", "last year", "change")
+    head = ("key figure", "unit", "window", *last)
+    widths = (0.23, 0.085, 0.235, 0.07, 0.07, 0.07, 0.085, 0.07, 0.085)
     grid = Grid(head, rows, right=tuple(range(3, len(head))), widths=widths)
     title, shown = story.line("review.headline", "dso"), story.shown("kpi.figures")
     note = f"{shown.caption} · {_facts(story)}" if isinstance(shown, Table) else _facts(story)
@@ -259,7 +260,7 @@ def _bridge(story: Story) -> Slide | None:
         (
             language.value(str(part), "part", ()),
             markup.cell(_number(days), "days"),
-            markup.cell(_number(value)),
+            markup.cell(_number(value), story.currency),
         )
         for part, days, value in zip(table["part"], table["days"], amount, strict=True)
     )
@@ -320,7 +321,10 @@ def _limits(story: Story) -> Slide | None:
     table, said = story.table("limits_summary"), story.lines("limits.headline")
     if table.empty or not said:
         return None
-    rows = tuple(tuple(map(_cell, row, table)) for row in table.itertuples(index=False))
+    rows = tuple(
+        tuple(_cell(row[name], str(name), story.currency) for name in table)
+        for row in table.to_dict("records")
+    )
     head = tuple(language.title(str(name)) for name in table)
     return Slide(
         said[0],
@@ -330,8 +334,10 @@ def _limits(story: Story) -> Slide | None:
     )
 
 
-def _cell(value: object, column: str) -> str:
-    return language.value(value, column, ()) if isinstance(value, str) else markup.cell(value)
+def _cell(value: object, column: str, unit: str) -> str:
+    if isinstance(value, str):
+        return language.value(value, column, ())
+    return markup.cell(value, unit)
 
 
 def _earlier(story: Story) -> Slide | None:

@@ -6,9 +6,11 @@ from typing import Any
 
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
+from credit_lab import money
 from credit_lab.publish.artefacts import Table
 
 HEAD = 3  # rows above the line of column names
+_APART = 0.0005  # half of the smallest minor unit
 
 
 # Column → how it may follow from others of its row: a sum of columns with signs, a product, or a
@@ -84,7 +86,7 @@ def _expression(
     text = "=" + "".join(
         ("-" if one < 0 else "+") + cell for one, cell in zip(signed, cells, strict=True)
     ).lstrip("+")
-    return text, sum(one * value for one, value in zip(signed, values, strict=True))
+    return text, money.total(one * value for one, value in zip(signed, values, strict=True))
 
 
 def _by_column(
@@ -101,7 +103,7 @@ def _by_column(
             continue
         column = xl_col_to_name(at[base])
         for last, above in ((len(rows), ""), (len(rows) - 2, ""), (len(rows), ',">0"')):
-            total = sum(one for one in amounts[:last] if not above or one > 0)
+            total = money.total(one for one in amounts[:last] if not above or one > 0)
             if not total or last < 1:
                 continue
             area = f"{column}${HEAD + 2}:{column}${HEAD + 1 + last}"
@@ -132,10 +134,10 @@ def _by_line(table: Table, rows: list[tuple[Any, ...]], found: dict[tuple[int, i
         column = xl_col_to_name(at)
         for line in range(2, len(rows)):
             first, here = HEAD + 2, line + HEAD + 2
-            if values[line] and _same(sum(values[:line]), values[line]):
+            if values[line] and _same(money.total(values[:line]), values[line]):
                 found.setdefault((line, at), f"=SUM({column}{first}:{column}{here - 1})")
                 break
-        if len(rows) > 3 and _same(values[-3] - values[-2], values[-1]):
+        if len(rows) > 3 and _same(money.total((values[-3], -values[-2])), values[-1]):
             found.setdefault(
                 (len(rows) - 1, at), f"={column}{len(rows) + HEAD - 1}-{column}{len(rows) + HEAD}"
             )
@@ -162,6 +164,7 @@ def _by_formula_id(
 
 
 def _same(value: float | None, told: Any) -> bool:
+    """Equal but for the noise of floats, and however large never half a minor unit apart."""
     if value is None or not isinstance(told, int | float) or isinstance(told, bool):
         return False
-    return abs(value - told) <= 1e-9 * max(abs(value), abs(told), 1e-3)
+    return abs(value - told) <= min(1e-9 * max(abs(value), abs(told), 1e-3), _APART)

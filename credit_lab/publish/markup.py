@@ -1,12 +1,13 @@
 """HTML of what is shown: cells as text, tables with widths for paper; data are escaped."""
 
 import html
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from credit_lab import language
+from credit_lab import language, money
 from credit_lab.language import say
 from credit_lab.ledger import sharing
 from credit_lab.publish import paper
@@ -27,11 +28,11 @@ def escaped(text: str, quote: bool = False) -> str:
 
 
 def cell(value: Any, unit: str = "") -> str:
-    """One value as text: money with thousands, shares as per cent, dates as days, missing as a
-    dash.
+    """One value as text: money with thousands and its currency's decimals, shares as per cent,
+    dates as days, missing as a dash.
 
-    >>> cell(0.1234, "share"), cell(1234567.891), cell(float("nan")), cell("<b>")
-    ('12.3 %', '1,234,567.89', '–', '<b>')
+    >>> cell(0.1234, "share"), cell(1234567.891), cell(float("nan")), cell("<b>"), cell(7.0, "JPY")
+    ('12.3 %', '1,234,567.89', '–', '<b>', '7')
     >>> cell(0.0084, "points")
     '+0.8 pp'
     """
@@ -49,7 +50,7 @@ def cell(value: Any, unit: str = "") -> str:
         if unit == "share":
             return f"{100 * value:.1f}" + ("%" if language.current() == "zh" else " %")
         if unit == "points":
-            return f"{100 * value:+.1f}" + ("个百分点" if language.current() == "zh" else " pp")
+            return f"{100 * value:+.1f}" + ("百分点" if language.current() == "zh" else " pp")
         if unit == "fine":
             return _fine(float(value))
         if unit == "chance":
@@ -58,8 +59,7 @@ def cell(value: Any, unit: str = "") -> str:
             return f"{value:,.0f}"
         if unit in ("days", "%", "times a year", "index"):
             return f"{value:,.1f}" if unit != "index" else f"{value:,.3f}"
-        # a float holds no more digits
-        return f"{value:,.2f}" if abs(float(value)) < 1e15 else f"{value:.6g}"
+        return money.text(float(value), unit)
     return str(value)
 
 
@@ -85,6 +85,11 @@ def nothing(captions: list[str]) -> str:
     return f"<p class='empty'>{escaped(said)}</p>"
 
 
+def row_unit(names: Sequence[str]) -> int | None:
+    """Which column says the unit of what stands "by row": `unit`, else `currency`."""
+    return next((names.index(name) for name in ("unit", "currency") if name in names), None)
+
+
 _NAMED = {"name", "ratio"}  # columns that say what a formula gives: its id need not stand beside
 
 
@@ -92,8 +97,8 @@ def table_html(shown: pd.DataFrame, record: dict[str, Any]) -> str:
     said = not _NAMED.isdisjoint(shown)
     at = [at for at, one in enumerate(record["columns"]) if one["name"] != "formula_id" or not said]
     shown, columns = shown.iloc[:, at], [record["columns"][one] for one in at]
-    unit_at = next((at for at, column in enumerate(columns) if column["name"] == "unit"), None)
     names = [one["name"] for one in columns]
+    unit_at = row_unit(names)
     head = "".join(
         f"<th{_align(one, one['title'])} scope='col'>{escaped(one['title'])}</th>"
         for one in columns

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from credit_lab import file_names, language, spreadsheet, summary
+from credit_lab import file_names, language, money, spreadsheet, summary
 from credit_lab.errors import ReportError
 from credit_lab.figures import canvas
 from credit_lab.language import say
@@ -62,6 +62,7 @@ _BY_NAME = {
     "pd_12m": "share",
     "max_dpd": "count",
     "value": "mixed",
+    "allowed": "mixed",
 }
 # Columns that are no money in a table of amounts.
 _NUMBERS = {
@@ -136,7 +137,8 @@ def table(
     shares, days, fine : columns shown as per cent, with one decimal, or with about three digits
         that count; p_value and jeffreys are shown as chances, pd_12m as per cent, max_dpd as whole
         days; a column `unit` does the same row by row for values, what they are compared with and
-        differences; the difference of two shares is told in percentage points
+        differences (its money is that of `currency`), and without `currency` a column currency for
+        amounts; the difference of two shares is told in percentage points
     rows : show only so many and say how many there are
     """
     frame, left_out = privacy.hidden(frame)
@@ -149,12 +151,14 @@ def table(
     }
     if "unit" in frame:
         units |= dict.fromkeys(_BY_ROW, "by row")
+        shown = shown.assign(unit=shown["unit"].replace("money", currency or "money"))
+    own = "by row" if "currency" in frame else ""
     columns = [
         {
             "name": str(name),
             "title": _title(name),
             "type": (kind := _type(frame[name])),
-            "unit": units.get(str(name)) or _unit(str(name), kind, currency),
+            "unit": units.get(str(name)) or _unit(str(name), kind, currency or own),
         }
         for name in shown
     ]
@@ -328,7 +332,8 @@ def lights(verdicts: dict[str, str], *, id: str = "") -> Shown:
 def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
     """Save tables as CSV for spreadsheets, as `spreadsheet.write_csv` writes it.
 
-    Numbers from a thousand up are rounded to cents, smaller ones to eight decimals.
+    Numbers from a thousand up are rounded to cents, or to thousandths where all of a column are
+    whole in them; smaller ones to eight decimals.
 
     Raises
     ------
@@ -350,7 +355,9 @@ def save(tables: dict[str, pd.DataFrame], out: str | Path) -> None:
 
 
 def _rounded(column: pd.Series) -> pd.Series:
-    """Without the noise of binary fractions: cents in columns of money, eight decimals below a
-    thousand.
+    """Without the noise of binary fractions: eight decimals below a thousand, from there on cents,
+    or thousandths where every amount is whole in them, as in dinars.
     """
-    return column.round(8).where(column.abs() < 1000, column.round(2))
+    large = column.where(column.abs() >= 1000, 0.0).fillna(0.0)
+    thousandths = money.off_grid(large, "CNY").any() and not money.off_grid(large, "KWD").any()
+    return column.round(8).where(column.abs() < 1000, column.round(3 if thousandths else 2))

@@ -17,7 +17,7 @@ from typing import Any
 import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name
 
-from credit_lab import spreadsheet
+from credit_lab import money, spreadsheet
 from credit_lab.language import say
 from credit_lab.ledger import sharing
 from credit_lab.publish import markup, office
@@ -36,7 +36,7 @@ FORMATS = {
     "fine": "#,##0.000##",
     "chance": "0.000",
 }
-_TYPES = {"integer": "#,##0", "number": "#,##0.00", "date": "yyyy-mm-dd"}
+_TYPES = {"integer": "#,##0", "date": "yyyy-mm-dd"}
 _MOST = 1_000_000
 # Columns that add up over rows, where the rows are parts of one whole and not moments.
 _ADDITIVE = (
@@ -223,7 +223,7 @@ def _fill(page: Any, styles: _Styles, sheet: _Sheet) -> None:
         [column.unit for column in table.columns],
         [column.name for column in table.columns],
     )
-    own = next((at for at, column in enumerate(table.columns) if column.name == "unit"), None)
+    own = markup.row_unit(names)
     for line, row in enumerate(rows):
         for at, content in enumerate(row):
             unit = markup.unit_of(names[at], units[at], row[own] if own is not None else "")
@@ -252,11 +252,7 @@ def _put(
     elif isinstance(value, bool):
         page.write_boolean(row, at, value, styles.get(align="center"))
     elif isinstance(value, int | float) and office.exact(value):
-        style = styles.get(
-            num_format=FORMATS.get(unit)
-            if isinstance(value, float) and unit in FORMATS
-            else _TYPES["integer" if isinstance(value, int) else "number"]
-        )
+        style = styles.get(num_format=_format("integer" if isinstance(value, int) else kind, unit))
         if unit == "points":
             value, formula = 100 * value, formula and f"=100*({formula[1:]})"
         if formula:
@@ -278,10 +274,18 @@ def _put(
         page.write_string(row, at, text, styles.get(quote_prefix=True) if risky else styles.get())
 
 
+def _format(kind: str, unit: str) -> str:
+    """Number format: of the unit, of whole numbers, or of money with the decimals of `unit`."""
+    if kind == "integer":
+        return _TYPES[kind]
+    digits = money.minor_digits(unit)
+    return FORMATS.get(unit) or "#,##0" + "." * bool(digits) + "0" * digits
+
+
 def _width(value: Any) -> int:
     """Characters a value takes; Chinese ones count twice."""
     if isinstance(value, float):
-        return len(f"{value:,.2f}")
+        return len(f"{value:,.3f}")
     text = str(value if value is not None else "")
     return len(text) + sum(ord(sign) > 0x2E80 for sign in text)
 
@@ -296,17 +300,15 @@ def _totals(page: Any, styles: _Styles, table: Table, rows: list[tuple[Any, ...]
     line, written = len(rows) + HEAD + 2, False
     for at, column in enumerate(table.columns):
         values = [row[at] for row in rows]
-        if column.name in _ADDITIVE and all(
-            isinstance(one, int | float) and office.exact(one) for one in values
+        if (
+            column.name in _ADDITIVE
+            and column.unit != "by row"  # two currencies have no sum
+            and all(isinstance(one, int | float) and office.exact(one) for one in values)
         ):
             letter = xl_col_to_name(at)
-            style = styles.get(
-                bold=True,
-                top=1,
-                num_format=_TYPES["integer" if column.type == "integer" else "number"],
-            )
+            style = styles.get(bold=True, top=1, num_format=_format(column.type, column.unit))
             text = f"=SUBTOTAL(109,{letter}{HEAD + 2}:{letter}{HEAD + 1 + len(rows)})"
-            page.write_formula(line, at, text, style, sum(values))
+            page.write_formula(line, at, text, style, money.total(values))
             written = True
     if written:
         page.write_string(line, 0, say("total of rows shown"), styles.get(bold=True, top=1))

@@ -3,6 +3,7 @@
 from credit_lab import lazy
 
 __all__ = [
+    "bases",
     "card_monitoring",
     "cash",
     "collecting",

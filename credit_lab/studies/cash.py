@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credit_lab import knowledge
+from credit_lab import aging, knowledge, money
 from credit_lab.collection import (
     cash_forecast,
     payment_time,
@@ -119,6 +119,38 @@ def cash_outlook(
         shocks,
         tuple(_cash_notes(known, shocks, tuned, past)),
     )
+
+
+def falls_due(ledger: Ledger, as_of: pd.Timestamp, *, weeks: int = 13) -> pd.DataFrame:
+    """What falls due, which is known of any list of open items, and no forecast of receipts.
+
+    Parameters
+    ----------
+    ledger : one currency
+    as_of : what is open on this day
+    weeks : so many weeks ahead
+
+    Returns
+    -------
+    DataFrame
+        when (overdue; week to a Sunday; later), items, amount (open invoices, currency units; they
+        add up to what is open).
+
+    Raises
+    ------
+    NotKnown
+        The ledger cannot say what is open.
+    """
+    knowledge.of(ledger, as_of=as_of).need("what falls due is", *knowledge.AGES)
+    items = aging.only_invoices(aging.open_items(ledger, as_of))
+    ends = cash_forecast.period_ends(as_of, weeks)
+    names = ["overdue", *(f"week to {end.date()}" for end in ends), "later"]
+    at = np.searchsorted(ends.to_numpy(), items["due_date"].to_numpy()) + 1
+    when = pd.Series(np.where(items["days"] > 0, 0, at), index=items.index)
+    amount = money.added(items["open_amount"], when, ledger.currency).reindex(range(len(names)))
+    count = when.value_counts().reindex(range(len(names)), fill_value=0)
+    columns = {"when": names, "items": count.to_numpy(), "amount": amount.fillna(0.0).to_numpy()}
+    return pd.DataFrame(columns)
 
 
 def _habit(known: spells.Spells) -> tuple[Habit, bool]:

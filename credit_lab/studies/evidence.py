@@ -26,6 +26,7 @@ from credit_lab import (
     governance,
     history,
     knowledge,
+    money,
     origin,
     summary,
     workbench,
@@ -337,9 +338,9 @@ def _lines(
     amount, proposed = float(stands["credit_limit"]), float(decision["proposed"])
     says = (
         f"From what was known at {decision['review_date'].date()} the policy proposes "
-        f"{proposed:,.0f} {currency} at {decision['term_days']} days: grade {decision['grade']} "
-        f"from a payment index of {_index(decision['score'])}, by the method {decision['method']}, "
-        f"bound by {decision['binding_constraint']}."
+        f"{money.text(proposed, currency)} {currency} at {decision['term_days']} days: "
+        f"grade {decision['grade']} from a payment index of {_index(decision['score'])}, "
+        f"by the method {decision['method']}, bound by {decision['binding_constraint']}."
     )
     rows = tables["granted"]
     if not pd.notna(amount):
@@ -354,18 +355,18 @@ def _lines(
         else ""
     )
     given = (
-        f"On {as_of.date()} the limit of {customer} was {amount:,.0f} {currency}, since "
-        f"{last['valid_from'].date()}{who}{reason}."
+        f"On {as_of.date()} the limit of {customer} was {money.text(amount, currency)} {currency}, "
+        f"since {last['valid_from'].date()}{who}{reason}."
     )
     apart = (
         "Granted and proposed are the same amount."
         if amount == proposed
-        else f"Granted is {abs(amount - proposed):,.0f} "
+        else f"Granted is {money.text(abs(amount - proposed), currency)} "
         f"{'above' if amount > proposed else 'below'} what the policy proposes from these "
         "facts: the difference was decided by people, or under another policy."
     )
     extra = amount - np.nan_to_num(stands["lasting"])
-    on_top = (f"{extra:,.0f} {currency} of it is temporary.",) if extra > 0 else ()
+    on_top = (f"{money.text(extra, currency)} {currency} of it is temporary.",) if extra > 0 else ()
     return given, *on_top, says, apart
 
 

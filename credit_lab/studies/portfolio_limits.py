@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from credit_lab import aging, history
+from credit_lab import aging, history, money
 from credit_lab.errors import MoneyNotKnown
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import (
@@ -82,7 +82,7 @@ def together(
     known = comparison.evidence(ledger, past, policy, month)
     customers = _candidates(ledger, policy, known)
     needed = float(customers["need"].sum())
-    budgets = portfolio.Budgets.of(policy, float(known["annual_sales"].sum()), needed)
+    budgets = portfolio.Budgets.of(policy, money.total(known["annual_sales"]), needed)
     groups = {name: cap for name, cap in budgets.groups.items() if customers[name].notna().any()}
     budgets = dataclasses.replace(budgets, groups=groups)
     chosen = portfolio.optimise(customers, budgets)

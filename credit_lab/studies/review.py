@@ -5,11 +5,19 @@ one ledger.
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from credit_lab import aging, history, knowledge, kpi, limits, money
 from credit_lab.errors import MoneyNotKnown, PeriodError
-from credit_lab.knowledge import AGES, BEHAVIOUR, Knowledge
+from credit_lab.knowledge import (
+    AGES,
+    BEHAVIOUR,
+    ESTIMATED,
+    KNOWN,
+    NOT_KNOWN,
+    Knowledge,
+)
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import Period, parse_period
@@ -21,6 +29,11 @@ READS = (
     "risk_appetite.expected_loss_budget",
     "risk_appetite.single_name_cap",
     "risk_appetite.target_dso",
+)
+# Key figures that rest on how receipts are matched.
+_ON_AGES = (
+    *("dso.best_possible", "add", "cei", "cei.period", "overdue_ratio"),
+    *("days_to_pay.km_median", "days_to_pay.closed_mean"),
 )
 _START_UP = 4  # months in which books that begin empty fill; their DSO is not comparable
 _FILLING = ("dso.", "add", "ar_turnover.", "cei")
@@ -51,6 +64,7 @@ class Review(Record):
     flows : monthly flows and balances
     marks : times in which the data mislead
     unwatched : indicators of the policy's rules that this ledger cannot feed, and why
+    by_rule : what would be overdue if receipts were matched by the other rule (`kpi.by_rule`)
     knows : what the ledger can carry; what it cannot is left out (`Record.without`)
     """
 
@@ -81,6 +95,7 @@ class Review(Record):
     flows: pd.DataFrame
     marks: pd.DataFrame
     unwatched: dict[str, str]
+    by_rule: pd.DataFrame
     knows: Knowledge
 
     @property
@@ -163,12 +178,15 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         findings=tuple(quarantine.describe(ledger.quarantine)),
         aging_now=aging.bucket_table(items, ledger.currency, buckets=buckets),
         aging_series=aging.series(ledger, flows["month"].tail(13), buckets=buckets),
-        kpis=kpi.table(
-            now,
-            past.values,
-            older.values,
-            targets=_targets(policy),
-            windows=kpi.windows(flows, window, now["dso.countback"]),
+        kpis=_stated(
+            kpi.table(
+                now,
+                past.values,
+                older.values,
+                targets=_targets(policy),
+                windows=kpi.windows(flows, window, now["dso.countback"]),
+            ),
+            knows,
         ),
         kpi_series=series[~series["month"].isin(flows["month"].head(_START_UP))],
         unmeasured=why,
@@ -176,11 +194,11 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
             window.previous().label: past.reasons,
             window.year_before().label: older.reasons,
         },
-        bridge=_bridge(earlier, flows),
-        balances=balances,
+        bridge=_bridge(earlier, flows, ledger.currency),
+        balances=_aged(balances, knows),
         concentration=kpi.concentration(balances),
-        industries=kpi.by_group(ledger, balances, "industry"),
-        regions=kpi.by_group(ledger, balances, "region"),
+        industries=_aged(kpi.by_group(ledger, balances, "industry"), knows),
+        regions=_aged(kpi.by_group(ledger, balances, "region"), knows),
         overdue=kpi.overdue_items(items),
         changes=kpi.changes(_balances(ledger, window.previous().end, buckets), balances)
         if len(earlier)
@@ -194,9 +212,26 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
             for rule in policy.monitoring.alerts
             if not ledger.has(history.RESTS_ON.get(rule.indicator, "invoices"))
         },
+        by_rule=kpi.by_rule(ledger, as_of),
         knows=knows,
     )
     return made.without(lacking)
+
+
+def _aged(table: pd.DataFrame, knows: Knowledge) -> pd.DataFrame:
+    """Balances without what is overdue of them, where ages are not known."""
+    late = [name for name in table if name == "max_dpd" or str(name).startswith("overdue")]
+    return table if knows.ages else table.assign(**dict.fromkeys(late, math.nan))
+
+
+def _stated(table: pd.DataFrame, knows: Knowledge) -> pd.DataFrame:
+    """Key figures with their state beside their value: known, estimated or not known."""
+    state = np.where(
+        table["formula_id"].isin(_ON_AGES) & (knows.basis(*AGES) != ""), ESTIMATED, KNOWN
+    )
+    state = np.where(table["value"].isna(), NOT_KNOWN, state)
+    table.insert(table.columns.get_loc("value") + 1, "state", state)
+    return table
 
 
 def _lacking(knows: Knowledge) -> dict[str, str]:
@@ -277,14 +312,16 @@ def _proposals(ledger: Ledger, past: pd.DataFrame, policy: Policy) -> pd.DataFra
         return limits.propose(past.head(0), policy.written, month)
 
 
-def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame, currency: str) -> pd.DataFrame:
     """`kpi.bridge` since the period before; empty where one of the two windows has no net sales, or
     the earlier one lies in months in which the books fill.
     """
     if len(earlier) <= _START_UP:
         return pd.DataFrame()
     windows = kpi.window(earlier), kpi.window(flows)
-    return kpi.bridge(*windows) if all(one["sales"] > 0 for one in windows) else pd.DataFrame()
+    if not all(one["sales"] > 0 for one in windows):
+        return pd.DataFrame()
+    return kpi.bridge(*windows, currency)
 
 
 def require_period(ledger: Ledger, period: str) -> None:

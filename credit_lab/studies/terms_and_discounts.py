@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credit_lab import history, knowledge
+from credit_lab import history, knowledge, money
 from credit_lab.errors import CreditLabError, PeriodError
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import (
@@ -55,7 +55,7 @@ def terms_study(
     """
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
-    sales = float(last["sales_12m"].sum())
+    sales = money.total(last["sales_12m"])
     if sales <= 0:
         raise PeriodError(
             f"{ledger.source}: net sales of the twelve months to {as_of.date()} are not above "

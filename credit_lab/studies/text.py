@@ -7,16 +7,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from credit_lab import labels, language, money, summary
-from credit_lab.backtest import ChampionChallenger, claims_text
+from credit_lab.backtest import claims_text
 from credit_lab.knowledge import AGES
-from credit_lab.kpi.formulas import ratio
 from credit_lab.ledger import reconcile
 from credit_lab.policy import money_note
-from credit_lab.rules import coverage
 from credit_lab.studies import data_quality
+from credit_lab.studies.bases import moved
 from credit_lab.studies.losses import Losses
 from credit_lab.studies.review import Review
 
@@ -95,9 +93,13 @@ def _owed(review: Review, late: float) -> str:
         return f"{owed} and credit notes; {lacking}."
     if not np.isfinite(late):
         return f"{owed} and credit notes; no invoice was open."
-    rule = knows.basis("matching")
-    estimated = f" (estimated: {rule})" if rule else ""
-    return f"{owed} and credit notes; {late:.1%} of open invoices were overdue{estimated}."
+    said = f"{owed} and credit notes; {late:.1%} of open invoices were overdue."
+    if rule := knows.basis("matching"):
+        other = review.by_rule.iloc[-1]
+        first = "last" if other["rule"] == "latest-due" else "first"
+        said += f" This is estimated: {rule}; with the debts due {first} settled before others it "
+        said += f"is {other['overdue_ratio']:.1%}."
+    return said
 
 
 def _concentrated(review: Review) -> str:
@@ -140,77 +142,6 @@ def _by_reason(why: dict[str, str]) -> list[tuple[str, str]]:
     for name, reason in why.items():
         found.setdefault(reason, []).append(labels.formula(name, language.current()))
     return [(", ".join(names), reason) for reason, names in found.items()]
-
-
-def moved(
-    name: str,
-    row: pd.Series,
-    unit: str,
-    bases: tuple[str, str],
-    *,
-    worse_is_up: bool,
-    noise: float = 0.5,
-    why: str = "",
-) -> str:
-    """One figure against the period before and the same period last year.
-
-    Parameters
-    ----------
-    name : of the figure, with its formula
-    row : of `kpi.table`: value, change, change_year, in `unit`
-    bases : what `change` and `change_year` are counted from, such as 2025Q3 and 2024Q4
-    worse_is_up : whether a higher figure is worse
-    noise : movements up to here are called unchanged, in `unit`
-    why : the reason where there is no value
-
-    >>> row = pd.Series({"value": 55.5, "change": 2.0, "change_year": 1.1})
-    >>> moved("DSO", row, "days", ("2025Q3", "2024Q4"), worse_is_up=True)
-    'DSO rose by 2.0 days against 2025Q3 to 55.5 and by 1.1 days against 2024Q4 (worse).'
-    """
-    if not np.isfinite(row["value"]):
-        return f"{name} is not measured: {why}." if why else f"{name} is not measured."
-    changes = dict(zip(bases, (row["change"], row["change_year"]), strict=True))
-    lacking = " or ".join(base for base, change in changes.items() if not np.isfinite(change))
-    end = f" There is no figure of {lacking} to compare with." if lacking else ""
-    return _against(name, f"{row['value']:.1f}", unit, changes, worse_is_up, noise) + end
-
-
-def _against(
-    name: str, value: str, unit: str, changes: dict[str, float], worse_is_up: bool, noise: float
-) -> str:
-    """The sentence of a figure that is known, by what it is compared with."""
-    calm = " and ".join(base for base, change in changes.items() if abs(change) <= noise)
-    far = [(base, change) for base, change in changes.items() if abs(change) > noise]
-    if not far:
-        if not calm:
-            return f"{name} stands at {value} {unit}."
-        return f"{name} is {value} {unit}, unchanged within {noise} {unit} against {calm}."
-    rose = far[0][1] > 0
-    judged = "worse" if rose == worse_is_up else "better"
-    (base, change), (other, late) = far[0], far[-1]
-    size, more = f"{abs(change):.1f} {unit}", f"{abs(late):.1f} {unit}"
-    if len(far) == 1:
-        near = f", unchanged within {noise} {unit} against {calm}" if calm else ""
-        if rose:
-            return f"{name} rose by {size} against {base} to {value} ({judged}){near}."
-        return f"{name} fell by {size} against {base} to {value} ({judged}){near}."
-    if (late > 0) != rose:
-        if rose:
-            return (
-                f"{name} rose by {size} against {base} to {value}, but fell by {more} against "
-                f"{other}."
-            )
-        return (
-            f"{name} fell by {size} against {base} to {value}, but rose by {more} against {other}."
-        )
-    if rose:
-        return (
-            f"{name} rose by {size} against {base} to {value} and by {more} against {other} "
-            f"({judged})."
-        )
-    return (
-        f"{name} fell by {size} against {base} to {value} and by {more} against {other} ({judged})."
-    )
 
 
 def quality(review: Review) -> str:
@@ -276,135 +207,6 @@ def verdicts(review: Review, others: Mapping[str, str] = MappingProxyType({})) -
     return {name: unseen if light.startswith(summary.OK) else light for name, light in said.items()}
 
 
-def blind(differing: pd.DataFrame, a: str, b: str) -> list[str]:
-    """Why two policies cannot be told apart here: nothing of what differs is read, or nothing
-    differs. Empty: they can.
-
-    Parameters
-    ----------
-    differing : of `rules.coverage.differences`
-    a, b : names of the policies
-    """
-    if differing.empty:
-        return [f"{a} and {b} differ in no setting."]
-    if differing["read"].any():
-        return []
-    return [f"Nothing in which {a} and {b} differ is read here, so nothing can be said about it."]
-
-
-def not_replayed(differing: pd.DataFrame) -> list[str]:
-    """What differs between the policies and the replay does not read; empty: it reads all."""
-    names = coverage.listed(differing)
-    return [f"The replay does not read: {names}."] if names else []
-
-
-def replay_headline(run: ChampionChallenger) -> list[str]:
-    """What the challenger would have changed, in a few sentences, without more certainty than a
-    replay has; and what differs that it does not read.
-    """
-    alike = blind(run.differences, run.a.policy, run.b.policy)
-    return [*(alike or _replayed(run)), *not_replayed(run.differences)]
-
-
-def _replayed(run: ChampionChallenger) -> list[str]:
-    """What the challenger would have changed."""
-    values = run.comparison.set_index("metric")
-    sales, open_, lost = (
-        values.loc[name]
-        for name in ("sales allowed", "receivables turnover", "refused and later written off")
-    )
-    more = values.loc["share of sales refused"]
-    if not np.isfinite(more[["a", "b"]].astype(float)).all():
-        return ["Nothing was sold in the months compared, so the policies cannot be told apart."]
-    differ = float(ratio(sales["difference"], sales["a"]))
-    refused = (
-        f"{run.a.policy} would have refused {more['a']:.1%} of what was sold, {run.b.policy} "
-        f"{more['b']:.1%}"
-    )
-    text = [
-        f"{refused}; sales allowed differ by {differ:+.1%}."
-        if np.isfinite(differ)
-        else f"{refused}.",
-        *_waited(run),
-    ]
-    change = float(ratio(open_["difference"], open_["a"]))
-    if not np.isfinite(change):
-        text.append("Receivables turnover cannot be compared: one policy left no balances.")
-    elif abs(change) < 0.01:
-        text.append(
-            f"Receivables turnover is the same within 1 % ({open_['a']:.2f} against "
-            f"{open_['b']:.2f} a year)."
-        )
-    else:
-        verb = "rises" if change > 0 else "falls"
-        text.append(
-            f"Receivables turnover {verb} by {abs(change):.1%}, from {open_['a']:.2f} to "
-            f"{open_['b']:.2f} a year."
-        )
-    if not np.isfinite(lost["difference"]) or lost["a"] == 0 == lost["b"]:
-        known = run.a.invoices["written_off"].gt(0).any()
-        return [
-            *text,
-            "Neither policy would have refused an invoice that was written off later."
-            if known
-            else "No write-off is known in these data, so nothing can be said about bad debt.",
-        ]
-    if lost["difference"] > 0:
-        cost = sales["difference"] / -lost["difference"] if lost["difference"] else np.nan
-        return [
-            *text,
-            f"{run.b.policy} would have kept {lost['difference']:,.0f} more of later written-off "
-            f"invoices off the books, at {abs(cost):,.0f} of sales given up for each unit of loss "
-            "avoided.",
-        ]
-    if lost["difference"] < 0:
-        return [
-            *text,
-            f"{run.b.policy} would have let {-lost['difference']:,.0f} more of later losses "
-            "through.",
-        ]
-    return [*text, "Both policies would have met the same losses."]
-
-
-def _waited(run: ChampionChallenger) -> list[str]:
-    """What became of the orders each policy did not let go at once, and what that rests on."""
-    values = run.comparison.set_index("metric")
-    found = []
-    for side, policy in (("a", run.a.policy), ("b", run.b.policy)):
-        ordered = values.loc["sales allowed", side] + values.loc["sales refused", side]
-        later, lost = (
-            ratio(values.loc[one, side], ordered) for one in ("delivered later", "sales refused")
-        )
-        at_once = ratio(values.loc["delivered at once", side], ordered)
-        if np.isfinite(at_once):
-            found.append(
-                f"Under {policy} {at_once:.1%} of what was ordered goes out at once, {later:.1%} "
-                f"later and {lost:.1%} never."
-            )
-    payments = (
-        "Payments are held fixed on the days they had in history: no hold provokes a payment here."
-    )
-    return [*found, payments] if found else []
-
-
-def replay_verdicts(run: ChampionChallenger) -> dict[str, str]:
-    """Main figures of a backtest for run.json."""
-    values = run.comparison.set_index("metric")
-    forms = {"money": "{:,.0f}", "share": "{:.1%}", "times a year": "{:.2f} times a year"}
-
-    def told(name: str, side: str) -> str:
-        value = float(values.loc[name, side])
-        return forms[values.loc[name, "unit"]].format(value) if np.isfinite(value) else "not known"
-
-    chosen = (
-        "sales allowed",
-        "share of sales refused",
-        "receivables turnover",
-        "refused and later written off",
-    )
-    return {name: ", ".join(f"{side} {told(name, side)}" for side in "ab") for name in chosen}
-
-
 def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
     """The verdict on each claim in the language of the report, or why there is none."""
     return [
@@ -416,8 +218,8 @@ def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
 def losses_headline(found: Losses, currency: str) -> list[str]:
     """What the loss tables say, in sentences; what they cannot say, too."""
     text = []
-    if len(found.allowance) and found.allowance["open"].sum() > 0:
-        total, open_ = found.allowance["allowance"].sum(), found.allowance["open"].sum()
+    if len(found.allowance) and (open_ := money.total(found.allowance["open"])) > 0:
+        total = money.total(found.allowance["allowance"])
         text.append(
             "Loss rates of the past applied to today's ages give an allowance of "
             f"{money_text(total, currency)}, {total / open_:.1%} of open invoices."

@@ -30,7 +30,8 @@ from credit_lab.simulation.outcome import by_segment
 from credit_lab.simulation.search import frontier, one_at_a_time, search, work
 from credit_lab.studies.granting import granted_by
 from credit_lab.studies.record import Record
-from credit_lab.studies.text import blind, money_text
+from credit_lab.studies.replay_text import blind
+from credit_lab.studies.text import money_text
 
 # What the year ahead reads: also the event of failure, by which its world is learned; no limit runs
 # out within the year.

@@ -120,7 +120,7 @@ _SOLD = r"check.*kpis\.(dso|add|cei|ar_turnover|bad_debt_ratio)"
 _AGES = (r"check.*CNY\.aging", _DUE, r"grade$", r"aging|overdue|limits?_|losses_|worklist\[", r":(limits|losses)\.")
 _LOST = (r"bad_debt_ratio\.period$", r"\.(written_off|allowance|lost|loss_rate)$", r"losses_(allowance|backtest)")
 ABSENT: Mapping[str, tuple[str, ...]] = {
-    "receipts": (*_AGES, r"check.*kpis\.", r"exposure\.|balances", r"share$(?<!knowledge)"),
+    "receipts": (*_AGES, r"check.*kpis\.", r"exposure\.|balances"),
     "matching": _AGES,
     "settled": (_SOLD, r"grade$", r"kpi_series", r":(limits|losses\.allowance)\.|limits_", r"worklist.*(gain|index)$"),
     "control": (r"^check\.control", r"quality[.:_]control\["),
@@ -159,7 +159,9 @@ LIGHTS: Mapping[str, tuple[str, ...]] = {
     "write_offs": ("losses within budget",),
 }
 # Numbers of rows and of things found are 0 in truth where a table is not there.
-_COUNTS = re.compile(r"^check\.tables|_(accounting|coverage|knowledge)\.csv|quality\.(coverage|filled|rows)")
+_COUNTS = re.compile(
+    r"^check\.tables|desk_lines\.csv.*part$|\.(formula_id|name|unit|window|formula)$|_(accounting|coverage|knowledge)\.csv|quality\.(coverage|filled|rows)"
+)
 COMMANDS = grid.COMMANDS
 # Only `suite_removals` runs these: they take half a minute each.
 SCRIPT_ONLY = {
@@ -296,7 +298,7 @@ def _notebook(run: str, path: Path, out: Path) -> Said:
     )
     for at, cell in enumerate(book.cells):
         try:
-            made.execute(book.cells, at, lambda cell=cell: _cell(cell, space))
+            made.execute(book.cells, at, functools.partial(_cell, cell, space))
         except _Stop as stopped:
             raise stopped.error from None
         if "parameters" in cell.metadata.get("tags", ()):
@@ -398,15 +400,12 @@ def cells() -> list[tuple[str, str]]:
 
 
 def chosen() -> list[tuple[str, str]]:
-    """Some cells: each capability through `check` and two more runs, dealt out in turn; what ages rest on through all."""
+    """Some cells: each capability through `check` and one more run, dealt out in turn; all runs without matching."""
     quick = [run for run in runs() if run not in {*SCRIPT_ONLY, "check", "80_quarterly_review"}]
     found = [(capability, "check") for capability in REMOVED]
-    for at, capability in enumerate(REMOVED):
-        every = capability in ("receipts", "matching")
-        found += [
-            (capability, run) for run in (quick if every else {quick[at % len(quick)], quick[-1 - at % len(quick)]})
-        ]
-    return found + [(capability, "80_quarterly_review") for capability in ("matching", "write_offs", "limits")]
+    found += [(capability, quick[at % len(quick)]) for at, capability in enumerate(REMOVED)]
+    found += [("matching", run) for run in (*quick, "80_quarterly_review")]
+    return list(dict.fromkeys(found))
 
 
 def faults(capability: str, run: str, before: Said, after: Said) -> list[str]:
