@@ -194,7 +194,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
             window.previous().label: past.reasons,
             window.year_before().label: older.reasons,
         },
-        bridge=_bridge(earlier, flows, ledger.currency),
+        bridge=pd.DataFrame() if "bridge" in lacking else _bridge(earlier, flows, ledger.currency),
         balances=_aged(balances, knows),
         concentration=kpi.concentration(balances),
         industries=_aged(kpi.by_group(ledger, balances, "industry"), knows),

@@ -152,6 +152,8 @@ REFUSED: Mapping[str, frozenset[str]] = {
     "policy_currency": frozenset({"limits", "40_limit_review", "42_portfolio_limits"}),
     "write_offs": frozenset({"41_terms_and_discounts"}),
 }
+# Runs that say what there is whatever is lacking, section by section.
+ANSWERED = ("check", "00_start", "10_data_quality", "80_quarterly_review")
 # Lights that rest on a capability; without receipts or matching none may be green.
 LIGHTS: Mapping[str, tuple[str, ...]] = {
     "control": ("reconciles", "ledger reconciles"),
@@ -160,7 +162,8 @@ LIGHTS: Mapping[str, tuple[str, ...]] = {
 }
 # Numbers of rows and of things found are 0 in truth where a table is not there.
 _COUNTS = re.compile(
-    r"^check\.tables|desk_lines\.csv.*part$|\.(formula_id|name|unit|window|formula)$|_(accounting|coverage|knowledge)\.csv|quality\.(coverage|filled|rows)"
+    r"^check\.tables|desk_lines\.csv.*part$|\.(formula_id|name|unit|window|formula)$"
+    r"|_(accounting|coverage|knowledge)\.csv|quality\.(coverage|filled|rows)"
 )
 COMMANDS = grid.COMMANDS
 # Only `suite_removals` runs these: they take half a minute each.
@@ -413,8 +416,10 @@ def faults(capability: str, run: str, before: Said, after: Said) -> list[str]:
     if after.defect:
         return [after.defect.strip().splitlines()[-1]]
     if after.refused:
-        known = re.search("not known|cannot be set|there is|too few|nothing to|has no|needed", after.refused)
-        return [] if known else [f"refused without a reason: {after.refused}"]
+        reason = re.search("not known|cannot be set|too few|nothing to|no whole month|needed", after.refused)
+        if run in ANSWERED or not reason:
+            return [f"refused: {after.refused}"]
+        return []
     wrong = ["gives an answer"] if run in REFUSED.get(capability, ()) else []
     wrong += _told_first(capability, after)
     wrong += [
