@@ -100,26 +100,33 @@ def check(
     known_on: options.KnownOn = "",
     as_json: options.Json = False,
 ) -> None:
-    """Read a ledger, reconcile it and say what was held back. Exit code 1 when the control account differs.
+    """Say what a ledger can carry, what was held back, and whether it reconciles.
+
+    Exit code 1 when the control account differs, or ages are not known.
 
     Example: credit-lab check --ledger export.csv --mapping data/mappings/ibm_ar.toml --as-of 2012-12-31 --json
     """
-    from credit_lab import aging, kpi
+    from credit_lab import aging, knowledge, kpi
 
     book = inputs.read_ledger(ledger, mapping, known_on)
     chosen = [book.reporting(currency, inputs.rates_from(rates))] if currency or rates else _per_currency(book)
     found = []
     for one in chosen:
         last, notes = when.day(one, as_of)
-        items = aging.open_items(one, last)
+        told, items = knowledge.of(one, as_of=last), aging.open_items(one, last)
         figures, why = kpi.measured(one, kpi.monthly(one, last))
-        found.append((one.currency, last, notes, aging.bucket_table(items, one.currency), figures, why))
+        table = aging.bucket_table(items, one.currency) if told.ages else None
+        found.append((one.currency, last, notes, told, table, figures, why))
     control = reconcile.against_control(book)
+    apart = ["the control account differs"] if (control["difference"] != 0).any() else []
+    failed = apart + [f"{told.blind} ({code})" for code, _, _, told, *_ in found if told.blind]
     if as_json:
         options.dump(
             {
                 "ledger": book.source,
                 "digest": book.digest(),
+                "knowledge": {code: told.rows() for code, _, _, told, *_ in found},
+                "failed": failed,
                 "tables": {name: len(frame) for name, frame in book.tables.items()},
                 "accounting": options.records(book.accounting),
                 "quarantine": quarantine.describe(book.quarantine),
@@ -129,17 +136,18 @@ def check(
                     code: {
                         "as_of": str(last.date()),
                         "notes": notes,
-                        "aging": options.records(table),
+                        "aging": None if table is None else options.records(table),
                         "kpis": {name: None if name in why else value for name, value in figures.items()},
-                        "not_measured": why,
+                        "not_measured": why | ({"aging": told.blind} if told.blind else {}),
                     }
-                    for code, last, notes, table, figures, why in found
+                    for code, last, notes, told, table, figures, why in found
                 },
             }
         )
     else:
         _check_text(book, found, control)
-    if (control["difference"] != 0).any():
+        options.say("\n".join(f"Failed: {reason}." for reason in failed))
+    if failed:
         raise typer.Exit(1)
 
 
@@ -148,15 +156,22 @@ def _per_currency(book: ledgers.Ledger) -> list[ledgers.Ledger]:
 
 
 def _check_text(book: ledgers.Ledger, found: list[Any], control: pd.DataFrame) -> None:
+    for code, last, _, told, *_ in found:
+        options.say(f"What this ledger can carry at {last.date()}, {code}")
+        options.say(options.as_text(told.table[["capability", "state", "share", "found"]]))
+        lacking = told.table[told.table["bring"] != ""]
+        rests = [f"{row.state}: {row.consequence}; bring {row.bring}" for row in lacking.itertuples()]
+        options.say("\n".join([*rests, ""]))
     options.say(f"{book.source}: " + ", ".join(f"{len(frame):,} {name}" for name, frame in book.tables.items()))
     options.say("\nWhat became of the rows read")
     options.say(options.as_text(book.accounting))
     if len(book.quarantine):
         options.say("\n" + "\n".join(quarantine.describe(book.quarantine)))
-    for code, last, notes, table, figures, why in found:
+    for code, last, notes, told, table, figures, why in found:
         options.say("\n".join(["", *notes]))
         options.say(f"Aging of open items at {last.date()}, {code}")
-        options.say(options.as_text(table.assign(share=(table["share"] * 100)), code))
+        share = None if table is None else table.assign(share=table["share"] * 100)
+        options.say(told.blind if share is None else options.as_text(share, code))
         options.say(
             "\n".join(
                 f"  {name:<22} " + (f"not measured: {why[name]}" if name in why else f"{value:,.4g}")

@@ -10,7 +10,9 @@ first, and says what is lacking in the figure's place.
 ('known', '')
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,7 @@ from credit_lab.ledger import reconcile
 from credit_lab.ledger.model import OPEN_ITEMS, Ledger
 from credit_lab.ledger.quarantine import rows_read
 from credit_lab.periods import takes_days
-from credit_lab.policy import Policy
+from credit_lab.policy import Policy, in_currency
 
 KNOWN, ESTIMATED, NOT_KNOWN = "known", "estimated", "not known"
 UNMATCHED = 0.05  # of receipts and of what is open, by amount: with more, nobody knows what is open
@@ -44,6 +46,8 @@ RESTS = {
     "covers": ("insured and factored exposure", "a table covers"),
     "instalments": ("invoices due in parts", "a table instalments, empty if there are none"),
 }
+# What is told first, and how many things with their reasons.
+_FIRST, _MOST = (*AGES, "write_offs", "limits", "settled", "control"), 3
 _NONE_IS_NONE = ("write_offs", "disputes", "instalments")  # without rows: there were none
 # By which rule receipts are matched that the books do not match, see `ledger.matching`.
 RULES = {
@@ -53,6 +57,7 @@ RULES = {
     "latest_due": "by latest due date",
     "open_item": "by what is left of each item",
 }
+_COLUMNS = ["capability", "state", "share", "found", "consequence", "bring"]
 Row = tuple[str, str, float, str, str, str]
 
 
@@ -127,15 +132,47 @@ class Knowledge:
         """Whether what is open, and how old it is, is known or estimated by a rule."""
         return not self.why(*AGES)
 
+    @property
+    def blind(self) -> str:
+        """That ages are not known, why and what to bring; empty where they are."""
+        return self.lack("ages are", *AGES)
+
     def lines(self) -> list[str]:
-        """The first line of a report: what is estimated by which rule, and what is not known."""
-        counted = (self.table["state"] == KNOWN).sum()
-        found = [f"Of what a report rests on, {counted} of {len(self.table)} are known."]
-        for state, start in ((ESTIMATED, "Estimated"), (NOT_KNOWN, "Not known")):
-            rows = self.table[self.table["state"] == state]
-            parts = (f"{row.consequence} ({row.found})" for row in rows.itertuples())
-            found += [f"{start}: {'; '.join(parts)}."] if len(rows) else []
+        """The first lines of a report: how much is known, what is estimated by which rule, what is not known.
+
+        The first three things that are not known are told with their reasons, the others by name.
+        """
+        known = (self.table["state"] == KNOWN).sum()
+        found = [f"Of {len(self.table)} things a report rests on, {known} are known."]
+        if estimated := self._told(ESTIMATED):
+            found.append(f"Estimated: {'; '.join(estimated.values())}.")
+        if lacking := self._told(NOT_KNOWN):
+            told = [*list(lacking.values())[:_MOST]]
+            names = ", ".join(list(lacking)[_MOST:])
+            told += [f"not known either: {names}"] if names else []
+            found.append(f"Not known: {'; '.join(told)}.")
         return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table as JSON holds it, missing shares as null."""
+        return [{key: summary.plain(value) for key, value in row.items()} for row in self.table.to_dict("records")]
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "Knowledge":
+        """What `rows` gave, read back; without rows (no ledger) nothing is lacking.
+
+        Parameters
+        ----------
+        rows : of `rows`
+        """
+        return cls(pd.DataFrame(rows, columns=_COLUMNS))
+
+    def _told(self, state: str) -> dict[str, str]:
+        """What rests on the capabilities in a state, with the reason, the most important first, said once."""
+        rows = self.table[self.table["state"] == state]
+        rank = rows["capability"].map({name: at for at, name in enumerate(_FIRST)}).fillna(len(_FIRST))
+        rows = rows.assign(rank=rank).sort_values("rank", kind="stable").drop_duplicates("found")
+        return {row.capability.replace("_", " "): f"{row.consequence} ({row.found})" for row in rows.itertuples()}
 
     def _row(self, name: str) -> pd.Series:
         return self.table.set_index("capability").loc[name]
@@ -157,13 +194,24 @@ def of(ledger: Ledger, policy: Policy | None = None, as_of: pd.Timestamp | None 
         Several currencies; no day given and no document with a date.
     """
     day = ledger.last_day if as_of is None else as_of
-    key = f"knowledge {day:%Y-%m-%d}"
+    key = f"knowledge@{day:%Y-%m-%d}"
     if key not in ledger.derived:
         ledger.derived[key] = [*_documents(ledger, day), *_accounts(ledger, day), *_tables(ledger, day)]
     rows = ledger.derived[key] + (_policy(ledger, policy, day) if policy else [])
-    names = ["capability", "state", "share", "found", "consequence", "bring"]
-    table = pd.DataFrame(rows, columns=names)
+    table = pd.DataFrame(rows, columns=_COLUMNS)
     return Knowledge(table.assign(bring=table["bring"].where(table["state"] != KNOWN, "")))
+
+
+def by_currency(ledger: Ledger, policy: Policy | None = None) -> Knowledge:
+    """What a ledger can carry, one currency after another, each at its last day.
+
+    Parameters
+    ----------
+    ledger : of one currency or several, which the column `currency` tells apart
+    policy : whose amounts and date must fit each of them; None: nothing is said about it
+    """
+    tables = [of(ledger.only_currency(code), policy).table.assign(currency=code) for code in sorted(ledger.currencies)]
+    return Knowledge(pd.concat(tables, ignore_index=True))
 
 
 def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
@@ -265,7 +313,9 @@ def _accounts(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
     light, reason = reconcile.light(control, ledger.currency, since=since)
     begun = control[control["as_of"] <= first + pd.offsets.MonthEnd(0)]
     opened = len(begun) > 0 and not begun["difference"].any()
-    before = f"the balance before {first.date()} is "
+    before = f"the balance before {first.date()} is not known"
+    if opened:
+        before = f"the balance before {first.date()} agrees with the control account"
     months = len(periods.month_ends(first, day))
     marks = ledger.windows[ledger.windows["start"] <= day]
     named = "; ".join(f"{one.start.date()} to {one.end.date()}: {one.reason}" for one in marks.itertuples())
@@ -282,7 +332,7 @@ def _accounts(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
             "opening",
             KNOWN if opened else NOT_KNOWN,
             np.nan,
-            before + ("agreed with the control account" if opened else "not known"),
+            before,
             "average DSO, turnover and CEI of the first year",
             "the control account from the first month on",
         ),
@@ -290,7 +340,7 @@ def _accounts(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
             "months",
             KNOWN if months >= YEAR else NOT_KNOWN,
             min(months / YEAR, 1.0),
-            f"{months} month{'s' * (months != 1)} of data",
+            f"months of data: {months}",
             "figures of twelve months with an opening balance",
             f"at least {YEAR} months of data",
         ),
@@ -306,7 +356,7 @@ def _accounts(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
             "tax",
             KNOWN if ledger.tax else NOT_KNOWN,
             np.nan,
-            f"tax is {ledger.tax}" if ledger.tax else "whether amounts include tax",
+            f"tax is {ledger.tax}" if ledger.tax else "it is not said whether amounts include tax",
             "limits and rates set against sales",
             'tax = "included" or "excluded" in the mapping',
         ),
@@ -332,6 +382,7 @@ def _in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame:
 
 def _policy(ledger: Ledger, policy: Policy, day: pd.Timestamp) -> list[Row]:
     """Whether a policy's amounts and date fit the ledger."""
+    policy = in_currency(policy, ledger.currency)  # one nobody converted has no amounts
     written, own = policy.written.meta, ledger.currency
     if policy.not_known:
         fits = (NOT_KNOWN, f"policy {written.id} is in {written.currency}, the ledger in {own}")
@@ -342,6 +393,8 @@ def _policy(ledger: Ledger, policy: Policy, day: pd.Timestamp) -> list[Row]:
     began = pd.Timestamp(written.valid_from)
     late = began > day
     dated = f"policy {written.id} is in force from {began.date()}"
+    if late:
+        dated = f"policy {written.id} is in force from {began.date()}, after {day.date()}"
     return [
         (
             "policy_currency",
@@ -355,7 +408,7 @@ def _policy(ledger: Ledger, policy: Policy, day: pd.Timestamp) -> list[Row]:
             "policy_date",
             ESTIMATED if late else KNOWN,
             np.nan,
-            dated + (f", after {day.date()}" if late else ""),
+            dated,
             "verdicts by rules that were not yet in force",
             "the policy of that day",
         ),

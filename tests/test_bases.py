@@ -194,8 +194,7 @@ def test_days_owed_by_hand(write_ledger):
             invoices=rows,
             payments=[payment(f"P{at}", paid=str(day.date()), amount=100.0) for at, day in enumerate(paid)],
             allocations=[
-                allocation(of=f"P{at}", on=f"I{at}", day=str(day.date()), amount=100.0)
-                for at, day in enumerate(paid)
+                allocation(of=f"P{at}", on=f"I{at}", day=str(day.date()), amount=100.0) for at, day in enumerate(paid)
             ],
         )
     )

@@ -26,6 +26,7 @@ PO = ROOT / "credit_lab" / "locale" / "zh.po"
 # Modules whose sentences reach a reader of a report.
 MODULES = (
     "credit_lab/inputs.py",
+    "credit_lab/knowledge.py",
     "credit_lab/scoring/rows.py",
     "credit_lab/when.py",
     "credit_lab/studies/*.py",

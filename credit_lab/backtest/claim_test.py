@@ -138,6 +138,8 @@ def _one(claim: Claim, series: pd.Series, policy_date: pd.Timestamp, seed: int, 
         sentence = claims_text.sentence(said)
     except DesignError as error:
         sentence = f"{claim.source or claim.claim_id}: cannot be tested on these data. {error}"
+    if lacking:
+        return Tested(claim, series, None, None, sentence, float("nan"), chance, None)
     try:
         draws = placebo.from_twin(series, policy_date, claim, rng=np.random.default_rng(seed))
         chance = draws.share_reached
@@ -163,26 +165,30 @@ def mirages(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, *, see
     flows = kpi.monthly(ledger, end).set_index("month")
     paid = kpi.settlement(ledger, end)
     late = paid[paid["issue_date"] >= policy_date]
-    tries: list[tuple[str, Callable[[], guards.Guard]]] = [
-        ("season", lambda: guards.season(_yearly_turnover(flows), policy_date)),
-        ("growth against lagged losses", lambda: _growth(ledger, flows, policy_date)),
-        ("closed-only payment times", lambda: guards.closed_only(late["issue_date"], late["settled_on"], end)),
-        ("regression to the mean", lambda: _worst_payers(paid, policy_date, end)),
-        ("few large losses", lambda: _losses(ledger, policy_date, end, seed)),
+    tries: list[tuple[str, tuple[str, ...], Callable[[], guards.Guard]]] = [
+        ("season", NEEDS["ar_turnover"], lambda: guards.season(_yearly_turnover(flows), policy_date)),
+        (
+            "growth against lagged losses",
+            NEEDS["bad_debt_ratio"],
+            lambda: guards.growth(flows["sales"], flows["written_off"], policy_date),
+        ),
+        (
+            "closed-only payment times",
+            knowledge.BEHAVIOUR,
+            lambda: guards.closed_only(late["issue_date"], late["settled_on"], end),
+        ),
+        ("regression to the mean", knowledge.BEHAVIOUR, lambda: _worst_payers(paid, policy_date, end)),
+        ("few large losses", ("write_offs",), lambda: _losses(ledger, policy_date, end, seed)),
     ]
-    found, refused = [], []
-    for name, ask in tries:
+    told, found, refused = knowledge.of(ledger, as_of=end), [], []
+    for name, capabilities, ask in tries:
         try:
+            if lacking := told.lack("this is", *capabilities):
+                raise DesignError(lacking)
             found.append(ask())
         except DesignError as error:
             refused.append({"mirage": name, "why": str(error)})
     return pd.concat([guards.table(found), pd.DataFrame(refused)], ignore_index=True)
-
-
-def _growth(ledger: Ledger, flows: pd.DataFrame, policy_date: pd.Timestamp) -> guards.Guard:
-    if lacking := knowledge.of(ledger, as_of=flows.index[-1]).lack("what was lost is", *NEEDS["bad_debt_ratio"]):
-        raise DesignError(lacking)
-    return guards.growth(flows["sales"], flows["written_off"], policy_date)
 
 
 def _yearly_turnover(flows: pd.DataFrame) -> pd.Series:
@@ -204,8 +210,6 @@ def _losses(ledger: Ledger, policy_date: pd.Timestamp, end: pd.Timestamp, seed: 
     """Net write-offs and sales per customer, the year after the policy (as far as known) against as long before."""
     length = min(policy_date + pd.DateOffset(years=1), end + pd.Timedelta(days=1)) - policy_date
     owner = ledger.invoices.set_index("invoice_id")["customer_id"]
-    if lacking := knowledge.of(ledger, as_of=end).lack("what was lost is", "write_offs"):
-        raise DesignError(lacking)
     gone = ledger.tables["write_offs"]
     parts = []
     for begin in (policy_date - length, policy_date):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from credit_lab import inputs, when
+from credit_lab import inputs, knowledge, when
 from credit_lab import policy as policies
 from credit_lab.commands import options, reports, tables
 
@@ -39,7 +39,7 @@ def alerts(
     book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
     rules = inputs.open_policy(policy, book, rates)
-    notes += policies.money_note(rules)
+    notes = [*knowledge.of(book, rules, day).lines(), *notes, *policies.money_note(rules)]
     seen = collecting.early_warning(book, rules, day)
     worth = seen.rules.set_index("rule")[["precision", "lead_median_days"]]
     rows = seen.now.join(worth, on="rule")
@@ -86,7 +86,9 @@ def worklist(
         raise typer.BadParameter(f"{lang!r}: choose en or zh", param_hint="--lang")
     book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
-    desk = collecting.desk(book, inputs.open_policy(policy, book, rates), day, minutes=minutes)
+    rules = inputs.open_policy(policy, book, rates)
+    notes = [*knowledge.of(book, rules, day).lines(), *notes]
+    desk = collecting.desk(book, rules, day, minutes=minutes)
     if out:
         tables.write(desk.rows, out)
     if letters:

@@ -6,7 +6,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from credit_lab import inputs, when
+from credit_lab import inputs, knowledge, when
 from credit_lab.commands import options, tables
 
 app = typer.Typer()
@@ -47,6 +47,7 @@ def files(
     rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
+    notes = [*knowledge.of(book, rules, day).lines(), *notes]
     found = credit_files.credit_files(credit_files.with_register(book, register, register_mapping, day), rules, day)
     if as_json:
         tables = {name: options.records(frame) for name, frame in found.tables().items()}
@@ -89,6 +90,7 @@ def evaluate(
     rules = policies.load(policy)
     book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
+    notes = [*knowledge.of(book, rules, day).lines(), *notes]
     found = evaluating.evaluating(book, rules, day, template=template, overrides=overrides)
     trail = evaluation.explain(found.evaluated, explain) if explain else pd.DataFrame()
     if as_json:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from credit_lab import inputs, when
+from credit_lab import inputs, knowledge, when
 from credit_lab import policy as policies
 from credit_lab.commands import options, tables
 
@@ -33,6 +33,7 @@ def limits(
     book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
     rules = inputs.open_policy(policy, book, rates)
+    notes = [*knowledge.of(book, rules, day).lines(), *notes, *policies.money_note(rules)]
     made = granting.granting(book, rules, day)
     if out:
         tables.write(made.review.decisions, out)
@@ -41,14 +42,14 @@ def limits(
         options.dump(
             {
                 "as_of": str(made.as_of.date()),
-                "notes": [*notes, *policies.money_note(rules)],
+                "notes": notes,
                 "decisions": options.records(made.review.decisions),
                 "over_limit": options.records(made.over),
                 "workload": options.records(made.workload),
             }
         )
         return
-    options.say("\n".join([*notes, *policies.money_note(rules)]))
+    options.say("\n".join(notes))
     columns = ["customer_id", "grade", "old_limit", "credit_limit", "change", "approver", "reason"]
     options.say(options.as_text(changed[columns].head(_SHOWN), book.currency))
     if len(changed) > _SHOWN:

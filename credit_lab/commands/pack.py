@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import typer
 
+from credit_lab import knowledge, periods, workbench
 from credit_lab import ledger as ledgers
-from credit_lab import periods, workbench
 from credit_lab import policy as policies
-from credit_lab.commands import options
+from credit_lab.commands import options, reports
 from credit_lab.errors import ReportError
 from credit_lab.ledger import sharing
 from credit_lab.publish import pack, privacy, registry
@@ -35,6 +35,8 @@ def full(
         "policy_date": parameters["policy_date"] or str(rules.meta.valid_from),
     }
     target = out / f"{period}-pack"
+    rows = knowledge.of(book, rules, end).rows()
+    lines, blind = reports.carried(rows)
     made = pack.make(
         steps(),
         known,
@@ -49,13 +51,14 @@ def full(
     number = _entered(made, target, privacy.plain(parameters, private), book, str(end.date()), rules)
     files = [str(target / name) for name in sorted(path.name for path in target.iterdir() if path.is_file())]
     if as_json:
-        options.dump({"files": files, "verdicts": made.verdicts, "missing": made.missing, "run": number})
+        options.dump({"files": files, "verdicts": made.verdicts, "missing": made.missing, "run": number,
+                      "knowledge": rows})  # fmt: skip
     else:
         for name, verdict in made.verdicts.items():
             options.say(f"{name}: {verdict}")
-        for line in (*made.missing, *(f"report: {file}" for file in files)):
+        for line in (*lines, *made.missing, *blind, *(f"report: {file}" for file in files)):
             options.say(line)
-    if made.failed:
+    if blind or made.failed:
         raise typer.Exit(1)
 
 
@@ -70,7 +73,8 @@ def cover(book: ledgers.Ledger, rules: policies.Policy, end: pd.Timestamp) -> di
         "Ledger digest": book.digest()[:12],
         "Policy": rules.meta.id,
         "As of": str(end.date()),
-        "Amounts in": f"{book.currency}, tax included",
+        "Amounts in": f"{book.currency}, tax {book.tax}" if book.tax else book.currency,
+        "Evidence": " ".join(knowledge.of(book, rules, end).lines()),
         **({"Shared with": ", ".join(said)} if said else {}),
     }
 

@@ -10,6 +10,7 @@ import typer
 from credit_lab import workbench
 from credit_lab.commands import options
 from credit_lab.errors import ReportError
+from credit_lab.knowledge import Knowledge
 from credit_lab.ledger.model import Ledger
 
 if TYPE_CHECKING:
@@ -83,23 +84,36 @@ def finish(
     as_of: str = "",
     notes: Sequence[str] = (),
 ) -> None:
-    """Enter a report in the registry beside it; say where it is, what it found, and `notes` on its day or period; exit
-    code 1 when a section of it failed."""
+    """Enter a report in the registry beside it; say where it is, what its ledger can carry, what it found, and `notes`
+    on its day or period; exit code 1 when a section of it failed, or the ages of its ledger are not known."""
     from credit_lab.publish import registry as registries
     from credit_lab.publish import sections
 
     path = made.folder.parent / registries.NAME
+    rows = made.run.get("knowledge")
+    lines, blind = carried(rows) if rows else ([], [])
     number = registries.enter(path, command, made.folder, made.run, book, as_of)
     if as_json:
         options.dump({"html": str(made.html), "run": number, "notes": list(notes), **made.run})
     else:
-        for note in notes:
+        for note in (*lines, *notes):
             options.say(note)
         for name, verdict in made.run["verdicts"].items():
             options.say(f"{name}: {verdict}")
         unfound = [f"Not found, so not told: {what}." for what in made.run.get("unfound", ())]
-        for line in (*sections.lines(made.run["missing"]), *unfound):
+        for line in (*sections.lines(made.run["missing"]), *unfound, *blind):
             options.say(line)
         options.say(f"report: {made.html} ({made.run['seconds']:.0f} s, run {number})")
-    if sections.failed(made.run["missing"]):
+    if blind or sections.failed(made.run["missing"]):
         raise typer.Exit(1)
+
+
+def carried(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """What the ledger of a report can carry, and that its ages are not known (empty: they are).
+
+    Parameters
+    ----------
+    rows : of `Knowledge.rows`, as run.json has them
+    """
+    told = Knowledge.from_rows(rows)
+    return told.lines(), [f"Failed: {told.blind}."] if told.blind else []

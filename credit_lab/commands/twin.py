@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from credit_lab import inputs, when
+from credit_lab import inputs, knowledge, when
 from credit_lab import policy as policies
 from credit_lab.commands import options, reports
 from credit_lab.ledger.model import Ledger as Book
@@ -67,6 +67,7 @@ def simulate(
         parameters = {**source, **numbers, "policy_a": names[0], "policy_b": names[1]}
         _report(book, rules, day, parameters, out, notes, quiet=quiet, as_json=as_json)
         return
+    notes = [*knowledge.of(book, rules[0], day).lines(), *notes]
     made = twin.twin(book, rules, day, **numbers, progress=None if quiet or as_json else bar("worlds"))
     if tables:
         reports.save(made.tables(), tables)

@@ -103,7 +103,9 @@ def rules_chart(rules: pd.DataFrame, *, source: str) -> "Figure":
 
 @canvas.style()
 def orderings_chart(orderings: pd.DataFrame, *, currency: str, source: str) -> "Figure":
-    """What the same minutes bring in three orders."""
+    """What the same minutes bring in three orders; nothing where payment times are not known."""
+    if orderings.empty:
+        return canvas.nothing("Three orders of the same work")
     figure, axes = canvas.blank(height=2.4)
     scale, unit = canvas.scale(orderings["net_gain"], currency)
     at = np.arange(len(orderings))[::-1]

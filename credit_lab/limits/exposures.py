@@ -61,7 +61,8 @@ def exposure(
         customer_id, holder (customer or group that holds the limit), receivables, delivered,
         open_orders, unapplied, exposure, holder_exposure, credit_limit (NaN: none valid), cover
         (what a policy would pay if the customer failed today: cover share of the exposure within
-        the cover limit, less the deductible), net_exposure, utilisation, headroom (of the holder)
+        the cover limit, less the deductible), net_exposure, utilisation, headroom (of the holder;
+        NaN where no limit is in force at all)
 
     Raises
     ------
@@ -87,6 +88,8 @@ def exposure(
     with np.errstate(divide="ignore", invalid="ignore"):
         table["utilisation"] = np.where(limit > 0, table["holder_exposure"] / limit, np.nan)
     table["headroom"] = money.less(limit.fillna(0.0), table["holder_exposure"], code)
+    if limit.isna().all():  # there are no limits, or nobody knows them
+        table["headroom"] = np.nan
     return table
 
 

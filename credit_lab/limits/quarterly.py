@@ -153,6 +153,8 @@ def review(
     summary = decisions.groupby("change", as_index=False).agg(
         customers=("customer_id", "size"), before=("old_limit", "sum"), after=("credit_limit", "sum")
     )
+    if decisions["old_limit"].isna().all():  # there were none, or nobody knows them
+        summary["before"] = np.nan
     return LimitReview(decisions, notices.reset_index(drop=True), summary)
 
 

@@ -22,12 +22,13 @@ from credit_lab.publish.show import NOTE, RECORD
 @dataclass(frozen=True)
 class About:
     """What a notebook is made of: its ledger, the last day known (ISO, "" for none), the currency
-    of its amounts.
+    of its amounts, and what the ledger can carry (rows of `knowledge.Knowledge.table`).
     """
 
     source: str = ""
     as_of: str = ""
     currency: str = ""
+    knowledge: Sequence[Mapping[str, Any]] = field(default=(), hash=False)
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ class Artefact:
 
 @dataclass(frozen=True)
 class Heading(Artefact):
-    """Title of the report and the line under it."""
+    """Title of the report, the line under it, and what its ledger can carry."""
 
     title: str
     line: str
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def texts(shown: Sequence[Artefact]) -> list[str]:
     for one in shown:
         match one:
             case Heading():
-                found += [one.title, one.line]
+                found += [one.title, one.line, *one.lines]
             case Prose():
                 found += one.markdown.split("\n")
             case Sentences():
@@ -244,7 +246,7 @@ def _headed(source: str, section: str) -> tuple[str, str]:
 def _artefact(section: str, record: dict[str, Any]) -> Artefact:
     match record:
         case {"kind": "heading", "title": title, "line": line}:
-            return Heading(section, title, line)
+            return Heading(section, title, line, tuple(record.get("lines", ())))
         case {"kind": "sentences", "lines": lines}:
             stated = tuple(record.get("facts", ()))
             return Sentences(section, tuple(lines), tuple(record.get("keys", ())), stated)

@@ -17,6 +17,8 @@ from credit_lab.publish import gate, markup, show, slides
 from credit_lab.publish.artefacts import Artefact, Figure, Heading, Sentences, Table, texts
 from credit_lab.publish.slides import Chart, Grid, Series, Slide
 
+_LONG = ("Ledger", "Evidence")  # facts of the cover and the notes alone
+
 
 class Story:
     """What a report showed and saved, asked for by the ids of records and the names of tables.
@@ -164,8 +166,9 @@ def tell(
 
 
 def _facts(story: Story) -> str:
-    """Small print: all facts but the path of the ledger, which the notes have."""
-    return " · ".join(f"{name}: {text}" for name, text in story.facts.items() if name != "Ledger")
+    """Small print: all facts but the long ones, which the notes have."""
+    short = {name: text for name, text in story.facts.items() if name not in _LONG}
+    return " · ".join(f"{name}: {text}" for name, text in short.items())
 
 
 def _verdicts(story: Story, verdicts: dict[str, str]) -> Slide:

@@ -28,7 +28,7 @@ def page(
     lines : question and answer in sentences
     parts : name, heading, what to know when reading it, table; a table may be empty
     """
-    line = f"amounts in {currency}, tax included"
+    line = f"amounts in {currency}"
     blocks, sections = [show.heading(title, line).data, show.sentences(lines).data], []
     for name, heading, remark, table in parts:
         sections.append(Section(f"e-{name}", heading))

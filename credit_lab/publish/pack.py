@@ -380,6 +380,7 @@ def _record(
         **sharing.current().facts(),
         "parameters": privacy.plain(dict(parameters), private),
         "verdicts": pack.verdicts,
+        "knowledge": pack.main.run.get("knowledge", []),
         "parts": {
             part.name: {"state": part.state, "reason": part.reason, **part.run}
             for part in pack.parts

@@ -250,7 +250,9 @@ def step(
     )
     record["verdicts"] |= made.verdict()
     record["missing"] = made.record(private)
-    record["records"] = [one.id for one in artefacts(executed) if one.id]
+    shown = artefacts(executed)
+    record["records"] = [one.id for one in shown if one.id]
+    record["knowledge"] = next((one.about.knowledge for one in shown if one.about.knowledge), [])
     (folder / "run.json").write_text(
         json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )

@@ -11,7 +11,8 @@ and registry ask for it. The records:
   customers by id), masked (rows or figures are left out since the report is shared)
 - figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and
   height in inches, svg (gzip, base64), png (base64), facts
-- heading: title, line, about (source, as_of, currency of all that follows)
+- heading: title, line, lines (what the ledger can carry), about (source, as_of, currency,
+  knowledge of all that follows)
 - sentences: lines, keys (by which one of them is asked for), facts (of each line) · note: text,
   facts · verdicts: lights (name, light, reason, facts it rests on)
 
@@ -38,6 +39,8 @@ from credit_lab.publish.markup import escaped, nothing, table_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from credit_lab.knowledge import Knowledge
 
 RECORD = "application/vnd.credit_lab+json"
 
@@ -268,8 +271,9 @@ def heading(
     source: str = "",
     as_of: pd.Timestamp | None = None,
     currency: str = "",
+    knowledge: "Knowledge | None" = None,
 ) -> Shown:
-    """Title of a report and the line under it.
+    """Title of a report, the line under it, and what its ledger can carry.
 
     Parameters
     ----------
@@ -277,15 +281,20 @@ def heading(
     id : by which the record is known: the subject of the report and `title`
     source, as_of, currency : what the report is made of, its last day and its money; of every
         record that follows
+    knowledge : of the ledger; its lines are told, its table goes into run.json; None: no ledger
     """
     title, line = _told(title), _told(line)
     about = {
         "source": source,
         "as_of": f"{as_of:%Y-%m-%d}" if as_of is not None else "",
         "currency": currency,
+        "knowledge": knowledge.rows() if knowledge else [],
     }
-    record = _named({"kind": "heading", "title": title, "line": line, "about": about}, id)
-    return Shown(f"<h1>{escaped(title)}</h1><p class='subtitle'>{escaped(line)}</p>", record)
+    lines = [_told(said) for said in knowledge.lines()] if knowledge else []
+    record = {"kind": "heading", "title": title, "line": line, "lines": lines, "about": about}
+    told = "".join(f"<p class='subtitle'>{escaped(said)}</p>" for said in lines)
+    top = f"<h1>{escaped(title)}</h1><p class='subtitle'>{escaped(line)}</p>"
+    return Shown(top + told, _named(record, id))
 
 
 def sentences(

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credit_lab import history
+from credit_lab import history, knowledge
 from credit_lab.errors import CreditLabError, nearest
 from credit_lab.inputs import open_ledger, open_policy
+from credit_lab.knowledge import Knowledge
 from credit_lab.ledger import parse, table_file
 from credit_lab.ledger.mapping import Formats
 from credit_lab.ledger.model import Ledger
@@ -39,6 +40,7 @@ class Modelling:
     extra : columns of the table that are neither features nor target, such as grades given
     kinds : of a table without a card: what each column was taken for and why, see `table.kinds_of_text`
     missing : texts that stand for a missing value
+    knowledge : what the ledger can carry; None for a table of one's own
     """
 
     X: pd.DataFrame
@@ -51,6 +53,7 @@ class Modelling:
     extra: pd.DataFrame
     kinds: pd.DataFrame = field(default_factory=lambda: NO_KINDS)
     missing: tuple[str, ...] = ()
+    knowledge: Knowledge | None = None
 
 
 def from_ledger(ledger: Ledger, *, event: str = "failed", months: int = 12, policy: Policy | None = None) -> Modelling:
@@ -101,7 +104,8 @@ def from_ledger(ledger: Ledger, *, event: str = "failed", months: int = 12, poli
     what = f"failed within {months} months" if failed else f"impaired within {months} months"
     source, extra = " · ".join([ledger.source, what, *ledger.notes]), pd.DataFrame(index=X.index)
     days = round(30.4 * months)
-    return Modelling(X, y, keys["month"], keys["customer_id"], excluded, days, source, extra)
+    told = knowledge.of(ledger, policy)
+    return Modelling(X, y, keys["month"], keys["customer_id"], excluded, days, source, extra, knowledge=told)
 
 
 def read(path: str | Path, missing: Collection[str] = ()) -> pd.DataFrame:

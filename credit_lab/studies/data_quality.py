@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credit_lab import money, schema
+from credit_lab import knowledge, money, schema
 from credit_lab.facts import Said
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
@@ -23,6 +23,7 @@ class Quality(Record, prefix="quality_"):
         have 0 rows
     filled : table, column, filled (share of rows with a value), required
     marks : times in which the data mislead
+    known, knowledge : what the ledger can carry, and its table
     """
 
     source: str
@@ -33,6 +34,8 @@ class Quality(Record, prefix="quality_"):
     filled: pd.DataFrame
     marks: pd.DataFrame
     lines: tuple[str, ...]
+    known: knowledge.Knowledge
+    knowledge: pd.DataFrame
 
 
 GIVES = {
@@ -77,6 +80,7 @@ def quality(ledger: Ledger) -> Quality:
     findings = tuple(quarantine.describe(ledger.quarantine))
     lines = [*ledger.notes, rows_line(ledger.accounting), control_line(control)]
     lines += [f"No table {row.table}: no {row.gives}." for row in absent.itertuples() if row.gives]
+    known = knowledge.by_currency(ledger)
     shares = pd.DataFrame(filled, columns=["table", "column", "filled", "required"])
     return Quality(
         ledger.source,
@@ -87,6 +91,8 @@ def quality(ledger: Ledger) -> Quality:
         shares,
         ledger.windows,
         tuple(lines),
+        known,
+        known.table,
     )
 
 

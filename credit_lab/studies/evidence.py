@@ -25,6 +25,7 @@ from credit_lab import (
     evaluation,
     governance,
     history,
+    knowledge,
     money,
     origin,
     summary,
@@ -204,7 +205,10 @@ def evidence(
         customer,
         as_of,
         book.currency,
-        _lines(customer, as_of, book.currency, stands, decision, tables),
+        (
+            *knowledge.of(book, policy, as_of).lines(),
+            *_lines(customer, as_of, book.currency, stands, decision, tables),
+        ),
         tables,
     )
 

@@ -116,8 +116,6 @@ def granting(
 def _over(used: pd.DataFrame) -> pd.DataFrame:
     """Customers or groups over the limits the ledger says are in force, most first."""
     heads = used.drop_duplicates("holder")
-    if used["credit_limit"].isna().all():
-        heads = heads.head(0)  # nobody is over a limit nobody has set, or that has ended for all
     over = heads[(heads["headroom"] < 0) & (heads["holder_exposure"] > 0)].sort_values(
         "headroom", ignore_index=True
     )

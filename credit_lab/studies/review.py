@@ -194,11 +194,11 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
             window.previous().label: past.reasons,
             window.year_before().label: older.reasons,
         },
-        bridge=_bridge(earlier, flows, ledger.currency),
-        balances=balances,
+        bridge=pd.DataFrame() if "bridge" in lacking else _bridge(earlier, flows, ledger.currency),
+        balances=_aged(balances, knows),
         concentration=kpi.concentration(balances),
-        industries=kpi.by_group(ledger, balances, "industry"),
-        regions=kpi.by_group(ledger, balances, "region"),
+        industries=_aged(kpi.by_group(ledger, balances, "industry"), knows),
+        regions=_aged(kpi.by_group(ledger, balances, "region"), knows),
         overdue=kpi.overdue_items(items),
         changes=kpi.changes(_balances(ledger, window.previous().end, buckets), balances)
         if len(earlier)
@@ -216,6 +216,12 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
         knows=knows,
     )
     return made.without(lacking)
+
+
+def _aged(table: pd.DataFrame, knows: Knowledge) -> pd.DataFrame:
+    """Balances without what is overdue of them, where ages are not known."""
+    late = [name for name in table if name == "max_dpd" or str(name).startswith("overdue")]
+    return table if knows.ages else table.assign(**dict.fromkeys(late, math.nan))
 
 
 def _stated(table: pd.DataFrame, knows: Knowledge) -> pd.DataFrame:

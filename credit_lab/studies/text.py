@@ -2,6 +2,8 @@
 text in the tests.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +18,7 @@ from credit_lab.studies import data_quality
 from credit_lab.studies.bases import moved
 from credit_lab.studies.losses import Losses
 from credit_lab.studies.review import Review
-from credit_lab.summary import UNKNOWN
+from credit_lab.summary import NOT_KNOWN, OK, UNKNOWN
 
 if TYPE_CHECKING:
     from credit_lab.backtest import claim_test
@@ -174,8 +176,16 @@ def _apart(review: Review) -> float:
     return float(review.identity.set_index("line").loc["difference", "amount"])
 
 
-def verdicts(review: Review) -> dict[str, str]:
-    """Traffic lights with their reasons, for the top of the report and for run.json."""
+def verdicts(review: Review, others: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Traffic lights with their reasons, for the top of the report and for run.json.
+
+    None is green while ages are not known.
+
+    Parameters
+    ----------
+    review : as `studies.review.review` gives it
+    others : name → light and reason, shown below its own
+    """
     table, targets = review.kpis.set_index("formula_id"), review.targets
     dso, lost, top = (table.loc[name, "value"] for name in targets)
     target, budget, cap = targets.values()
@@ -205,10 +215,12 @@ def verdicts(review: Review) -> dict[str, str]:
     }
     figures = [_kpis(review, name) for name in targets]
     evidence = ({"control.difference": _apart(review)}, *figures)
-    return {
+    unseen = "" if review.knows.ages else f"{NOT_KNOWN}: {review.knows.blind}"
+    said: dict[str, str] = {
         name: Said(f"{light}: {reason}", {} if light in UNKNOWN else stated, review.as_of)
         for (name, (light, reason)), stated in zip(lights.items(), evidence, strict=True)
-    }
+    } | dict(others)
+    return {name: unseen if unseen and text.startswith(OK) else text for name, text in said.items()}
 
 
 def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
