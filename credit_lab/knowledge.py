@@ -223,7 +223,7 @@ def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
     received = (KNOWN, f"{found.receipts:,} receipts")
     matched = (KNOWN, f"{found.matched:.1%} of receipts are matched by the books")
     settled = (KNOWN, f"{found.settled:,} of {found.invoices:,} invoices are settled in full")
-    if found.loose > UNMATCHED:
+    if found.blind:
         lacking = "receipts are matched to no invoice, though the customer has invoices open"
         matched = (NOT_KNOWN, f"{found.loose:.1%} of {lacking}")
     elif found.rules:
@@ -255,7 +255,8 @@ class _Settling:
 
     receipts: int
     matched: float
-    loose: float  # unmatched, of customers who have invoices open; of receipts or of these, whichever is more
+    loose: float  # unmatched, of customers who have invoices open
+    blind: bool  # whether that is too much, of receipts and of what is open
     rules: str
     invoices: int
     settled: int
@@ -296,7 +297,8 @@ def _settling(ledger: Ledger, day: pd.Timestamp) -> _Settling:
     return _Settling(
         receipts=len(payments),
         matched=matched / received if received else np.nan,
-        loose=both / max(received, int(open_.clip(0).sum())) if received else 0.0,
+        loose=both / received if received else 0.0,
+        blind=both > UNMATCHED * max(received, int(open_.clip(0).sum())),
         rules=rules,
         invoices=len(invoices),
         settled=settled,

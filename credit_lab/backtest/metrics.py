@@ -11,7 +11,7 @@ from credit_lab import kpi, money
 
 def ar_turnover(flows: pd.DataFrame) -> pd.Series:
     """Receivables turnover per month end: 365 / dso.countback, which does not swing with the sales calendar."""
-    days = [kpi.kpis(flows.head(row))["dso.countback"] for row in range(1, len(flows) + 1)]
+    days = [kpi.measures.countback(flows.head(row)) for row in range(1, len(flows) + 1)]
     turnover = 365.0 / pd.Series(days, index=pd.DatetimeIndex(flows["month"]), name="ar_turnover").replace(0.0, np.nan)
     return turnover.loc[turnover.first_valid_index() :]
 

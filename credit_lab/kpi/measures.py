@@ -74,7 +74,7 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> Kpis:
     values = {
         "dso.period_end": float(f.dso(end["balance"], sales, covered)),
         "dso.average": float(f.dso(mean, sales, covered)),
-        "dso.countback": f.countback(float(end["balance"]), flows["sales"], flows["days"]) if sales >= 0 else np.nan,
+        "dso.countback": countback(flows, months=months),
         "dso.best_possible": float(f.dso(end["not_due"], sales, covered)),
         "add": float(f.average_days_delinquent(end["balance"], end["not_due"], sales, covered)),
         "cei": float(f.collection_effectiveness(opening, sales, end["balance"], end["not_due"])),
@@ -84,6 +84,19 @@ def kpis(flows: pd.DataFrame, *, months: int = 12) -> Kpis:
         "bad_debt_ratio.period": float(f.ratio(lost, sales)),
     }
     return Kpis(values)
+
+
+def countback(flows: pd.DataFrame, *, months: int = 12) -> float:
+    """`dso.countback` at the last row of monthly flows; NaN where net sales of the window are below zero.
+
+    Parameters
+    ----------
+    flows : month by month: sales, days, balance
+    months : of the window
+    """
+    if not money.total(flows["sales"].tail(months)) >= 0:
+        return np.nan
+    return f.countback(float(flows["balance"].iloc[-1]), flows["sales"], flows["days"])
 
 
 def _covered(window: pd.DataFrame) -> float:

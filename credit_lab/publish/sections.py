@@ -153,8 +153,8 @@ def failed(gaps: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def lines(gaps: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A sentence for each gap of a run.json."""
-    return [Gap(**gap).line for gap in gaps]
+    """The sentences on the gaps of a run.json, each said once."""
+    return list(dict.fromkeys(Gap(**gap).line for gap in gaps))
 
 
 def _gap(cell: "NotebookNode", error: str, message: str, section: str, number: int) -> Gap:
