@@ -97,6 +97,7 @@ def check(
     as_of: options.AsOf = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     as_json: options.Json = False,
 ) -> None:
     """Say what a ledger can carry, what was held back, and whether it reconciles.
@@ -107,7 +108,7 @@ def check(
     """
     from credit_lab import aging, knowledge, kpi
 
-    book = ledgers.read(ledger, mapping or None)
+    book = inputs.read_ledger(ledger, mapping, known_on)
     chosen = [book.reporting(currency, inputs.rates_from(rates))] if currency or rates else _per_currency(book)
     found = []
     for one in chosen:
@@ -194,6 +195,7 @@ def review(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     card: Annotated[str, typer.Option(help="card.json of `score fit`; adds grades and expected default.")] = "",
     pack: Annotated[str, typer.Option(help="full: all steps in one document, in OUT/PERIOD-pack.")] = "",
     formats: Annotated[str, typer.Option("--format", help="Of html,pdf,pptx,xlsx, with commas.")] = "html",
@@ -228,7 +230,7 @@ def review(
             periods.parse_period(period)
         policies.load(policy)  # before the ledger, which takes longer
         options.one_state(context, ledger, mapping, out)
-        book = inputs.open_ledger(ledger, mapping, currency, rates)
+        book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
         rules = inputs.open_policy(policy, book, rates)
         period, notes = when.period(book, period)
         studies.review.require_period(book, period)
@@ -240,7 +242,7 @@ def review(
             "card": card,
             "models": models,
         }
-        parameters |= {"currency": currency, "rates": rates}
+        parameters |= {"currency": currency, "rates": rates, "known_on": known_on}
         parameters["registry"], wanted = str(reports.registry(out)), packs.named(formats)
         if pack:
             packs.full(
@@ -273,6 +275,7 @@ def backtest(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     start: Annotated[str, typer.Option(help="First day; default: after seven months of data.")] = "",
     end: Annotated[str, typer.Option(help="Last day, a month end; default: last whole month.")] = "",
     pseudonymise: options.Pseudonymise = "",
@@ -300,14 +303,21 @@ def backtest(
         for name in names:  # before the ledger, which takes longer
             policies.load(name)
         options.one_state(context, ledger, mapping, out)
-        book = inputs.open_ledger(ledger, mapping, currency, rates)
+        book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
         rules = [inputs.open_policy(name, book, rates, granting=True) for name in names]
         last, notes = when.day(book, end, whole_months=True)
         reports.registry(out)
         parameters = {"ledger": ledger, "mapping": mapping, "policy_a": names[0], "policy_b": names[1]}
         made = reports.make(
             "70_policy_backtest",
-            {**parameters, "currency": currency, "rates": rates, "start": start, "end": str(last.date())},
+            {
+                **parameters,
+                "currency": currency,
+                "rates": rates,
+                "known_on": known_on,
+                "start": start,
+                "end": str(last.date()),
+            },
             out / "backtest",
             title="Policy backtest",
             facts={"ledger_digest": book.digest(), "policy_digests": [policies.digest(rule) for rule in rules]},
@@ -328,6 +338,7 @@ def claim(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     start: Annotated[str, typer.Option(help="First month end used; default: after four months of data.")] = "",
     end: Annotated[str, typer.Option(help="Last month end used; default: last whole month.")] = "",
     policy: Annotated[str, typer.Option(help="Rules in force before the policy date, for simulated histories.")] = (
@@ -355,14 +366,21 @@ def claim(
     if registration:
         registrations.load(registration)
     options.one_state(context, ledger, mapping, out)
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     last, notes = when.day(book, end, whole_months=True)
     reports.registry(out)
     parameters = {"ledger": ledger, "mapping": mapping, "claims": claims, "policy_date": policy_date, "seed": seed}
     parameters |= {"policy": policy, "registration": registration}
     made = reports.make(
         "71_claim_test",
-        {**parameters, "currency": currency, "rates": rates, "start": start, "end": str(last.date())},
+        {
+            **parameters,
+            "currency": currency,
+            "rates": rates,
+            "known_on": known_on,
+            "start": start,
+            "end": str(last.date()),
+        },
         out / "claim",
         title="Claim test",
         facts={"ledger_digest": book.digest()},

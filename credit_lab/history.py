@@ -6,7 +6,7 @@
     2025-11-30   C-0002           0      0    True   ...  <NA>             <- the twelve months are not over yet
 
 A column without `next_` never uses anything dated after its month, so a look into the future is a visible spelling
-mistake.
+mistake; nor anything recorded after it, where the ledger says when (`known_on`). Outcomes are as known at the end.
 """
 
 from typing import Any
@@ -20,6 +20,7 @@ from credit_lab.aging.many_dates import aged
 from credit_lab.aging.postings import INVOICE, postings, spans
 from credit_lab.errors import PeriodError
 from credit_lab.ids import among, looked_up, positions
+from credit_lab.ledger import known
 from credit_lab.ledger.model import Ledger
 from credit_lab.payment_behaviour import payment_index, settlements
 from credit_lab.periods import takes_days
@@ -29,6 +30,8 @@ from credit_lab.rules import default
 # Settings it reads, see `rules.coverage`.
 READS = ("default.*",)
 
+# Tables it reads.
+READ = ("invoices", "instalments", "payments", "allocations", "disputes", "write_offs", "facts")
 Grid = npt.NDArray[np.float64]
 Minor = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -49,6 +52,7 @@ def build(
     *,
     first: pd.Timestamp | None = None,
     policy: Policy | None = None,
+    restated: bool = False,
 ) -> pd.DataFrame:
     """History of all customers at the month ends from the first document's month (or `first`) to `last`.
 
@@ -58,6 +62,7 @@ def build(
     last : the data are complete up to this day; months after it do not exist, outcomes that need them are missing
     first : months before it are worked out and not given
     policy : says what impaired and failed mean (`[default]`); None: as shipped (`rules.default`)
+    restated : earlier months as they are known at `last`, not as they were known then
 
     Returns
     -------
@@ -85,6 +90,7 @@ def build(
     NotKnown
         The ledger cannot say how customers paid (`credit_lab.knowledge`).
     """
+    ledger = ledger.known_by(last)
     begin = pd.concat([ledger.invoices["issue_date"], ledger.payments["paid_date"]]).min()
     if not begin <= last:  # no document at all has no first day
         raise PeriodError(f"{ledger.source}: no customer has a document by {last.date()}")
@@ -93,10 +99,61 @@ def build(
         raise PeriodError(f"{ledger.source}: no whole month between {begin.date()} and {last.date()}")
     knowledge.of(ledger, as_of=last).need("payment behaviour is", *knowledge.BEHAVIOUR)
     events = default.in_minor(policy, ledger.currency)
+    table = _as_it_stands(ledger, ends, first or begin, events)
+    return table if restated else _as_seen(ledger, table, ends, events)
+
+
+def _as_it_stands(ledger: Ledger, ends: pd.DatetimeIndex, first: pd.Timestamp, events: default.Default) -> pd.DataFrame:
+    """History of a ledger as it is, whenever its rows were recorded."""
     facts = ledger.rows("facts")
     insolvent = facts[facts["attribute"] == default.INSOLVENCY]
-    parts = [_of_customers(part, ends, first or begin, events, insolvent) for part in ledger.parts()]
+    parts = [_of_customers(part, ends, first, events, insolvent) for part in ledger.parts()]
     return pd.concat(parts).sort_values("month", kind="stable", ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def _as_seen(ledger: Ledger, table: pd.DataFrame, ends: pd.DatetimeIndex, events: default.Default) -> pd.DataFrame:
+    """The history with what was known at each month end; outcomes stay as they are known now.
+
+    Only rows of customers of whom something that had happened was recorded later are worked out again.
+    """
+    keys = ["month", "customer_id"]
+    unseen, seen = [], []
+    for month, customers in known.days_affected(ledger, ends[ends >= table["month"].min()], READ):
+        unseen.append(pd.DataFrame({"month": month, "customer_id": customers}))
+        then = ledger.of_customers(customers).known_by(month)
+        if not then.currencies:
+            continue  # nobody had heard of them
+        seen.append(_as_it_stands(then, ends[ends <= month], month, events))
+    if not unseen:
+        return table
+    stays = ~pd.MultiIndex.from_frame(table[keys]).isin(pd.MultiIndex.from_frame(pd.concat(unseen)))
+    later = [name for name in table if name.startswith("next_")]
+    again = [rows.drop(columns=later).merge(table[[*keys, *later]], on=keys) for rows in seen]
+    return pd.concat([table[stays], *again]).sort_values(keys, kind="stable", ignore_index=True)
+
+
+@takes_days
+def looking_back(ledger: Ledger, past: pd.DataFrame, month: pd.Timestamp) -> pd.DataFrame:
+    """The history up to a month end, all months of it as they were known at that month end.
+
+    For what adds up months (sales forecasts): what was recorded after its own month is in no row of `past`.
+
+    Parameters
+    ----------
+    ledger : one currency
+    past : of `build`, at least up to `month`
+    month : a month end
+    """
+    late = known.late(ledger)["customer_id"].drop_duplicates()
+    if late.empty:
+        return past
+    others = past[(past["month"] <= month) & ~among(past["customer_id"], late)]
+    then = ledger.of_customers(late).known_by(month).up_to(month)
+    if not then.currencies:
+        return others
+    begin, events = past["month"].min(), default.in_minor(None, ledger.currency)
+    rows = _as_it_stands(then, periods.month_ends(begin, month), begin, events)
+    return pd.concat([others, rows]).sort_values(["month", "customer_id"], kind="stable", ignore_index=True)
 
 
 def _of_customers(

@@ -3,7 +3,7 @@
 from credit_lab import ledger as ledgers
 from credit_lab import policy as policies
 from credit_lab.errors import LedgerError
-from credit_lab.ledger import sharing
+from credit_lab.ledger import known, sharing
 
 
 def rates_from(text: str) -> dict[str, float]:
@@ -38,9 +38,22 @@ def open_policy(path: str, book: ledgers.Ledger, rates: str = "", *, granting: b
     return made
 
 
-def open_ledger(path: str, mapping: str = "", currency: str = "", rates: str = "") -> ledgers.Ledger:
+def read_ledger(path: str, mapping: str = "", known_on: str = "") -> ledgers.Ledger:
+    """Read a ledger in all its currencies, as it was known on a day; empty: as it is. See `ledger.known.as_known`."""
+    return known.as_known(ledgers.read(path, mapping or None), known_on)
+
+
+def open_ledger(
+    path: str, mapping: str = "", currency: str = "", rates: str = "", known_on: str = ""
+) -> ledgers.Ledger:
     """Read a ledger and bring it into one reporting currency; texts as a notebook or command line gives them.
 
     In a run that is to be shared under pseudonyms, the ledger has them from here on; see `privacy`.
+
+    Parameters
+    ----------
+    path, mapping : the ledger, and the mapping file of a foreign export
+    currency, rates : see `Ledger.reporting` and `rates_from`
+    known_on : day after which nothing was recorded yet, see `ledger.known.as_known`; empty: the ledger as it is
     """
-    return sharing.shared(ledgers.read(path, mapping or None).reporting(currency, rates_from(rates)))
+    return sharing.shared(read_ledger(path, mapping, known_on).reporting(currency, rates_from(rates)))

@@ -27,7 +27,7 @@ from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, in_currency
 
 KNOWN, ESTIMATED, NOT_KNOWN = "known", "estimated", "not known"
-UNMATCHED = 0.05  # of receipts, by amount: with more, nobody knows what is open
+UNMATCHED = 0.05  # of receipts and of what is open, by amount: with more, nobody knows what is open
 YEAR = 13  # months after which figures of twelve months have their opening balance
 AGES = ("receipts", "matching")  # what is open, and how old it is
 BEHAVIOUR = (*AGES, "settled")  # how customers pay
@@ -255,7 +255,7 @@ class _Settling:
 
     receipts: int
     matched: float
-    loose: float  # unmatched, of customers who have invoices open
+    loose: float  # unmatched, of customers who have invoices open; of receipts or of these, whichever is more
     rules: str
     invoices: int
     settled: int
@@ -296,7 +296,7 @@ def _settling(ledger: Ledger, day: pd.Timestamp) -> _Settling:
     return _Settling(
         receipts=len(payments),
         matched=matched / received if received else np.nan,
-        loose=both / received if received else 0.0,
+        loose=both / max(received, int(open_.clip(0).sum())) if received else 0.0,
         rules=rules,
         invoices=len(invoices),
         settled=settled,

@@ -8,12 +8,19 @@ from credit_lab.ledger.model import Ledger
 
 
 def day(book: Ledger, as_of: str, *, whole_months: bool = False) -> tuple[pd.Timestamp, list[str]]:
-    """The day a run looks from, and what is to be said about it.
+    """The day a run looks from, and what is to be said about it; what the ledger itself has to say
+    (`Ledger.notes`) comes first.
 
     An empty text is the last day of the data (with `whole_months` the end of the last month they cover whole), and it
     is said which one; a day that is given stays as it is, and it is said when it lies before the first document or more
     than a month after the last day of the data.
     """
+    found, said = _day(book, as_of, whole_months)
+    return found, [*book.notes, *said]
+
+
+def _day(book: Ledger, as_of: str, whole_months: bool) -> tuple[pd.Timestamp, list[str]]:
+    """`day` without the notes of the ledger."""
     last, documents = book.last_day, documents_by_day(book.tables)
     if not as_of and whole_months:
         end = periods.last_whole(last, 1).end
@@ -36,6 +43,12 @@ def period(book: Ledger, label: str) -> tuple[str, list[str]]:
     An empty text is the last quarter that the data cover whole, of a younger ledger the last whole month; where nothing
     was invoiced in either, the quarter of the last invoice.
     """
+    found, said = _period(book, label)
+    return found, [*book.notes, *said]
+
+
+def _period(book: Ledger, label: str) -> tuple[str, list[str]]:
+    """`period` without the notes of the ledger."""
     last = book.last_day
     if not label:
         issued = book.invoices["issue_date"]

@@ -20,7 +20,7 @@ from credit_lab.monitoring import holds
 from credit_lab.payment_behaviour import profile
 from credit_lab.publish import deck
 from credit_lab.studies import data_quality, text
-from tests.ledgers import invoice, payment
+from tests.ledgers import allocation, invoice, paid_in_full, payment
 
 BASELINE = policies.load("data/policies/2025-baseline.toml")
 DIGITS = {"CNY": 2, "JPY": 0, "KWD": 3}
@@ -204,6 +204,7 @@ def test_a_promise_kept_to_the_cent_is_kept(write_ledger):
     folder = write_ledger(
         invoices=[invoice(amount=promised)],
         payments=[payment(f"P{n}", amount=one, paid="2024-02-20") for n, one in enumerate(parts)],
+        allocations=[allocation(f"P{n}", amount=one) for n, one in enumerate(parts)],
         actions=[
             {
                 "action_id": "A1", "customer_id": "C1", "invoice_id": "I1", "taken_on": "2024-02-15", "action": "call",
@@ -222,5 +223,8 @@ def test_an_invoice_taken_back_whole_leaves_no_sales_of_the_year(write_ledger):
         invoice("I1", issued="2024-05-10", due="2024-06-10", amount=whole),
         invoice("I2", issued="2024-07-10", due="2024-07-10", amount=-whole),
     ]
-    book = ledger.read(write_ledger(invoices=rows, payments=[payment(paid="2024-12-31", amount=1)]))
-    assert history.build(book, pd.Timestamp("2024-12-31"))["sales_12m"].iloc[-1] == 0.0
+    settled, paid, full = paid_in_full()
+    paid = [payment(paid="2024-12-31", amount=1), paid]
+    book = ledger.read(write_ledger(invoices=[*rows, settled], payments=paid, allocations=[full]))
+    table = history.build(book, pd.Timestamp("2024-12-31"))
+    assert table.loc[table["customer_id"] == "C1", "sales_12m"].iloc[-1] == 0.0

@@ -60,7 +60,8 @@ def test_series_segments_and_claims_have_no_such_month(taken_back):
     last = kpi.over_time(flows).iloc[-1]
     assert last[list(ON_SALES)].isna().all()
     assert np.isnan(metrics.ar_turnover(flows).iloc[-1])
-    assert metrics.bad_debt_ratio(flows).index[-1] < pd.Timestamp(END)
+    assert metrics.bad_debt_ratio(flows).empty  # no table of write-offs
+    assert metrics.bad_debt_ratio(flows.assign(written_off=0.0)).index[-1] < pd.Timestamp(END)
     segments = kpi.by_segment(book, pd.Timestamp(END), "industry")
     with pytest.raises(kpi.measures.PeriodError, match="net sales of the twelve months up to 2025-06-30"):
         kpi.dso_bridge(segments, pd.Timestamp("2025-03-31"), pd.Timestamp(END))
@@ -78,10 +79,10 @@ def test_a_loss_budget_is_no_share_of_sales_below_zero():
 def test_the_review_has_no_days_of_them_in_any_format(taken_back, tmp_path):
     given = ["review", "--ledger", str(taken_back), "--period", "2025Q2", "--out", str(tmp_path), "--quiet"]
     made = CliRunner().invoke(app, [*given, "--format", "html,xlsx,pptx"], catch_exceptions=False)
-    assert f"DSO within target: not measured: {WHY}" in made.stdout
+    assert f"DSO within target: not measured: DSO by countback: {WHY}" in made.stdout
     folder = tmp_path / "2025Q2"
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    assert run["verdicts"]["DSO within target"] == f"not measured: {WHY}"
+    assert run["verdicts"]["DSO within target"] == f"not measured: DSO by countback: {WHY}"
     page = (folder / "80_quarterly_review.html").read_text(encoding="utf-8")
     assert f"DSO by countback is not measured: {WHY}." in page
     assert f"Average days delinquent is not measured: {WHY}." in page

@@ -32,6 +32,7 @@ MODULES = (
     "credit_lab/studies/*.py",
     "credit_lab/figures/*.py",
     "credit_lab/publish/*.py",
+    "credit_lab/ledger/known.py",
     "credit_lab/ledger/quarantine.py",
     "credit_lab/ledger/reconcile.py",
 )

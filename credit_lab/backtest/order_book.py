@@ -1,4 +1,8 @@
-"""The orders of a ledger and what settled them, as a replay walks over them; the same for every policy."""
+"""The orders of a ledger and what settled them, as a replay walks over them; the same for every policy.
+
+Settlements and contracts count from the day they were recorded, where the ledger says when: the order desk knew no
+more.
+"""
 
 import numpy as np
 import pandas as pd
@@ -7,6 +11,7 @@ from credit_lab import money
 from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.backtest.walk import CONTRACTS, ORDER, SETTLED, Book, Grid, Ints, walk
 from credit_lab.ids import looked_up, positions
+from credit_lab.ledger import known
 from credit_lab.ledger.model import Ledger
 from credit_lab.periods import takes_days
 from credit_lab.policy import Policy
@@ -25,7 +30,8 @@ def build(
     months : month ends after which a new column of the limits counts
     begin, end : first and last day of the replay; orders before it went out in history
     """
-    rows = postings(ledger)
+    seen = known.recorded(ledger, invoices=False)
+    rows = postings(seen)
     rows = rows[(rows["kind"] == INVOICE) & (rows["day"] <= end)]
     rows = rows.assign(opens=(rows["day"] == rows["issue_date"]) & (rows["minor"] > 0))
     keys = ["document_id", "customer_id", "day", "opens"]
@@ -43,7 +49,7 @@ def build(
     due = np.zeros(len(documents), dtype=np.int64)
     opening = rows["opens"].to_numpy()
     due[code[opening]] = _days(rows.loc[opening, "due_date"])
-    changes = _contracts(ledger, customers, end)
+    changes = _contracts(seen, customers, end)
     if changes is not None:
         events = pd.concat([events, changes], ignore_index=True)
     events = events.sort_values(["customer", "day", "kind", "document"], kind="stable")

@@ -21,6 +21,7 @@ from credit_lab.aging.many_dates import aged
 from credit_lab.aging.postings import INVOICE, postings
 from credit_lab.errors import PeriodError
 from credit_lab.ids import positions
+from credit_lab.ledger import known
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits.proposals import Known, Panel
 from credit_lab.periods import takes_days
@@ -90,12 +91,14 @@ class Replay:
 class Ground:
     """What replays of one ledger share: its history, its orders and the days.
 
-    `months` are the month ends after which limits are decided, the first of them before `begin`.
+    `months` are the month ends after which limits are decided, the first of them before `begin`; `panels` those of
+    month ends by which not all was recorded that is known now (`history.looking_back`).
     """
 
     ledger: Ledger
     past: pd.DataFrame
     panel: Panel
+    panels: dict[pd.Timestamp, Panel]
     customers: pd.Index
     months: pd.DatetimeIndex
     book: "Book"
@@ -153,16 +156,21 @@ def ground(
     months = pd.DatetimeIndex(past["month"].unique()).sort_values()
     begin = start if start is not None else _default_start(months, warm_up, ledger)
     months = months[months <= end]
-    known = months[months < begin]
-    if len(known) == 0 or begin > end:
+    before = months[months < begin]
+    if len(before) == 0 or begin > end:
         raise PeriodError(
             f"replay from {begin.date()} to {end.date()}: the ledger's months run from {months.min().date()} to "
             f"{months.max().date()}; leave at least one month before the start"
         )
     customers = pd.Index(np.sort(ledger.customers["customer_id"].to_numpy()), dtype="str")
-    months = months[months >= known[-1]]
+    months = months[months >= before[-1]]
     book, documents = order_book.build(ledger, customers, months, begin, end)
-    return Ground(ledger, past, Panel.of(past), customers, months, book, documents, begin, end)
+    latest = history.looking_back(ledger, past, end)
+    panels = {
+        month: Panel.of(history.looking_back(ledger, past, month))
+        for month, _ in known.days_affected(ledger, months, history.READ)
+    }
+    return Ground(ledger, past, Panel.of(latest), panels, customers, months, book, documents, begin, end)
 
 
 def on(where: Ground, policy: Policy) -> Replay:
@@ -231,7 +239,7 @@ def _decide(where: Ground, policy: Policy) -> tuple[pd.DataFrame, Grid, Ints]:
     state = state.astype({"changed_on": "datetime64[us]", "expires": "datetime64[us]"})
     taken = []
     for column, month in enumerate(months):
-        known = where.panel.at(policy, month)
+        known = where.panels.get(month, where.panel).at(policy, month)
         made = limits.quarterly.decide(
             known,
             policy,

@@ -43,13 +43,14 @@ class Spells:
 
 @takes_days
 def build(ledger: Ledger, as_of: pd.Timestamp) -> Spells:
-    """Spells of a one-currency ledger from documents, matchings and disputes dated up to `as_of` and nothing later.
+    """Spells of a one-currency ledger from documents, matchings and disputes dated and recorded up to `as_of`.
 
     Raises
     ------
     CollectionError
         Nothing was issued up to `as_of`.
     """
+    ledger = ledger.known_by(as_of)
     rows = postings(ledger)
     rows = rows[(rows["day"] <= as_of) & (rows["kind"] == INVOICE)]
     keys = ["document_id", "part", "customer_id", "issue_date", "due_date"]

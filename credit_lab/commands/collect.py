@@ -23,6 +23,7 @@ def alerts(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     severity: Annotated[str, typer.Option(help="Only this severity: watch, act or stop.")] = "",
     out: tables.Out = None,
     as_json: options.Json = False,
@@ -35,7 +36,7 @@ def alerts(
 
     if severity not in ("", "watch", "act", "stop"):
         raise typer.BadParameter(f"{severity!r}: choose watch, act or stop", param_hint="--severity")
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
     rules = inputs.open_policy(policy, book, rates)
     notes = [*knowledge.of(book, rules, day).lines(), *notes, *policies.money_note(rules)]
@@ -63,6 +64,7 @@ def worklist(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     minutes: Annotated[float, typer.Option(min=1, help="Collectors' minutes of the day.")] = 480.0,
     letters: Annotated[Path | None, typer.Option(help="Folder for a DOCX letter to each contact chosen.")] = None,
     sender: Annotated[str, typer.Option(help="Of the letters: the firm that writes; needed for them.")] = "",
@@ -82,7 +84,7 @@ def worklist(
         raise typer.BadParameter("say who writes the letters", param_hint="--sender")
     if lang not in ("en", "zh"):
         raise typer.BadParameter(f"{lang!r}: choose en or zh", param_hint="--lang")
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
     rules = inputs.open_policy(policy, book, rates)
     notes = [*knowledge.of(book, rules, day).lines(), *notes]
@@ -123,6 +125,7 @@ def cash(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks ahead.")] = 13,
     seed: Annotated[int, typer.Option(help="Of the simulation.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/cash.")] = Path("reports"),
@@ -136,12 +139,12 @@ def cash(
 
     reports.registry(out)
     options.one_state(context, ledger, mapping, out)
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
     as_of = str(day.date())
     made = reports.make("51_cash_forecast",
         {"ledger": ledger, "mapping": mapping, "as_of": as_of, "weeks": weeks, "seed": seed, "currency": currency,
-         "rates": rates},
+         "rates": rates, "known_on": known_on},
         out / "cash", title="Cash forecast", quiet=quiet or as_json,
     )  # fmt: skip
     reports.finish(made, as_json, "cash", book=book, as_of=as_of, notes=notes)

@@ -29,6 +29,7 @@ def files(
     as_of: options.AsOf = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     register: Annotated[str, typer.Option(help="Export of a public register whose facts are added.")] = "",
     register_mapping: Annotated[
         str, typer.Option(help="How its columns become facts.")
@@ -44,7 +45,7 @@ def files(
     from credit_lab.studies import credit_files
 
     rules = policies.load(policy)
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
     notes = [*knowledge.of(book, rules, day).lines(), *notes]
     found = credit_files.credit_files(credit_files.with_register(book, register, register_mapping, day), rules, day)
@@ -72,6 +73,7 @@ def evaluate(
     as_of: options.AsOf = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     overrides: Annotated[str, typer.Option(help="CSV of customer_id, grade, reason, approved_by.")] = "",
     explain: Annotated[str, typer.Option(help="Show every contribution to this customer's score.")] = "",
     out: tables.Out = None,
@@ -86,7 +88,7 @@ def evaluate(
     from credit_lab.studies import evaluating
 
     rules = policies.load(policy)
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
     notes = [*knowledge.of(book, rules, day).lines(), *notes]
     found = evaluating.evaluating(book, rules, day, template=template, overrides=overrides)

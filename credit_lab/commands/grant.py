@@ -20,6 +20,7 @@ def limits(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     out: tables.Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -29,7 +30,7 @@ def limits(
     """
     from credit_lab.studies import granting
 
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     day, notes = when.day(book, as_of)
     rules = inputs.open_policy(policy, book, rates)
     notes = [*knowledge.of(book, rules, day).lines(), *notes, *policies.money_note(rules)]

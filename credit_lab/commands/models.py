@@ -167,6 +167,7 @@ def evidence(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     card: Annotated[str, typer.Option(help="card.json of `score fit`; adds its points.")] = "",
     models: Annotated[str, typer.Option(help="Register of models.")] = options.MODELS,
     out: Annotated[str, typer.Option(help="File, .html or .json; default: reports/evidence/....html.")] = "",
@@ -178,7 +179,7 @@ def evidence(
     """
     from credit_lab.studies import evidence as evidences
 
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     rules = inputs.open_policy(policy, book, rates)
     day, notes = when.day(book, as_of)
     made = evidences.evidence(book, rules, customer, day, card=card, models=models)

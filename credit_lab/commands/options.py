@@ -47,6 +47,7 @@ def _a_day(text: str, param: typer.CallbackParam) -> str:
 
 
 AsOf = Annotated[str, typer.Option(help="Last day known; default: the last day of the data.", callback=_a_day)]
+KnownOn = Annotated[str, typer.Option(help="Leave out what was recorded after this day.", callback=_a_day)]
 
 
 def say(text: str = "") -> None:

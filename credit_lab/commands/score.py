@@ -30,6 +30,7 @@ def fit_(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     policy: Policy = "data/policies/2025-baseline.toml",
     months: Months = 12,
     table: Table = "",
@@ -54,7 +55,8 @@ def fit_(
     """
 
     parameters = {
-        "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "policy": policy,
+        "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates,
+        "known_on": known_on, "policy": policy,
         "months": months, "table": table, "target": target, "event": event, "date": date, "customer": customer,
         "leave_out": leave_out, "category": category, "missing": missing,
         "kind": kind, "boundary": boundary, "refused": refused, "seed": seed,
@@ -118,6 +120,7 @@ def validate(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     policy: Policy = "data/policies/2025-baseline.toml",
     months: Months = 12,
     table: Table = "",
@@ -139,7 +142,8 @@ def validate(
     from credit_lab.studies import governed
 
     parameters = {
-        "card": str(card), "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "policy": policy,
+        "card": str(card), "ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates,
+        "known_on": known_on, "policy": policy,
         "months": months, "table": table, "target": target, "event": event, "date": date,
         "customer": customer, "leave_out": leave_out, "boundary": boundary, "seed": seed,
     }  # fmt: skip

@@ -30,6 +30,7 @@ def simulate(
     mapping: options.MappingFile = "",
     currency: options.Currency = "",
     rates: options.Rates = "",
+    known_on: options.KnownOn = "",
     tables: Annotated[Path | None, typer.Option(help="Folder for all tables as CSV; a report brings its own.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Leave the notebook as a report.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of reports; this one goes to OUT/simulation.")] = Path("reports"),
@@ -54,14 +55,14 @@ def simulate(
         policies.load(name)
     if report:
         options.one_state(context, ledger, mapping, out)
-    book = inputs.open_ledger(ledger, mapping, currency, rates)
+    book = inputs.open_ledger(ledger, mapping, currency, rates, known_on)
     rules = [inputs.open_policy(name, book, rates, granting=True) for name in names]
     day, notes = when.day(book, as_of)
     notes += policies.money_note(rules[0])
     numbers: dict[str, Any] = {"days": days, "replicates": replicates, "capacity": capacity, "candidates": candidates,
                                "loss_cap": loss_cap, "seed": seed, "jobs": jobs}  # fmt: skip
     if report:
-        source = {"ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates,
+        source = {"ledger": ledger, "mapping": mapping, "currency": currency, "rates": rates, "known_on": known_on,
                   "as_of": str(day.date())}  # fmt: skip
         parameters = {**source, **numbers, "policy_a": names[0], "policy_b": names[1]}
         _report(book, rules, day, parameters, out, notes, quiet=quiet, as_json=as_json)

@@ -38,6 +38,7 @@ class Ledger:
     windows : times in which the data are known to mislead: columns start, end, reason
     form : documents, or open items: a list of what is left of each
     tax : included or excluded in amounts; empty: not said
+    notes : sentences on what was left out by choice, see `ledger.known`; every report says them
     """
 
     tables: dict[str, pd.DataFrame]
@@ -47,6 +48,7 @@ class Ledger:
     windows: pd.DataFrame
     form: str = DOCUMENTS
     tax: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def invoices(self) -> pd.DataFrame:
@@ -224,13 +226,21 @@ class Ledger:
         """What had been recorded by the end of `day`: the ledger as somebody looking on that day saw it.
 
         Rows with a `known_on` after `day` are left out, and what refers to them; rows without one count as known
-        when they happened. What a rule had matched is matched again without them. Together with an as-of date this
-        answers "what did we believe then about that day?".
+        when they happened. A customer whose documents were known before its own row keeps nothing but its id. What a
+        rule had matched is matched again without what is left out. Together with an as-of date this answers "what did
+        we believe then about that day?".
         """
-        kept = {
-            name: frame[frame["known_on"].isna() | (frame["known_on"] <= day)] if "known_on" in frame else frame
-            for name, frame in self.tables.items()
-        }
+        later = {name: frame["known_on"] > day for name, frame in self.tables.items() if "known_on" in frame}
+        if not any(rows.any() for rows in later.values()):
+            return self
+        kept = {name: frame[~later[name]] if name in later else frame for name, frame in self.tables.items()}
+        if "customers" in later and later["customers"].any():
+            whole, unseen = self.customers, later["customers"]
+            named = [frame["customer_id"] for name, frame in kept.items() if "customer_id" in frame]
+            stays = whole[~unseen | among(whole["customer_id"], pd.concat(named))]
+            kept["customers"] = stays.assign(
+                **{name: stays[name].mask(unseen) for name in stays if name != "customer_id"}
+            )
         known, rule = replace(self, tables=_referring(kept)), matching.rule_of(self)
         return matching.rematched(known, rule) if rule else known
 

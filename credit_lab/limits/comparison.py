@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from credit_lab.history import looking_back
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits.exposures import LimitsError
 from credit_lab.limits.methods import METHODS, Method
@@ -62,7 +63,7 @@ def evidence(ledger: Ledger, history: pd.DataFrame, policy: Policy, month: pd.Ti
     if rows.empty:
         known = f"{history['month'].min().date()} to {history['month'].max().date()}" if len(history) else "empty"
         raise LimitsError(f"limits: no month end {month.date()} in the history ({known})")
-    table = Panel.of(history).at(policy, month).table(policy)
+    table = Panel.of(looking_back(ledger, history, month)).at(policy, month).table(policy)
     table["exposure"] = table["customer_id"].map(rows.set_index("customer_id")["exposure"])
     return with_ledger(ledger, table, month)
 
@@ -70,6 +71,7 @@ def evidence(ledger: Ledger, history: pd.DataFrame, policy: Policy, month: pd.Ti
 @takes_days
 def with_ledger(ledger: Ledger, table: pd.DataFrame, month: pd.Timestamp) -> pd.DataFrame:
     """`proposals.Known.table` with what the ledger knew at a month end beyond its history."""
+    ledger = ledger.known_by(month)
     published = _latest(ledger, "financials", "published_on", month)
     for name in FINANCIALS:
         table[name] = table["customer_id"].map(published[name]) if name in published else np.nan

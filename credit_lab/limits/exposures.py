@@ -40,7 +40,7 @@ def exposure(
     tax_rate: float = 0.0,
     order_days: int = rule.ORDER_DAYS,
 ) -> pd.DataFrame:
-    """Exposure, limit, cover and headroom of every customer at the end of a day.
+    """Exposure, limit, cover and headroom of every customer at the end of a day, as known then.
 
     exposure = receivables + delivered and not invoiced + orders not delivered − unapplied cash and
     credit notes, tax included throughout (`rules.exposure`). A delivery counts from its day
@@ -71,7 +71,7 @@ def exposure(
     StandingError
         A limit ends before it begins; a group that is a customer of another group.
     """
-    include = include or Include()
+    include, ledger = include or Include(), ledger.known_by(as_of)
     code, limits = ledger.currency, ledger.tables.get("limits")
     table = pd.DataFrame({"customer_id": np.sort(ledger.customers["customer_id"].to_numpy())})
     table["holder"] = table["customer_id"].map(standing.holder(ledger.customers, limits))

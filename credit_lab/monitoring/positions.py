@@ -13,6 +13,7 @@ from credit_lab import money
 from credit_lab.aging.commitments import ORDERED, Exposures, Running, commitments
 from credit_lab.aging.postings import CASH, INVOICE, postings
 from credit_lab.ids import among, looked_up, positions
+from credit_lab.ledger import known
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import contracts
 from credit_lab.periods import takes_days
@@ -56,6 +57,7 @@ def books(ledger: Ledger, policy: Policy, asked: pd.DataFrame, last: pd.Timestam
     asked : customer_id, day; with order_id the documents of these orders are summed alone, too
     last : last day that will be asked about
     """
+    ledger = known.recorded(ledger)
     first = asked["day"].min() - pd.Timedelta(days=1)
     planned = commitments(ledger, first, last, tax_rate=policy.economics.tax_rate)
     columns = [*planned.columns, "due_date"]

@@ -1,9 +1,11 @@
 """Early-warning signals (预警指标): one row per month end and customer, beside and joined to the history table.
 
-Every signal uses only what was dated up to its month end. A signal whose table the ledger lacks is missing (NaN), and
-`Signals.absent` says why, so that a silent rule is not taken for good news.
+Every signal uses only what was dated up to its month end, and recorded by then where the ledger says when. A signal
+whose table the ledger lacks is missing (NaN), and `Signals.absent` says why, so that a silent rule is not taken for
+good news.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,7 @@ from credit_lab import history, money
 from credit_lab.aging.commitments import DELIVERED, ORDERED, Running, commitments
 from credit_lab.ids import looked_up
 from credit_lab.kpi import settlement
+from credit_lab.ledger import known
 from credit_lab.ledger.model import Ledger
 from credit_lab.payment_behaviour import settlements
 from credit_lab.rules import standing
@@ -72,6 +75,40 @@ def build(
     absent = {
         name: f"the ledger has no table {source}" for name, source in history.RESTS_ON.items() if not ledger.has(source)
     }
+    ledger = ledger.known_by(table["month"].max()) if len(table) else ledger
+    found = _watched(ledger, table, grades, statements, tax_rate, absent)
+    seen = [_watched(then, rows, grades, statements, tax_rate, {}) for then, rows in _as_seen(ledger, table)]
+    if seen:
+        again = pd.concat(seen)
+        found = pd.concat([found.drop(index=again.index), again]).sort_index()
+    found["industry_index"] = _industry(ledger, found, absent)
+    return Signals(found, absent)
+
+
+def _as_seen(ledger: Ledger, table: pd.DataFrame) -> Iterator[tuple[Ledger, pd.DataFrame]]:
+    """Rows of month ends at which something was not known yet, with the ledger as known then.
+
+    Whoever shares a limit with a customer concerned is there as well: utilisation is the group's.
+    """
+    holders = standing.holder(ledger.customers, ledger.tables.get("limits"))
+    for month, customers in known.days_affected(ledger, pd.DatetimeIndex(table["month"].unique())):
+        heads = [customers, holders[holders.index.isin(customers)]]
+        members = holders[holders.isin(pd.concat(heads))].index.to_series()
+        rows = table[(table["month"] == month) & table["customer_id"].isin(pd.concat([*heads, members]))]
+        if len(rows):
+            yield ledger.of_customers(pd.concat([*heads, members])).known_by(month), rows
+
+
+def _watched(
+    ledger: Ledger,
+    rows: pd.DataFrame,
+    grades: pd.DataFrame | None,
+    statements: pd.DataFrame | None,
+    tax_rate: float,
+    absent: dict[str, str],
+) -> pd.DataFrame:
+    """Rows with all signals but that of the industry, which looks at other customers."""
+    table = rows.reset_index(drop=True)
     table = table.assign(**_delays(ledger, table))
     with np.errstate(divide="ignore", invalid="ignore"):
         table["overdue_share"] = np.where(table["open"] > 0, table["overdue"] / table["open"], np.nan)
@@ -83,8 +120,7 @@ def build(
     table["negative_news"] = _news(ledger, table, absent)
     table["stale_months"] = _stale(ledger, table, absent)
     table["statement_difference"] = _statements(statements, table, absent)
-    table["industry_index"] = _industry(ledger, table, absent)
-    return Signals(table, absent)
+    return table.set_axis(rows.index)
 
 
 def _as_of(events: pd.DataFrame, table: pd.DataFrame, on: str, columns: list[str]) -> pd.DataFrame:

@@ -102,7 +102,7 @@ def from_ledger(ledger: Ledger, *, event: str = "failed", months: int = 12, poli
         columns=["reason", "rows"],
     )
     what = f"failed within {months} months" if failed else f"impaired within {months} months"
-    source, extra = f"{ledger.source} · {what}", pd.DataFrame(index=X.index)
+    source, extra = " · ".join([ledger.source, what, *ledger.notes]), pd.DataFrame(index=X.index)
     days = round(30.4 * months)
     told = knowledge.of(ledger, policy)
     return Modelling(X, y, keys["month"], keys["customer_id"], excluded, days, source, extra, knowledge=told)
@@ -231,6 +231,7 @@ def gather(
     bins: str = "",
     category: str = "",
     missing: str = "",
+    known_on: str = "",
 ) -> Modelling:
     """`from_table` where a table is named, otherwise `from_ledger`; texts as a notebook or command line gives them.
 
@@ -242,7 +243,7 @@ def gather(
         As these two; a table without the name of its target.
     """
     if not table:
-        book = open_ledger(ledger, mapping, currency, rates)
+        book = open_ledger(ledger, mapping, currency, rates, known_on)
         rules = open_policy(policy, book, rates) if policy else None
         return from_ledger(book, event=target or "failed", months=months, policy=rules)
     if not target:

@@ -235,7 +235,7 @@ def calibrate(
     SimulationError
         Fewer than 50 settled invoices, or no customer with orders in the last twelve months.
     """
-    assumptions = assumptions or Assumptions()
+    assumptions, ledger = assumptions or Assumptions(), ledger.known_by(as_of)
     past = history.build(ledger, as_of, policy=policy)
     failed = evidence.failures(ledger, as_of, past)
     bought = evidence.orders(ledger, as_of, failed)

@@ -160,17 +160,23 @@ def _habit(known: spells.Spells) -> tuple[Habit, bool]:
         return Habit(), False
 
 
+def _receipts(ledger: Ledger) -> pd.Series:
+    """Money received a day."""
+    return ledger.payments.groupby("paid_date")["amount"].sum().sort_index()
+
+
 def _past_forecasts(
     ledger: Ledger, as_of: pd.Timestamp, habit: Habit, origins: int, replicates: int, seed: int
 ) -> pd.DataFrame:
     """Forecasts from earlier days with what was known then, beside what came."""
-    receipts = ledger.payments.groupby("paid_date")["amount"].sum().sort_index()
+    receipts = _receipts(ledger)
     rows, sales = [], cash_forecast.Sales(13)
     for back in range(origins, 0, -1):
         origin = as_of - pd.Timedelta(days=42 + 14 * (back - 1))
         if origin - ledger.invoices["issue_date"].min() < pd.Timedelta(days=180):
             continue  # too little past for the sales that are drawn from and the shocks
-        known = spells.build(ledger, origin)
+        then = ledger.known_by(origin)
+        known = spells.build(then, origin)
         model = payment_time.fit(known.table, COLUMNS, own=OWN, habit=habit)
         ends = cash_forecast.period_ends(origin, 6)
         ends = ends[ends <= as_of]
@@ -199,7 +205,7 @@ def _past_forecasts(
                     kind=kind,
                     made_on=origin,
                     observed=seen,
-                    naive=cash_forecast.naive_forecast(receipts, ends, as_of=origin),
+                    naive=cash_forecast.naive_forecast(_receipts(then), ends, as_of=origin),
                     customer_median=cash_forecast.customer_median_forecast(
                         known, ends, sales=sales
                     ),

@@ -190,6 +190,7 @@ def desk(
     NotKnown
         The ledger cannot say what is overdue.
     """
+    ledger = ledger.known_by(as_of)
     told = knowledge.of(ledger, policy, as_of)
     told.need("what is overdue is", *knowledge.AGES)
     policy = in_currency(policy, ledger.currency)

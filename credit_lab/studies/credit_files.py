@@ -86,6 +86,7 @@ def credit_files(ledger: Ledger, policy: Policy, as_of: pd.Timestamp) -> CreditF
     PeriodError
         No month end by then.
     """
+    ledger = ledger.known_by(as_of)
     made = investigation.credit_files(ledger, policy, as_of, stakes(ledger, as_of))
     files, seen = made.files, made.verification
     tiers = files.groupby("tier").agg(

@@ -77,7 +77,7 @@ def quality(ledger: Ledger) -> Quality:
     control = reconcile.against_control(ledger).tail(13)
     absent = table.loc[table["rows"] == 0]
     findings = tuple(quarantine.describe(ledger.quarantine))
-    lines = [rows_line(ledger.accounting), control_line(control)]
+    lines = [*ledger.notes, rows_line(ledger.accounting), control_line(control)]
     lines += [f"No table {row.table}: no {row.gives}." for row in absent.itertuples() if row.gives]
     known = knowledge.by_currency(ledger)
     shares = pd.DataFrame(filled, columns=["table", "column", "filled", "required"])

@@ -137,6 +137,7 @@ def at(
     that day.
     """
     who = past.loc[past["month"] == month, "customer_id"]
+    ledger = ledger.known_by(month)
     judged = evaluation.judge(ledger.rows("assessments"), rules, month)
     known = evaluation.figures(ledger, policy, month, past)
     return evaluation.evaluate(known, judged, policy, rules, month, customers=who, model=model)

@@ -166,7 +166,11 @@ def evidence(
     rows = past[past["month"] == month]
     known = comparison.evidence(book, past, policy, month)
     decisions = quarterly.review(
-        past, policy, month, in_force=granting.in_force(book, month), evidence=known
+        history.looking_back(book, past, month),
+        policy,
+        month,
+        in_force=granting.in_force(book, month),
+        evidence=known,
     ).decisions
     decision = decisions[decisions["customer_id"] == customer].iloc[0]
     stands = _stands(book, customer, as_of)

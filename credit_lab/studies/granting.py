@@ -86,7 +86,8 @@ def granting(
     if pd.isna(month):
         raise PeriodError(f"{ledger.source}: no month end up to {as_of.date()}")
     known = comparison.evidence(ledger, past, policy, month)
-    made = quarterly.review(past, policy, month, in_force=in_force(ledger, month), evidence=known)
+    whole = history.looking_back(ledger, past, month)
+    made = quarterly.review(whole, policy, month, in_force=in_force(ledger, month), evidence=known)
     used = exposures.exposure(ledger, month, tax_rate=policy.economics.tax_rate)
     names = {policy.meta.id: policy} | ({other.meta.id: other} if other else {})
     changed = made.decisions[made.decisions["change"] != "keep"]
@@ -130,7 +131,7 @@ def in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame | None:
     """
     if not ledger.has("limits"):
         return None
-    limits = ledger.tables["limits"]
+    limits = ledger.known_by(day).tables["limits"]
     held = pd.DataFrame({"holder": limits["customer_id"].drop_duplicates(), "day": day})
     stands = held.join(standing.standing_limit(limits, held)).dropna(subset="lasting")
     names = {"holder": "customer_id", "lasting": "credit_limit", "since": "changed_on"}

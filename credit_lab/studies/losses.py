@@ -179,8 +179,9 @@ def _backtest(
     if len(past) == 0:
         notes.append("Backtest of the allowance: two years of data are needed.")
         return pd.DataFrame()
-    rates = provision.observed_rates(ledger.up_to(before), past, buckets=buckets)
-    items = aging.open_items(ledger.up_to(before), before, buckets=buckets)
+    then = ledger.known_by(before).up_to(before)
+    rates = provision.observed_rates(then, past, buckets=buckets)
+    items = aging.open_items(then, before, buckets=buckets)
     held = aging.bucket_table(items, ledger.currency, buckets=buckets).set_index("bucket")[
         "open_amount"
     ]

@@ -77,6 +77,7 @@ def together(
         No month end by then, or budgets that exclude one another.
     """
     policy = granted_by(policy, ledger)
+    ledger = ledger.known_by(as_of)
     past = history.build(ledger, as_of)
     month = past["month"].max()
     known = comparison.evidence(ledger, past, policy, month)
@@ -86,7 +87,8 @@ def together(
     groups = {name: cap for name, cap in budgets.groups.items() if customers[name].notna().any()}
     budgets = dataclasses.replace(budgets, groups=groups)
     chosen = portfolio.optimise(customers, budgets)
-    made = proposals.propose(past, policy, month, evidence=known)
+    whole = history.looking_back(ledger, past, month)
+    made = proposals.propose(whole, policy, month, evidence=known)
     proposed = made.set_index("customer_id")["credit_limit"]
     limits = {
         "by the policy": customers["customer_id"].map(proposed).clip(upper=customers["need"]),

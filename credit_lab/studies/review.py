@@ -307,7 +307,8 @@ def _proposals(ledger: Ledger, past: pd.DataFrame, policy: Policy) -> pd.DataFra
     month = past["month"].max()
     try:
         known = limits.comparison.evidence(ledger, past, policy, month)
-        return limits.propose(past, policy, month, evidence=known)
+        whole = history.looking_back(ledger, past, month)
+        return limits.propose(whole, policy, month, evidence=known)
     except MoneyNotKnown:  # said by `policy.money_note`
         return limits.propose(past.head(0), policy.written, month)
 

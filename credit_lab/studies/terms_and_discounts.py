@@ -53,6 +53,7 @@ def terms_study(
     NotKnown
         The ledger cannot say what was lost, or how customers paid.
     """
+    ledger = ledger.known_by(as_of)
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
     sales = money.total(last["sales_12m"])
