@@ -18,6 +18,7 @@ __all__ = [
     "collection",
     "errors",
     "evaluation",
+    "facts",
     "figures",
     "financials",
     "governance",

@@ -76,9 +76,12 @@ def test_a_finished_report_is_whole_and_replaces_the_earlier_one(tmp_path):
     source = notebook(
         tmp_path / "small.ipynb",
         PARAMETERS,
-        "from pathlib import Path\nimport json, pandas as pd\nfrom credit_lab.publish import show\n"
+        "from pathlib import Path\nimport json, pandas as pd\nfrom credit_lab import facts\n"
+        "from credit_lab.publish import show\n"
+        "lights = {'x': facts.Said('ok: 1 row', {'rows.read': 1})}\n"
         "show.save({'t': pd.DataFrame({'a': ['=1+1', 'b']})}, Path(out) / 'tables')\n"
-        "Path(out, 'verdicts.json').write_text(json.dumps({'x': 'ok: fine'}))\n"
+        "Path(out, 'verdicts.json').write_text(json.dumps(lights))\n",
+        "show.lights(lights)",
         "show.table(pd.DataFrame({'name': ['<script>alert(1)</script>'], 'v': [amount]}), 'T & <i>')",
     )
     target = tmp_path / "reports" / "small"
@@ -89,7 +92,7 @@ def test_a_finished_report_is_whole_and_replaces_the_earlier_one(tmp_path):
     assert "2.50" in page
     assert "T &amp; &lt;i&gt;" in page
     run = json.loads((target / "run.json").read_text())
-    assert run["verdicts"] == {"x": "ok: fine"}
+    assert run["verdicts"] == {"x": "ok: 1 row"}
     assert run["parameters"] == {"amount": 2.5}
     assert "'=1+1" in (target / "tables" / "t.csv").read_text(encoding="utf-8-sig")
     assert sorted(path.name for path in target.parent.iterdir()) == ["small"]

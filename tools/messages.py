@@ -36,9 +36,9 @@ MODULES = (
     "credit_lab/ledger/quarantine.py",
     "credit_lab/ledger/reconcile.py",
 )
-# Not for readers of a report: code of a kernel, questions to the registry of runs, errors of a run, progress on the
-# screen.
-SILENT = {"kernel.py", "registry.py", "run.py", "time_left.py"}
+# Not for readers of a report: code of a kernel, questions to the registry of runs, errors of a run and of the gate,
+# progress on the screen.
+SILENT = {"gate.py", "kernel.py", "registry.py", "run.py", "time_left.py"}
 DAY = datetime(2026, 1, 1, tzinfo=UTC)  # the same for every version: git knows when
 PLACE = re.compile(r"\{\d+\}")
 # What other rows say is put together there, of f-strings and of names; three words in a row are written in one piece.

@@ -50,6 +50,11 @@ class Tested:
     portfolio: Placebo | None = None
 
     @property
+    def estimate(self) -> float:
+        """Change the data show with the policy, corrected; NaN where they cannot carry one."""
+        return self.effect.estimate if self.effect else float("nan")
+
+    @property
     def word(self) -> str:
         """supported, not distinguishable, contradicted, or untestable."""
         return self.verdict.word if self.verdict is not None else "untestable"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from credit_lab import language
+from credit_lab import facts, language
 from credit_lab.language import say
 
 if TYPE_CHECKING:
@@ -163,11 +163,23 @@ def nothing(what: str) -> "Figure":
 def title(axes: "Axes", text: str, size: float = 11.5) -> None:
     """The finding, above the axes; smaller ones name a panel below the finding of the figure."""
     axes.set_title(text, loc="left", fontsize=size, fontweight="bold" if size >= 11 else "normal")
+    _remember(axes.get_figure(), text)
 
 
 def finding(figure: "Figure", text: str) -> None:
     """The finding of a figure with several panels."""
     figure.suptitle(text, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+    _remember(figure, text)
+
+
+def _remember(figure: Any, text: str) -> None:
+    """Keep the facts a title states, since matplotlib keeps plain texts."""
+    figure._said = facts.Said("", {**facts.of(said(figure)), **facts.of(text)})
+
+
+def said(figure: "Figure") -> str:
+    """The facts that the titles of a figure state, as a `facts.Said`; "" without any title."""
+    return getattr(figure, "_said", "")
 
 
 def dates(axes: "Axes") -> None:

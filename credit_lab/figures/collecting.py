@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from credit_lab.facts import Said
 from credit_lab.figures import canvas
 from credit_lab.figures.canvas import BLUE, GREY, ORANGE
 
@@ -55,11 +56,9 @@ def cash_chart(weekly: pd.DataFrame, past: pd.DataFrame, *, currency: str, sourc
     axes.set_ylabel(unit)
     axes.set_ylim(bottom=0)
     canvas.dates(axes)
-    canvas.title(
-        axes,
-        f"{weekly['mean'].sum() / scale:,.1f} {unit} expected in the {len(weekly)} weeks to "
-        f"{weekly['period_end'].iloc[-1].date()}",
-    )
+    total, last = float(weekly["mean"].sum()), weekly["period_end"].iloc[-1]
+    text = f"{total / scale:,.1f} {unit} expected in the {len(weekly)} weeks to {last.date()}"
+    canvas.title(axes, Said(text, {"cash_to": total}, last))
     canvas.legend(axes, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     return canvas.note(figure, source)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import language
+from credit_lab.facts import Said
 from credit_lab.figures import canvas
 from credit_lab.figures.canvas import AGES, BLUE, GREY, ORANGE
 from credit_lab.kpi.formulas import ratio
@@ -33,9 +34,13 @@ def aging_chart(
     first, last = (f"{series['as_of'].iloc[at].date()}" for at in (0, -1))
     canvas.title(
         axes,
-        f"{now:.0%} of open invoices were overdue at {last}, against {before:.0%} at {first}"
-        if len(series) == 13 and np.isfinite([before, now]).all()
-        else f"{now:.0%} of open invoices were overdue at {last}"
+        Said(
+            f"{now:.0%} of open invoices were overdue at {last}, against {before:.0%} at {first}"
+            if len(series) == 13 and np.isfinite([before, now]).all()
+            else f"{now:.0%} of open invoices were overdue at {last}",
+            {"overdue_ratio": float(now)},
+            series["as_of"].iloc[-1],
+        )
         if np.isfinite(now)
         else "Nothing was open",
     )
@@ -80,10 +85,9 @@ def dso_chart(kpis: pd.DataFrame, *, source: str) -> "Figure":
     elif not np.isfinite(last):
         canvas.title(axes, "DSO at the end is not measured: no net sales in these months")
     else:  # other months of a year have another season
-        canvas.title(
-            axes,
-            f"DSO, period end, {last:.1f} days at {day}; less than a year to compare with",
-        )
+        text = f"DSO, period end, {last:.1f} days at {day}; less than a year to compare with"
+        stated = {"dso.period_end": float(last)}
+        canvas.title(axes, Said(text, stated, kpis["month"].iloc[-1]))
     axes.set_ylabel("days")
     axes.set_ylim(0)
     canvas.months(axes, kpis["month"])
@@ -370,17 +374,19 @@ def _vintages_say(uncollected: pd.DataFrame, lost: pd.DataFrame) -> str:
 @canvas.style()
 def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
     """Per claim the metric by month, and the changes the firm shows without any policy against the
-    claimed band.
+    claimed band; in orange the estimate of the verdict with its interval, dotted the plain change.
     """
     figure, grid = canvas.blank(
         width=9.2, height=2.7 * len(tested) + 0.6, panels=2, rows=len(tested)
     )
-    for (left, right), one in zip(np.atleast_2d(grid), tested.values(), strict=True):
+    for (left, right), (claim, one) in zip(np.atleast_2d(grid), tested.items(), strict=True):
         left.plot(one.series.index, one.series, color=BLUE, linewidth=1.8)
         left.axvline(policy_date, color=GREY, linestyle="--", linewidth=1.2)
         left.set_ylim(min(0.0, float(one.series.min())))
         name = one.claim.name_zh if language.current() == "zh" else one.claim.name_en
-        canvas.title(left, f"{name}: {one.word}", size=10)
+        said = [f"estimate {100 * one.estimate:+.1f} %"] if np.isfinite(one.estimate) else []
+        found = Said("; ".join([f"{name}: {one.word}", *said]), {f"claim.{claim}": one.estimate})
+        canvas.title(left, found, size=10)
         canvas.dates(left)
         left.set_ylabel(language.value(one.claim.metric, "metric", ()))
         drawn = one.placebo if one.placebo is not None else one.portfolio
@@ -398,7 +404,10 @@ def claims_chart(tested: dict[str, Any], policy_date: pd.Timestamp) -> "Figure":
             label="no policy at all",
         )
         if np.isfinite(one.naive):
-            right.axvline(100 * one.naive, color=ORANGE, linewidth=1.8, label="plain before/after")
+            right.axvline(100 * one.naive, color=GREY, linestyle=":", label="plain before/after")
+        if one.effect:
+            right.axvline(100 * one.estimate, color=ORANGE, linewidth=1.8, label="estimate")
+            right.axvspan(100 * one.effect.low, 100 * one.effect.high, color=ORANGE, alpha=0.15)
         canvas.title(right, f"{drawn.share_reached:.0%} of policy-free histories reach it", size=10)
         right.set_xlabel("change after against before, %")
         canvas.legend(right, loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -1,5 +1,6 @@
 """The quarterly limit review (季度授信复核): proposals held against what is in force, with reasons and notices."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +82,7 @@ CODES = {
     "K2": "raised not long ago",
     "K3": "no change",
     "K4": "no review is due",
+    "K5": "an alert holds new orders, so the limit is not raised",
 }
 # Code of a raise and of a cut by what bound the limit; any other is the policy's own method.
 _RAISED = {"sales forecast": "R1", "trial": "R2", "share of own sales": "R3"}
@@ -112,6 +114,7 @@ def review(
     in_force: pd.DataFrame | None = None,
     triggers: pd.DataFrame | None = None,
     evidence: pd.DataFrame | None = None,
+    held: Collection[str] = (),
 ) -> LimitReview:
     """Review every customer at one month end.
 
@@ -126,6 +129,7 @@ def review(
     in_force : customer_id, credit_limit, changed_on: limits before the review; without it every limit is new
     triggers : customer_id, trigger (why the review may not wait: alert, new statement, order)
     evidence : for methods that need more than the history knows, see `proposals.propose`
+    held : customers whose new orders an alert holds: a raise of theirs waits
 
     Raises
     ------
@@ -136,7 +140,7 @@ def review(
     if not (history["month"] == month).any():
         raise LimitsError(f"review: no month end {month.date()} in the history")
     known = Panel.of(history).at(policy, month)
-    decisions = decide(known, policy, in_force=in_force, triggers=triggers, evidence=evidence)
+    decisions = decide(known, policy, in_force=in_force, triggers=triggers, evidence=evidence, held=held)
     lower, code = decisions[decisions["change"].isin(["cut", "withdraw"])], policy.meta.currency
     notices = lower[["customer_id", "old_limit", "credit_limit"]].assign(
         text=[
@@ -160,13 +164,14 @@ def decide(
     triggers: pd.DataFrame | None = None,
     evidence: pd.DataFrame | None = None,
     due: bool = True,
+    held: Collection[str] = (),
 ) -> pd.DataFrame:
     """The decisions of `review` at one month end; what the replay asks at every month end.
 
     Parameters
     ----------
     known : what was known of all customers, see `proposals.Panel`
-    in_force, triggers, evidence : as in `review`
+    in_force, triggers, evidence, held : as in `review`
     due : whether the month falls into the rhythm of `limits.review_months`; else only trials, new
         customers, triggers and withdrawals are decided, and `expires_on` of the others is missing
 
@@ -194,6 +199,9 @@ def decide(
         ["new", "withdraw", "raise", "cut"],
         "keep",
     )
+    wait = (change == "raise") & found["customer_id"].isin(held).to_numpy()
+    change, limit = np.where(wait, "keep", change), np.where(wait, old, limit)
+    code = code.mask(wait, "K5")
     looked = due | trigger | trial | (what <= rules.WITHDRAWN)
     expires = pd.Series(known.month + pd.DateOffset(months=VALID_MONTHS), index=found.index)
     return found.assign(

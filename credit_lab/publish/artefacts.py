@@ -70,10 +70,13 @@ class Prose(Artefact):
 
 @dataclass(frozen=True)
 class Sentences(Artefact):
-    """Findings in words, may be empty; `keys` name those that can be asked for one by one."""
+    """Findings in words, may be empty; `keys` name those that can be asked for one by one; `facts`
+    are what each states, id → raw value.
+    """
 
     lines: tuple[str, ...]
     keys: tuple[str, ...] = ()
+    facts: tuple[Mapping[str, Any], ...] = ()
 
     def line(self, key: str) -> str:
         """The sentence of a key, else ""."""
@@ -82,18 +85,22 @@ class Sentences(Artefact):
 
 @dataclass(frozen=True)
 class Note(Artefact):
-    """A warning."""
+    """A warning, and the facts it states."""
 
     text: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Light:
-    """One verdict: ok, act or stop (or figures of a backtest, without a light), and the reason."""
+    """One verdict: ok, act or stop (or figures of a backtest, without a light), the reason, and
+    the facts it rests on.
+    """
 
     name: str
     light: str
     reason: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,8 @@ class Column:
 class Table(Artefact):
     """Raw values as JSON holds them, missing as None; `total_rows` counts the rows not shown, too.
 
-    `names` are those of customers by id, for the columns that hold ids alone.
+    `names` are those of customers by id, for the columns that hold ids alone; a `masked` table
+    lacks rows or figures because the report is shared.
     """
 
     caption: str
@@ -129,6 +137,7 @@ class Table(Artefact):
     rows: tuple[tuple[Any, ...], ...]
     total_rows: int
     names: Mapping[str, str] = field(default_factory=dict)
+    masked: bool = False
 
     def frame(self) -> pd.DataFrame:
         """The rows shown as a table of typed columns."""
@@ -140,7 +149,7 @@ class Table(Artefact):
 @dataclass(frozen=True)
 class Figure(Artefact):
     """Finding (title), titles of all panels, note (source, date, n), words instead of the picture,
-    size in inches.
+    size in inches; the facts the titles state.
     """
 
     finding: str
@@ -151,6 +160,7 @@ class Figure(Artefact):
     height: float
     svg: bytes
     png: bytes
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def artefacts(notebook: str | Path) -> list[Artefact]:
@@ -202,7 +212,7 @@ def finding(shown: Sequence[Artefact]) -> str:
     return ""
 
 
-def texts(shown: list[Artefact]) -> list[str]:
+def texts(shown: Sequence[Artefact]) -> list[str]:
     """All words of the package among what was shown: no cells of tables, which hold the user's
     words, too.
     """
@@ -238,9 +248,10 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
         case {"kind": "heading", "title": title, "line": line}:
             return Heading(section, title, line, tuple(record.get("lines", ())))
         case {"kind": "sentences", "lines": lines}:
-            return Sentences(section, tuple(lines), tuple(record.get("keys", ())))
+            stated = tuple(record.get("facts", ()))
+            return Sentences(section, tuple(lines), tuple(record.get("keys", ())), stated)
         case {"kind": "note", "text": text}:
-            return Note(section, text)
+            return Note(section, text, record.get("facts", {}))
         case {"kind": "verdicts", "lights": lights}:
             return Verdicts(section, tuple(Light(**light) for light in lights))
         case {"kind": "table"}:
@@ -253,6 +264,7 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
                 rows,
                 record["total_rows"],
                 record.get("names", {}),
+                record.get("masked", False),
             )
         case {"kind": "figure"}:
             return Figure(
@@ -265,6 +277,7 @@ def _artefact(section: str, record: dict[str, Any]) -> Artefact:
                 height=record["height"],
                 svg=gzip.decompress(base64.b64decode(record["svg"])),
                 png=base64.b64decode(record["png"]),
+                facts=record.get("facts", {}),
             )
     raise ReportError(
         f"unknown record {record.get('kind')!r}: made by another version of credit_lab"

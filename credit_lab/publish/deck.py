@@ -13,8 +13,8 @@ import pandas as pd
 
 from credit_lab import labels, language, spreadsheet, summary
 from credit_lab.figures import canvas
-from credit_lab.publish import markup, show, slides
-from credit_lab.publish.artefacts import Artefact, Figure, Heading, Sentences, Table
+from credit_lab.publish import gate, markup, show, slides
+from credit_lab.publish.artefacts import Artefact, Figure, Heading, Sentences, Table, texts
 from credit_lab.publish.slides import Chart, Grid, Series, Slide
 
 _LONG = ("Ledger", "Evidence")  # facts of the cover and the notes alone
@@ -41,6 +41,7 @@ class Story:
         self.heading = next((one for one in shown if isinstance(one, Heading)), None)
         self.currency = self.heading.about.currency if self.heading else ""
         self.missing: list[str] = []
+        self.said = frozenset(texts(shown))  # all it may be quoted with
         self._known = {one.id: one for one in shown if one.id}
 
     def table(self, name: str) -> pd.DataFrame:
@@ -110,8 +111,17 @@ def write(
     title: str,
     day: str,
 ) -> Path:
-    """Write the deck of a review; `others` are findings of other notebooks: title, sentence."""
-    return slides.write(path, list(tell(story, others, verdicts, title)), title=title, day=day)
+    """Write the deck of a review; `others` are findings of other notebooks: title, sentence.
+
+    Raises
+    ------
+    Contradiction
+        A slide says what no record says.
+    """
+    made = list(tell(story, others, verdicts, title))
+    own = {title, _verdicts(story, verdicts).title, *(finding for _, finding in others)}
+    gate.slides([slide.title for slide in made], story.said | own)
+    return slides.write(path, made, title=title, day=day)
 
 
 def lacking(story: Story, others: Sequence[tuple[str, str]], title: str) -> list[str]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from credit_lab import labels, language, origin, time_left
 from credit_lab.errors import ReportError
 from credit_lab.ledger import sharing
-from credit_lab.publish import pdf, privacy, sections
+from credit_lab.publish import gate, pdf, privacy, sections
 from credit_lab.publish.artefacts import Table, finding, headline
 from credit_lab.publish.folder import alone, same, states, swap, unfinished
 from credit_lab.publish.page import Front, page
@@ -154,6 +154,19 @@ class Pack:
         )
 
 
+def check(pack: Pack) -> None:
+    """Refuse a pack that contradicts itself, in a notebook or between two.
+
+    Raises
+    ------
+    Contradiction
+        Both places.
+    """
+    gate.check(
+        {part.name: (part.artefacts, part.folder, part.run["verdicts"]) for part in pack.made}
+    )
+
+
 def _write_html(pack: Pack, folder: Path) -> Path:
     path = folder / "index.html"
     path.write_text(pack.html, encoding="utf-8")
@@ -254,7 +267,7 @@ def make(
     ------
     ReportError
         An unknown format; another run is working on the same target; not one notebook could be
-        made.
+        made; what they say contradicts itself (`gate`).
     """
     known_formats(formats, writers)
     started, clock = time.time(), time.monotonic()
@@ -283,6 +296,7 @@ def make(
         )
         if not pack.made:
             raise ReportError("no part of the pack could be made:\n" + "\n".join(pack.missing))
+        check(pack)
         files = [writers[name](pack, aside).name for name in formats]
         record = _record(pack, parameters, files, started, time.monotonic() - clock)
         record["after"] = round(time.monotonic() - executed, 1)

@@ -19,7 +19,7 @@ from credit_lab import compiled, language, origin, time_left
 from credit_lab.errors import ReportError, nearest
 from credit_lab.ledger import sharing
 from credit_lab.ledger.database import concealed
-from credit_lab.publish import kernel, privacy
+from credit_lab.publish import gate, kernel, privacy
 from credit_lab.publish.artefacts import artefacts
 from credit_lab.publish.folder import alone, same, states, swap, unfinished
 from credit_lab.publish.page import page
@@ -137,8 +137,8 @@ def report(
     Raises
     ------
     ReportError
-        An unknown parameter (with the nearest known one), or a cell failed: the partial notebook is
-        then in `<out>-failed/`, an earlier report stays as it is.
+        An unknown parameter (with the nearest known one), a cell failed, or the report contradicts
+        itself (`gate`): the notebook is then in `<out>-failed/`, an earlier report stays as it is.
     """
     source, target = Path(notebook), Path(out)
     known_parameters(source, parameters)
@@ -151,6 +151,8 @@ def report(
         try:
             before = states(parameters)
             record = step(source, parameters, aside, target, facts=facts, progress=progress)
+            shown = artefacts(aside / source.name)
+            gate.check({source.stem: (shown, aside, record["verdicts"])})
             html = aside / f"{source.stem}.html"
             html.write_text(page(title, [aside / source.name]), encoding="utf-8")
             also(aside, record)
@@ -158,7 +160,7 @@ def report(
             swap(aside, target)
             # what an earlier failure left is answered now
             shutil.rmtree(_failed(target), ignore_errors=True)
-        except Stopped as error:
+        except (Stopped, gate.Contradiction) as error:
             kept = _keep_partial(aside / source.name, _failed(target))
             raise ReportError(f"{error}\n{kept}; an earlier report is untouched") from error
         finally:

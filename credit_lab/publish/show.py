@@ -8,13 +8,15 @@ by its id (`kpi.bridge`): a subject and a name, unique in its notebook, by which
 and registry ask for it. The records:
 
 - table: caption, columns (name, title, unit, type), rows (raw values), total_rows, names (of
-  customers by id)
+  customers by id), masked (rows or figures are left out since the report is shared)
 - figure: finding (title of the axes), panels (all titles), note (source, date, n), alt, width and
-  height in inches, svg (gzip, base64), png (base64)
+  height in inches, svg (gzip, base64), png (base64), facts
 - heading: title, line, lines (what the ledger can carry), about (source, as_of, currency,
   knowledge of all that follows)
-- sentences: lines, keys (by which one of them is asked for) · note: text · verdicts: lights (name,
-  light, reason)
+- sentences: lines, keys (by which one of them is asked for), facts (of each line) · note: text,
+  facts · verdicts: lights (name, light, reason, facts it rests on)
+
+Facts are those the texts remember (`facts.Said`): id and raw value, read by `gate`.
 """
 
 import base64
@@ -27,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from credit_lab import file_names, language, money, spreadsheet, summary
+from credit_lab import facts, file_names, language, money, spreadsheet, summary
 from credit_lab.errors import ReportError
 from credit_lab.figures import canvas
 from credit_lab.language import say
@@ -115,6 +117,11 @@ def _named(record: dict[str, Any], id: str) -> dict[str, Any]:
     return {**record, "id": id}
 
 
+def _facts(text: str) -> dict[str, Any]:
+    """The facts a text states, as JSON holds them."""
+    return {id: summary.plain(value) for id, value in facts.of(text).items()}
+
+
 def table(
     frame: pd.DataFrame,
     caption: str,
@@ -176,7 +183,7 @@ def table(
         "rows": raw,
         "total_rows": len(frame),
     }
-    record = _named(record, id) | {"names": sharing.names_of(frame)}
+    record = _named(record, id) | {"names": sharing.names_of(frame), "masked": bool(left_out)}
     if frame.empty:
         return Shown(nothing([caption]), record)
     return Shown(table_html(shown, record), record)
@@ -238,6 +245,7 @@ def figure(drawing: "Figure", alt: str, *, id: str = "") -> Shown:
         "height": float(height),
         "svg": base64.b64encode(gzip.compress(svg, mtime=0)).decode(),
         "png": base64.b64encode(png).decode(),
+        "facts": _facts(canvas.said(drawing)),
     }
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     return Shown(
@@ -301,9 +309,10 @@ def sentences(
     notes : said before them, on the day or the period and not on what was found
     """
     keys = [NOTE] * len(notes) + (list(lines) if isinstance(lines, Mapping) else [""] * len(lines))
-    said = lines.values() if isinstance(lines, Mapping) else lines
-    lines = [_told(line) for line in (*notes, *said)]
-    record = _named({"kind": "sentences", "lines": lines, "keys": keys}, id)
+    said = (*notes, *(lines.values() if isinstance(lines, Mapping) else lines))
+    lines = [_told(line) for line in said]
+    record = {"kind": "sentences", "lines": lines, "keys": keys, "facts": [*map(_facts, said)]}
+    record = _named(record, id)
     if not lines:
         return Shown(f"<p class='empty'>{escaped(say('No findings.'))}</p>", record)
     return Shown("<ul>" + "".join(f"<li>{escaped(line)}</li>" for line in lines) + "</ul>", record)
@@ -311,15 +320,22 @@ def sentences(
 
 def note(text: str, *, id: str = "") -> Shown:
     """A boxed note, known by its id."""
-    text = _told(text)
-    return Shown(f"<p class='note'>{escaped(text)}</p>", _named({"kind": "note", "text": text}, id))
+    said = _told(text)
+    record = {"kind": "note", "text": said, "facts": _facts(text)}
+    return Shown(f"<p class='note'>{escaped(said)}</p>", _named(record, id))
 
 
 def lights(verdicts: dict[str, str], *, id: str = "") -> Shown:
-    """Traffic lights: name, light (also in words) and reason. Known by their id."""
+    """Traffic lights: name, light (also in words) and reason. Known by their id.
+
+    A green one ("ok: ...") is published only on evidence: as a `facts.Said` with what it rests on.
+    """
     split = {name: verdict.partition(": ")[::2] for name, verdict in verdicts.items()}
     parts = [(say(name), light, _told(reason)) for name, (light, reason) in split.items()]
-    shown = [{"name": name, "light": light, "reason": reason} for name, light, reason in parts]
+    shown = [
+        {"name": name, "light": light, "reason": reason, "facts": _facts(verdict)}
+        for (name, light, reason), verdict in zip(parts, verdicts.values(), strict=True)
+    ]
     record = _named({"kind": "verdicts", "lights": shown}, id)
     items = [
         f"<li class='{escaped(light, quote=True)}'><strong>{escaped(name)}</strong> "

@@ -90,3 +90,12 @@ def released(s: Any, amount: Any, left: Any, reasons: Any) -> Any:
     """How much of an order goes out: all, the part that fits (`partial_release`), or nothing."""
     part = pick(s.partial_release, np.minimum(amount, left), 0 * left)
     return pick(reasons > 0, 0 * left, pick(amount <= left, amount + 0 * left, part))
+
+
+def holds_orders(action: str) -> bool:
+    """Whether what an alert asks for holds new orders; its parts stand between commas.
+
+    >>> holds_orders("call the customer, hold new orders"), holds_orders("hold or raise")
+    (True, False)
+    """
+    return not {"hold new orders", "stop"}.isdisjoint(action.split(", "))

@@ -60,7 +60,7 @@ def cash_outlook(
     months: int = 6,
     origins: int = 8,
     replicates: int = 500,
-    seed: int = 0,
+    seed: int = 1,
 ) -> CashOutlook:
     """Weekly and monthly cash from open items and sales to come, with a walk-forward check.
 

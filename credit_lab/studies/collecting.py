@@ -61,15 +61,10 @@ def early_warning(
     """
     policy = in_currency(policy, ledger.currency)
     past = history.build(ledger, as_of, policy=policy)
-    watched = signals.build(ledger, past, tax_rate=policy.economics.tax_rate)
+    now, fired, rules, watched = begun(ledger, policy, past)
     absent = watched.absent | _not_known(policy)
-    rules = [
-        *alerts.from_policy(policy),
-        *(r for r in alerts.READY_MADE if r.indicator not in watched.absent),
-    ]
-    fired = alerts.fire(watched.table, tuple(rules))
     events = alerts.defaults(watched.table)
-    tested = alerts.backtest(watched.table, tuple(rules), events, horizon_days=horizon_days)
+    tested = alerts.backtest(watched.table, rules, events, horizon_days=horizon_days)
     singles = tested.rules[(tested.rules["rule"] != "any of them") & (tested.rules["true"] > 0)]
     costs = pd.DataFrame()
     if len(singles):
@@ -88,7 +83,7 @@ def early_warning(
     )
     return EarlyWarning(
         as_of,
-        fired[fired["month"] == fired["month"].max()].reset_index(drop=True),
+        now,
         tested.rules,
         tested.leads,
         costs,
@@ -97,6 +92,23 @@ def early_warning(
         _holds(ledger, policy, start, as_of, fired),
         pd.DataFrame(sorted(absent.items()), columns=["signal", "reason"]),
     )
+
+
+def begun(
+    ledger: Ledger, policy: Policy, past: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[alerts.Rule, ...], signals.Signals]:
+    """Alerts of the last month with any, of all months, the rules watched by, and their signals.
+
+    Parameters
+    ----------
+    past : of `history.build`
+    """
+    watched = signals.build(ledger, past, tax_rate=policy.economics.tax_rate)
+    ready = (rule for rule in alerts.READY_MADE if rule.indicator not in watched.absent)
+    rules = (*alerts.from_policy(policy), *ready)
+    fired = alerts.fire(watched.table, rules)
+    now = fired[fired["month"] == fired["month"].max()].reset_index(drop=True)
+    return now, fired, rules, watched
 
 
 def _not_known(policy: Policy) -> dict[str, str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab.errors import CreditLabError
+from credit_lab.facts import Said
 from credit_lab.ledger.model import Ledger
 from credit_lab.monitoring import contracts
 from credit_lab.policy import Policy
@@ -20,12 +21,13 @@ from credit_lab.studies.text import money_text
 def cash_headline(seen: CashOutlook, currency: str) -> list[str]:
     """What a treasurer should know first."""
     total, first = seen.weekly["mean"].sum(), seen.weekly.iloc[0]
-    found = [
+    text = (
         f"{money_text(total, currency)} are expected in the {len(seen.weekly)} weeks to "
         f"{seen.weekly['period_end'].iloc[-1].date()}; the week to "
         f"{first['period_end'].date()} brings {money_text(first['p10'], currency)} to "
         f"{money_text(first['p90'], currency)} with 80 % probability."
-    ]
+    )
+    found: list[str] = [Said(text, *_cash(seen.weekly))]
     if len(seen.tracked):
         whole, alone = seen.tracked.iloc[-1], seen.alone.iloc[-1]
         first, last = seen.tracked["made_on"].iloc[[0, -2]]
@@ -42,6 +44,11 @@ def cash_headline(seen: CashOutlook, currency: str) -> list[str]:
             else f"{inside}; nothing was received in these weeks."
         )
     return [*found, *seen.notes]
+
+
+def _cash(weekly: pd.DataFrame) -> tuple[dict[str, float], pd.Timestamp]:
+    """The fact a cash forecast states: all of it, up to its last day."""
+    return {"cash_to": float(weekly["mean"].sum())}, weekly["period_end"].iloc[-1]
 
 
 def warning_headline(seen: EarlyWarning) -> list[str]:
@@ -131,18 +138,24 @@ def section(ledger: Ledger, policy: Policy, start: pd.Timestamp, end: pd.Timesta
         waiting = made.run.waiting.groupby("reason", as_index=False).agg(
             items=("document_id", "size"), amount=("open_amount", "sum")
         )
-        amount = money_text(float(letters["amount"].sum()), ledger.currency)
-        lines.append(
+        asked = {
+            "asked.customers": int(letters["letters"].sum()),
+            "asked.amount": float(letters["amount"].sum()),
+        }
+        amount = money_text(asked["asked.amount"], ledger.currency)
+        text = (
             f"At {end.date()} the ladder asks {letters['letters'].sum():,} customers for {amount}."
         )
+        lines.append(Said(text, asked, end))
         lines += [f"{row.text} ({row.id})." for row in made.run.warnings.head(5).itertuples()]
     except CreditLabError as error:
         lines.append(f"No ladder: {error}.")
     try:
-        weekly = cash_outlook(ledger, end, origins=0, months=1, replicates=200).weekly
+        weekly = cash_outlook(ledger, end, origins=0, months=1).weekly
         amount = money_text(float(weekly["mean"].sum()), ledger.currency)
         last = weekly["period_end"].iloc[-1].date()
-        lines.append(f"{amount} of cash are expected in the {len(weekly)} weeks to {last}.")
+        text = f"{amount} of cash are expected in the {len(weekly)} weeks to {last}."
+        lines.append(Said(text, *_cash(weekly)))
     except CreditLabError as error:
         lines.append(f"No cash forecast: {error}.")
     lines += [

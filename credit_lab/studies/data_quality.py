@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credit_lab import knowledge, money, schema
+from credit_lab.facts import Said
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import Ledger
 from credit_lab.studies.record import Record
@@ -103,7 +104,8 @@ def rows_line(accounting: pd.DataFrame) -> str:
         if rows[name]:
             parts.append(f"{rows[name]:,} {words}")
     parts.append(f"{rows['quarantined']:,} held back" if rows["quarantined"] else "none held back")
-    return ", ".join(parts) + "."
+    told = {f"rows.{name}": count for name, count in rows.items() if count}
+    return Said(", ".join(parts) + ".", told)
 
 
 def control_line(control: pd.DataFrame) -> str:

@@ -171,6 +171,7 @@ def evidence(
         month,
         in_force=granting.in_force(book, month),
         evidence=known,
+        held=granting.held(book, policy, past),
     ).decisions
     decision = decisions[decisions["customer_id"] == customer].iloc[0]
     stands = _stands(book, customer, as_of)

@@ -9,6 +9,7 @@ import pandas as pd
 from credit_lab import governance
 from credit_lab import policy as policies
 from credit_lab.errors import ReportError
+from credit_lab.facts import Said
 from credit_lab.policy import Policy
 from credit_lab.scoring import Scorecard
 from credit_lab.studies import cash
@@ -56,8 +57,10 @@ def verdicts(models: str, policy: Policy, card: str = "") -> dict[str, str]:
     """The verdict "models approved" as of today, when the models are used; none where no register
     is kept.
     """
-    register = governance.Register.read(models or governance.DEFAULT)
-    return governance.verdicts(register, used(policy, card), pd.Timestamp.today().normalize())
+    register, own = governance.Register.read(models or governance.DEFAULT), used(policy, card)
+    found = governance.verdicts(register, own, pd.Timestamp.today().normalize())
+    stated = {f"model.{one.name}": one.digest for one in own}
+    return {name: Said(verdict, stated) for name, verdict in found.items()}
 
 
 def lines(models: str, policy: Policy) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from credit_lab import history
 from credit_lab.errors import PeriodError
+from credit_lab.facts import Said
 from credit_lab.ledger.model import Ledger
 from credit_lab.limits import (
     authority,
@@ -16,8 +17,9 @@ from credit_lab.limits import (
     trial,
 )
 from credit_lab.policy import Policy, in_currency, need_amounts
+from credit_lab.rules import holds, standing
 from credit_lab.rules import limits as rule
-from credit_lab.rules import standing
+from credit_lab.studies import collecting, review
 from credit_lab.studies.text import money_text
 
 
@@ -86,8 +88,14 @@ def granting(
     if pd.isna(month):
         raise PeriodError(f"{ledger.source}: no month end up to {as_of.date()}")
     known = comparison.evidence(ledger, past, policy, month)
-    whole = history.looking_back(ledger, past, month)
-    made = quarterly.review(whole, policy, month, in_force=in_force(ledger, month), evidence=known)
+    made = quarterly.review(
+        history.looking_back(ledger, past, month),
+        policy,
+        month,
+        in_force=in_force(ledger, month),
+        evidence=known,
+        held=held(ledger, policy, past),
+    )
     used = exposures.exposure(ledger, month, tax_rate=policy.economics.tax_rate)
     names = {policy.meta.id: policy} | ({other.meta.id: other} if other else {})
     changed = made.decisions[made.decisions["change"] != "keep"]
@@ -139,6 +147,23 @@ def in_force(ledger: Ledger, day: pd.Timestamp) -> pd.DataFrame | None:
     return kept.sort_values("customer_id", ignore_index=True)
 
 
+def held(ledger: Ledger, policy: Policy, past: pd.DataFrame) -> frozenset[str]:
+    """Customers whose new orders an alert holds at the last month end: their limits are not raised.
+
+    Parameters
+    ----------
+    past : of `history.build`
+    """
+    latest = past[past["month"] == past["month"].max()]
+    said = (review.alerts(latest, policy), collecting.begun(ledger, policy, past)[0])
+    return frozenset(
+        customer
+        for table in said
+        for customer, action in zip(table["customer_id"], table["action"], strict=True)
+        if holds.holds_orders(action)
+    )
+
+
 def _trial(policy: Policy, past: pd.DataFrame) -> pd.DataFrame:
     """Ladder by evidence: prior from customers with a year of history, worth ten customers."""
     settings = rule.limits(policy)
@@ -170,13 +195,23 @@ def headline(made: Granting, currency: str) -> list[str]:
     total, before = made.review.decisions["credit_limit"].sum(), summary["before"].sum()
     in_force = made.exposures["credit_limit"].notna().any()
     said = ", ".join(f"{row['customers']:,.0f} {change}" for change, row in summary.iterrows())
+    counts = {f"limits.{change}": int(row["customers"]) for change, row in summary.iterrows()}
+    over = {"over.holders": len(made.over), "over.headroom": float(made.over["headroom"].sum())}
     found = [
-        f"Limits after the review: {money_text(float(total), currency)}, against "
-        f"{money_text(float(before), currency)} in force at {made.as_of.date()} ({said})."
-        if in_force
-        else f"Limits after the review: {money_text(float(total), currency)} ({said}).",
-        f"{len(made.over)} customers or groups stand above their limit, by "
-        f"{money_text(float(-made.over['headroom'].sum()), currency)} together."
+        Said(
+            f"Limits after the review: {money_text(float(total), currency)}, against "
+            f"{money_text(float(before), currency)} in force at {made.as_of.date()} ({said})."
+            if in_force
+            else f"Limits after the review: {money_text(float(total), currency)} ({said}).",
+            {"limits.total": float(total), **counts},
+            made.as_of,
+        ),
+        Said(
+            f"{len(made.over)} customers or groups stand above their limit, by "
+            f"{money_text(float(-made.over['headroom'].sum()), currency)} together.",
+            over,
+            made.as_of,
+        )
         if len(made.over)
         else "Nobody stands above a limit."
         if in_force
@@ -197,9 +232,7 @@ def headline(made: Granting, currency: str) -> list[str]:
             f"{money_text(best['blocked_margin'], currency)} of margin blocked, to first order."
         )
     hours = made.workload.groupby("policy")["hours"].sum()
-    found.append(
-        "Hours of approval: "
-        + ", ".join(f"{name} {value:,.0f}" for name, value in hours.items())
-        + "."
-    )
+    worked = ", ".join(f"{name} {value:,.0f}" for name, value in hours.items())
+    own = {f"hours.{name}": float(value) for name, value in hours.items()}
+    found.append(Said(f"Hours of approval: {worked}.", own, made.as_of))
     return found

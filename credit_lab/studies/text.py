@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credit_lab import labels, language, money, summary
+from credit_lab import facts, labels, language, money
 from credit_lab.backtest import claims_text
+from credit_lab.facts import Said
 from credit_lab.knowledge import AGES
 from credit_lab.ledger import reconcile
 from credit_lab.policy import money_note
@@ -17,6 +18,7 @@ from credit_lab.studies import data_quality
 from credit_lab.studies.bases import moved
 from credit_lab.studies.losses import Losses
 from credit_lab.studies.review import Review
+from credit_lab.summary import NOT_KNOWN, OK, UNKNOWN
 
 if TYPE_CHECKING:
     from credit_lab.backtest import claim_test
@@ -57,17 +59,19 @@ def headline(review: Review) -> dict[str, str]:
     )
     if np.isfinite(ending):
         countback += f" The period-end figure, {ending:.1f} days, also moves with the season."
+    delay = moved(
+        "Average days delinquent",
+        values.loc["add"],
+        "days",
+        bases,
+        worse_is_up=True,
+        why=why.get("add", ""),
+    )
+    stated = _kpis(review, "dso.countback", "dso.period_end")
     sentences = {
         "owed": _owed(review, values.loc["overdue_ratio", "value"]),
-        "dso": countback,
-        "delay": moved(
-            "Average days delinquent",
-            values.loc["add"],
-            "days",
-            bases,
-            worse_is_up=True,
-            why=why.get("add", ""),
-        ),
+        "dso": Said(countback, stated, review.as_of),
+        "delay": Said(delay, _kpis(review, "add"), review.as_of),
         "concentration": _concentrated(review),
     }
     unwatched = [f"Not watched: {name} ({reason})." for name, reason in review.unwatched.items()]
@@ -82,24 +86,31 @@ def headline(review: Review) -> dict[str, str]:
     return sentences | numbered
 
 
+def _kpis(review: Review, *ids: str) -> dict[str, float]:
+    """Key figures as facts."""
+    values = review.kpis.set_index("formula_id")["value"]
+    return {id: float(values[id]) for id in ids}
+
+
 def _owed(review: Review, late: float) -> str:
     """What is owed and how much of it is overdue, as far as the ledger can carry it."""
     knows, day = review.knows, review.as_of.date()
     if lacking := knows.lack("what customers owe is", "receipts"):
         return f"{lacking[0].upper()}{lacking[1:]}."
     total = float(review.identity.set_index("line").loc["sum", "amount"])
+    stated = {"balance": total}
     owed = f"At {day} customers owed {money_text(total, review.currency)} net of unapplied cash"
     if lacking := knows.lack("how much of it is overdue is", *AGES):
-        return f"{owed} and credit notes; {lacking}."
+        return Said(f"{owed} and credit notes; {lacking}.", stated, review.as_of)
     if not np.isfinite(late):
-        return f"{owed} and credit notes; no invoice was open."
+        return Said(f"{owed} and credit notes; no invoice was open.", stated, review.as_of)
     said = f"{owed} and credit notes; {late:.1%} of open invoices were overdue."
     if rule := knows.basis("matching"):
         other = review.by_rule.iloc[-1]
         first = "last" if other["rule"] == "latest-due" else "first"
         said += f" This is estimated: {rule}; with the debts due {first} settled before others it "
         said += f"is {other['overdue_ratio']:.1%}."
-    return said
+    return Said(said, {**stated, "overdue_ratio": float(late)}, review.as_of)
 
 
 def _concentrated(review: Review) -> str:
@@ -112,9 +123,11 @@ def _concentrated(review: Review) -> str:
         return "No customer owes anything on balance."
     over = int((review.balances["share"] > cap).sum())
     limit = f"; {over} above" if over else "; nobody above"
-    return (
+    return Said(
         f"The largest customer holds {top['largest 1']:.1%} and the ten largest "
-        f"{top['largest 10']:.1%} of receivables{limit} the policy's cap of {cap:.0%}."
+        f"{top['largest 10']:.1%} of receivables{limit} the policy's cap of {cap:.0%}.",
+        {f"share.{name}": float(top[name]) for name in ("largest 1", "largest 10")},
+        review.as_of,
     )
 
 
@@ -151,9 +164,9 @@ def quality(review: Review) -> str:
         f"Buckets, unapplied cash and credit notes differ from the documents by {difference} "
         f"{review.currency}."
     )
-    return " ".join(
-        [data_quality.rows_line(review.accounting), tied, data_quality.control_line(review.control)]
-    )
+    rows = data_quality.rows_line(review.accounting)
+    stated = {f"control.difference@{review.as_of:%Y-%m-%d}": _apart(review), **facts.of(rows)}
+    return Said(" ".join([rows, tied, data_quality.control_line(review.control)]), stated)
 
 
 def _apart(review: Review) -> float:
@@ -200,44 +213,54 @@ def verdicts(review: Review, others: Mapping[str, str] = MappingProxyType({})) -
         if np.isfinite(top)
         else ("not measured", review.unmeasured["concentration.largest"]),
     }
-    said = {name: f"{light}: {reason}" for name, (light, reason) in lights.items()} | dict(others)
-    if review.knows.ages:
-        return said
-    unseen = f"{summary.NOT_KNOWN}: {review.knows.blind}"
-    return {name: unseen if light.startswith(summary.OK) else light for name, light in said.items()}
+    figures = [_kpis(review, name) for name in targets]
+    evidence = ({"control.difference": _apart(review)}, *figures)
+    unseen = "" if review.knows.ages else f"{NOT_KNOWN}: {review.knows.blind}"
+    said: dict[str, str] = {
+        name: Said(f"{light}: {reason}", {} if light in UNKNOWN else stated, review.as_of)
+        for (name, (light, reason)), stated in zip(lights.items(), evidence, strict=True)
+    } | dict(others)
+    return {name: unseen if unseen and text.startswith(OK) else text for name, text in said.items()}
 
 
 def claims(tested: "dict[str, claim_test.Tested]") -> list[str]:
     """The verdict on each claim in the language of the report, or why there is none."""
     return [
-        claims_text.sentence(one.verdict, language.current()) if one.verdict else one.sentence
-        for one in tested.values()
+        Said(claims_text.sentence(one.verdict, language.current()), {f"claim.{name}": one.estimate})
+        if one.verdict
+        else one.sentence
+        for name, one in tested.items()
     ]
 
 
 def losses_headline(found: Losses, currency: str) -> list[str]:
     """What the loss tables say, in sentences; what they cannot say, too."""
-    text = []
+    text: list[str] = []
     if len(found.allowance) and (open_ := money.total(found.allowance["open"])) > 0:
         total = money.total(found.allowance["allowance"])
-        text.append(
+        said = (
             "Loss rates of the past applied to today's ages give an allowance of "
             f"{money_text(total, currency)}, {total / open_:.1%} of open invoices."
         )
+        text.append(Said(said, {"allowance": float(total)}, found.as_of))
     if len(found.backtest):
         expected, lost = found.backtest["allowance"].sum(), found.backtest["lost"].sum()
         verdict = "enough" if expected >= lost else "too little"
-        text.append(
+        said = (
             f"At {found.year_before.date()} the same method would have set aside "
             f"{money_text(expected, currency)}; {money_text(lost, currency)} of the items open "
             f"then were lost by {found.as_of.date()}: {verdict}."
         )
+        stated = {"allowance_then": float(expected), "lost_since": float(lost)}
+        text.append(Said(said, stated, found.as_of))
     if len(found.bridge):
         whole = found.bridge.iloc[-1]
         part = whole[["terms", "delinquency", "calendar", "mix"]].abs().idxmax()
         verb, size = "rose" if whole["total"] > 0 else "fell", abs(whole["total"])
-        text.append(
+        said = (
             f"DSO, period end, {verb} by {size:.1f} days between {found.year_before.date()} and "
             f"{found.as_of.date()}; the largest part is {part} ({whole[part]:+.1f} days)."
         )
+        moved_by = {f"dso_moved.{whole['segment']}": float(whole["total"])}
+        text.append(Said(said, moved_by, found.as_of))
     return [*text, *found.notes]
