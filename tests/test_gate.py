@@ -272,8 +272,7 @@ def test_a_green_verdict_that_no_light_shows(planted):
     assert dso.startswith("dso.countback@2025-12-31: 58.9")
     assert dso.endswith("(80_quarterly_review/run.json), but its text says: ok: 50.0 days")
     assert losses == (
-        "losses within budget: green (80_quarterly_review/run.json: ok: 1.85% of sales), "
-        "but no light shown says so"
+        "losses within budget: green (80_quarterly_review/run.json: ok: 1.85% of sales), but no light shown says so"
     )
 
 

@@ -140,9 +140,7 @@ def review(
     if not (history["month"] == month).any():
         raise LimitsError(f"review: no month end {month.date()} in the history")
     known = Panel.of(history).at(policy, month)
-    decisions = decide(
-        known, policy, in_force=in_force, triggers=triggers, evidence=evidence, held=held
-    )
+    decisions = decide(known, policy, in_force=in_force, triggers=triggers, evidence=evidence, held=held)
     lower, code = decisions[decisions["change"].isin(["cut", "withdraw"])], policy.meta.currency
     notices = lower[["customer_id", "old_limit", "credit_limit"]].assign(
         text=[

@@ -428,7 +428,11 @@ def faults(capability: str, run: str, before: Said, after: Said) -> list[str]:
         if light.startswith("ok") and _dark(capability, run, name)
     ]
     for place, value in after.values.items():
-        if value is not None and any(re.search(one, place) for one in ABSENT[capability]) and not _COUNTS.search(place):
+        if (
+            value not in (None, "not known")
+            and any(re.search(one, place) for one in ABSENT[capability])
+            and not _COUNTS.search(place)
+        ):
             wrong.append(f"{place} is {value}")
     if capability not in OTHER_BOOKS:
         wrong += [f"0 where there was a figure: {place}" for place in zeros(before, after) if not _COUNTS.search(place)]
