@@ -6,7 +6,7 @@ import pandas as pd
 
 from credit_lab import knowledge, money, schema
 from credit_lab.facts import Said
-from credit_lab.ledger import quarantine, reconcile
+from credit_lab.ledger import matching, quarantine, reconcile
 from credit_lab.ledger.model import Ledger
 from credit_lab.studies.record import Record
 
@@ -24,6 +24,7 @@ class Quality(Record, prefix="quality_"):
     filled : table, column, filled (share of rows with a value), required
     marks : times in which the data mislead
     known, knowledge : what the ledger can carry, and its table
+    matched : receipts by how they were matched (`ledger.matched`)
     """
 
     source: str
@@ -36,6 +37,7 @@ class Quality(Record, prefix="quality_"):
     lines: tuple[str, ...]
     known: knowledge.Knowledge
     knowledge: pd.DataFrame
+    matched: pd.DataFrame
 
 
 GIVES = {
@@ -93,6 +95,7 @@ def quality(ledger: Ledger) -> Quality:
         tuple(lines),
         known,
         known.table,
+        matching.matched(ledger),
     )
 
 
