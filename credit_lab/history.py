@@ -38,11 +38,7 @@ Flags = npt.NDArray[np.bool_]
 AHEAD = (3, 6, 12)  # months of the outcomes
 OUTCOMES = [f"next_{months}m_{event}" for event in default.EVENTS for months in AHEAD]
 # Columns that are missing for everybody where the ledger lacks a table: nobody knows, which is not the same as none.
-RESTS_ON = {
-    "disputed_12m": "disputes",
-    "written_off_12m": "write_offs",
-    "next_12m_written_off": "write_offs",
-}
+RESTS_ON = {"disputed_12m": "disputes"} | dict.fromkeys(("written_off_12m", "next_12m_written_off"), "write_offs")
 
 
 @takes_days

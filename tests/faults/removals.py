@@ -427,7 +427,7 @@ def faults(capability: str, run: str, before: Said, after: Said) -> list[str]:
         for name, light in after.lights.items()
         if light.startswith("ok") and _dark(capability, run, name)
     ]
-    for place, value in after.values.items():
+    for place, value in after.values.items():  # noqa: PD011
         if (
             value not in (None, "not known")
             and any(re.search(one, place) for one in ABSENT[capability])
