@@ -404,7 +404,7 @@ def _policy(ledger: Ledger, policy: Policy, day: pd.Timestamp) -> list[Row]:
             np.nan,
             fits[1],
             "limits, least amounts, authority and costs of the policy",
-            f"--rates {written.currency}:RATE, or a policy in {own}",
+            f"--rates {written.currency}:RATE, or a policy written in {own}",
         ),
         (
             "policy_date",

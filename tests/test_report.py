@@ -214,7 +214,7 @@ def test_figures_say_so_when_there_is_too_little_to_draw():
 
     nothing = pd.DataFrame()
     for drawn in (
-        figures.bridge_chart(nothing, currency="CNY", source="s"),
+        figures.bridge_chart(nothing, ("2025-09-30", "2025-12-31"), currency="CNY", source="s"),
         figures.roll_chart(nothing, source="s"),
         figures.vintage_chart(nothing, nothing, source="s"),
     ):
@@ -234,10 +234,13 @@ def test_every_span_of_time_has_dates_on_its_axis():
 
 def test_a_first_quarter_without_a_past_is_a_full_report(write_ledger, tmp_path):
     from credit_lab import workbench
-    from tests.ledgers import invoice, payment
+    from tests.ledgers import allocation, invoice, payment
 
     folder = write_ledger(
-        invoices=[invoice("I1", issued="2025-10-05", due="2025-11-05")], payments=[payment(paid="2025-12-30")]
+        invoices=[invoice("I1", issued="2025-10-05", due="2025-11-05")],
+        payments=[payment(paid="2025-12-30")],
+        allocations=[allocation(day="2025-12-30")],
+        write_offs={name: [] for name in ("invoice_id", "written_off_on", "amount")},
     )
     parameters = {"ledger": str(folder), "policy": "data/policies/2025-baseline.toml", "period": "2025Q4"}
     made = publish.run.report(workbench.notebook("80"), parameters, tmp_path / "r", title="Review", progress=False)
