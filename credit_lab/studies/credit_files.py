@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
-from credit_lab import history, investigation
+from credit_lab import history, investigation, knowledge, limits, money
 from credit_lab.errors import LedgerError
 from credit_lab.investigation.files import facts_of
 from credit_lab.ledger.model import Ledger
@@ -68,7 +69,16 @@ def with_register(ledger: Ledger, register: str, mapping: str, as_of: pd.Timesta
 def stakes(ledger: Ledger, as_of: pd.Timestamp) -> pd.DataFrame:
     """What is at stake at the last month end up to `as_of`: customer_id, sales, exposure,
     payment_index.
+
+    Where the ledger cannot say how customers pay, at `as_of` itself and without payment_index.
     """
+    if knowledge.of(ledger, as_of=as_of).why("matching", "settled"):
+        stands = limits.exposure(ledger, as_of)[["customer_id", "exposure"]]
+        days = ledger.invoices["issue_date"]
+        sold = ledger.invoices[(days > as_of - pd.DateOffset(months=12)) & (days <= as_of)]
+        sales = money.added(sold["amount"], sold["customer_id"], ledger.currency)
+        made = stands.assign(sales=stands["customer_id"].map(sales).fillna(0.0))
+        return made.assign(payment_index=np.nan)
     past = history.build(ledger, as_of)
     last = past[past["month"] == past["month"].max()]
     return last[["customer_id", "sales_12m", "exposure", "payment_index"]].rename(

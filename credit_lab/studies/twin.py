@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from credit_lab import knowledge
 from credit_lab.errors import MoneyNotKnown
 from credit_lab.ledger.model import Ledger
 from credit_lab.policy import Policy
@@ -37,11 +38,10 @@ from credit_lab.studies.text import money_text
 # out within the year.
 READS = (
     *(one for one in regime.READS if one != "holds.expired_limit"),
-    "default.impaired_amount",
-    "default.impaired_share",
-    "default.month_ends",
-    "default.failed_days",
+    *("default.impaired_amount", "default.impaired_share"),
+    *("default.month_ends", "default.failed_days"),
 )
+_UNRECORDED = "Bad debt is estimated from customers who fell silent and an assumed recovery"
 SCANNED = ["profit", "turnover", "bad_debt_expected"]
 SHOWN = [
     "sales",
@@ -320,11 +320,13 @@ def outlook(
         for rules in (learned.as_it_was(policy), written)
     )
     compared = compare(past, then)
+    lacking = knowledge.of(ledger, as_of=as_of).why("write_offs")
     monthly = pd.concat([months(past), months(then)], ignore_index=True)
     kept = compared.table[compared.table["measure"].isin(SHOWN)]
     columns = ["measure", "a", "b", "difference", "low", "high"]
     lines = [
         *_forecast(past, ledger.currency),
+        *([f"{_UNRECORDED}: {lacking}."] if lacking else []),
         *_against(compared, past.name, then.name, ledger.currency),
         f"Of the policy the year ahead does not read: {'; '.join(coverage.outside(READS))}.",
     ]
