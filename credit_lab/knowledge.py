@@ -224,10 +224,10 @@ def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
     matched = (KNOWN, f"{found.matched:.1%} of receipts are matched by the books")
     settled = (KNOWN, f"{found.settled:,} of {found.invoices:,} invoices are settled in full")
     if found.blind:
-        lacking = "receipts are matched to no invoice, though the customer has invoices open"
-        matched = (NOT_KNOWN, f"{found.loose:.1%} of {lacking}")
+        loose = f"{found.loose:.1%} of receipts are matched to no invoice, though the customer has invoices open"
+        matched = (NOT_KNOWN, loose)
     elif found.rules:
-        matched = (ESTIMATED, f"{found.matched:.1%} of receipts are matched, {found.rules}")
+        matched = (ESTIMATED, f"{found.matched:.1%} of receipts are matched ({found.rules})")
     if found.invoices and not found.settled:
         settled = (NOT_KNOWN, "no invoice was ever settled in full")
     if listed:
@@ -293,7 +293,7 @@ def _settling(ledger: Ledger, day: pd.Timestamp) -> _Settling:
     matched, rules = int(np.abs(minor[by >= 0]).sum()), ""
     if "matched_by" in rows and received:
         by_rule = pd.Series(minor[by >= 0]).abs().groupby(rows["matched_by"].to_numpy()[by >= 0]).sum()
-        rules = ", ".join(f"{part / received:.1%} {RULES[rule]}" for rule, part in by_rule.items())
+        rules = ", ".join(f"{RULES[rule]}: {part / received:.1%}" for rule, part in by_rule.items())
     return _Settling(
         receipts=len(payments),
         matched=matched / received if received else np.nan,
@@ -371,7 +371,7 @@ def _tables(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
     for name, (rests, bring) in RESTS.items():
         count = len(_in_force(ledger, day) if name == "limits" else ledger.rows(name))
         there = ledger.has(name) and (count > 0 or name in _NONE_IS_NONE)
-        found = f"table {name}, {count:,} rows" if there else f"no table {name}"
+        found = f"table {name}, {count:,} rows" if there else f"the ledger has no table {name}"
         rows.append((name, KNOWN if there else NOT_KNOWN, np.nan, found, rests, bring))
     return rows
 

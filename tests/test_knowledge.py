@@ -131,8 +131,8 @@ def test_the_first_lines_tell_the_most_important_with_reasons_and_the_rest_by_na
     assert lines[0].startswith("Of 21 things a report rests on, ")
     lacking = lines[-1].removeprefix("Not known: ").split("; ")
     assert lacking[0].startswith("ages, overdue (29.6% of receipts are matched to no invoice")  # 400 of 1,350
-    assert lacking[1] == "losses, loss rates, allowance (no table write_offs)"
-    assert lacking[2] == "utilisation, and what a review of limits changes (no table limits)"
+    assert lacking[1] == "losses, loss rates, allowance (the ledger has no table write_offs)"
+    assert lacking[2] == "utilisation, and what a review of limits changes (the ledger has no table limits)"
     assert lacking[3].startswith("not known either: ") and "covers" in lacking[3] and len(lacking) == 4
 
 

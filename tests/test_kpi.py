@@ -97,7 +97,7 @@ def test_key_figures_show_themselves_with_id_unit_and_reason(write_ledger):
     cells = dict(re.findall(r"<td[^>]*>([^<]*)</td><td[^>]*>([^<]*)</td>", found._repr_html_()))
     assert cells["DSO, period end (dso.period_end)"] == "15.5 days"
     assert cells["overdue ratio (overdue_ratio)"] == "100.0 %"
-    lost = "not measured: no table write_offs"
+    lost = "not measured: the ledger has no table write_offs"
     assert cells["bad-debt ratio, period (bad_debt_ratio.period)"] == lost
     assert len(cells) == len(values) == 10
     alone = kpi.kpis(kpi.monthly(book, "2024-01-31"))

@@ -98,10 +98,10 @@ def test_a_review_of_a_year_of_returns_stands_and_says_what_it_cannot_measure(re
     said = " ".join(text.headline(made).values())
     assert "nan" not in said
     assert "Average days delinquent is not measured: net sales are below zero." in said
-    assert "Not measured (Bad-debt ratio, period): no table write_offs." in said
+    assert "Not measured (Bad-debt ratio, period): the ledger has no table write_offs." in said
     lights = text.verdicts(made)
     assert lights["DSO within target"] == "not measured: DSO by countback: net sales are below zero"
-    assert lights["losses within budget"] == "not measured: no table write_offs"
+    assert lights["losses within budget"] == "not measured: the ledger has no table write_offs"
     assert made.bridge.empty
     assert made.figures()["dso.period_end"] == (None, "days")
     title = figures.dso_chart(made.kpi_series, source="x").axes[0].get_title(loc="left")
@@ -128,7 +128,7 @@ def test_checks_that_could_not_be_made_are_not_called_ok():
 def test_check_says_why_and_writes_json_that_others_can_read(returned):
     words = CliRunner().invoke(app, ["check", "--ledger", str(returned)])
     assert "dso.period_end         not measured: net sales are below zero" in words.output
-    assert "bad_debt_ratio.period  not measured: no table write_offs" in words.output
+    assert "bad_debt_ratio.period  not measured: the ledger has no table write_offs" in words.output
     found = CliRunner().invoke(app, ["check", "--ledger", str(returned), "--json"])
 
     def refuse(name):

@@ -108,8 +108,9 @@ def _owed(review: Review, late: float) -> str:
     if rule := knows.basis("matching"):
         other = review.by_rule.iloc[-1]
         first = "last" if other["rule"] == "latest-due" else "first"
-        said += f" This is estimated: {rule}; with the debts due {first} settled before others it "
-        said += f"is {other['overdue_ratio']:.1%}."
+        ratio = other["overdue_ratio"]
+        said += f" It is estimated: {rule}."
+        said += f" With debts due {first} settled first it is {ratio:.1%}."
     return Said(said, {**stated, "overdue_ratio": float(late)}, review.as_of)
 
 
