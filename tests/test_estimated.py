@@ -34,7 +34,7 @@ def estimated(folder, tmp_path):
 
 
 def test_how_much_hangs_on_the_rule(estimated):
-    """By earliest due date I1 is settled and 80 of I2 are left: 80 of 230 are overdue, 21 days. By latest due date 30 of
+    """By earliest due date I1 is settled, 80 of I2 are left: 80 of 230 overdue, 21 days. By latest due date 30 of
     I3 are left, I1 and I2 are open: 200 of 230, 51 days."""
     found = kpi.by_rule(estimated, DAY)
     assert found["rule"].tolist() == ["earliest-due", "latest-due"]
@@ -63,7 +63,7 @@ def test_without_a_rule_the_rest_of_the_review_stands(folder):
     book = ledger.read(folder)
     made = studies.review.review(book, BASELINE, "2024Q1")
     assert "overdue is not known: 100.0% of receipts are matched to no invoice" in studies.text.headline(made)["owed"]
-    with pytest.raises(NotKnown, match="what is overdue is not known: .*bring the matching"):
+    with pytest.raises(NotKnown, match=r"what is overdue is not known: .*bring the matching"):
         made.overdue  # noqa: B018
     assert "overdue" not in made.tables() and "balances" in made.tables()
     with pytest.raises(AttributeError, match="has no 'overdu'"):
