@@ -233,18 +233,20 @@ def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
         settled = (NOT_KNOWN, "no invoice was ever settled in full")
     if listed:
         matched = (KNOWN, "the list says what is left of each item")
+        if day < (last := ledger.last_day):
+            received = matched = (NOT_KNOWN, f"the list says what is open at {last.date()}, not before")
         settled = (NOT_KNOWN, "the list holds open items only")
     elif not found.receipts:
         received = matched = (NOT_KNOWN, "there are no receipts: every invoice would be open")
     sold = settled if matched[0] != NOT_KNOWN else received
-    share = np.nan if listed else found.matched
     way = 'the matching (allocations), or match = "earliest-due" in a mapping'
+    way = "the matching (allocations)" if found.rules else way
     told = "payment behaviour, grades, limits, history"
     whole = "all invoices, settled ones, too"
     return [
         ("documents", KNOWN, used, said, "everything", ""),
         ("receipts", received[0], np.nan, received[1], "balances, ages, overdue", "receipts"),
-        ("matching", matched[0], share, matched[1], "ages, overdue", way),
+        ("matching", matched[0], np.nan if listed else found.matched, matched[1], "ages, overdue", way),
         ("settled", settled[0], found.share, settled[1], told, whole),
         ("sales", sold[0], np.nan, sold[1], "sales of the past, DSO, turnover", whole),
     ]
@@ -373,7 +375,8 @@ def _tables(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
         table = _in_force(ledger, day) if name == "limits" else ledger.rows(name)
         count = int((table[DATED[name]] <= day).sum()) if name in DATED else len(table)
         there = ledger.has(name) and (count > 0 or name in _NONE_IS_NONE)
-        found = f"table {name}, {count:,} rows" if there else f"the ledger has no table {name}"
+        none = f"table {name} holds nothing for {day.date()}" if ledger.has(name) else f"the ledger has no table {name}"
+        found = f"table {name}, {count:,} rows" if there else none
         rows.append((name, KNOWN if there else NOT_KNOWN, np.nan, found, rests, bring))
     return rows
 

@@ -52,6 +52,26 @@ def test_ages_are_known_while_at_most_five_in_a_hundred_received_are_unmatched(b
     assert told.ages == (said == KNOWN) == (told.blind == "")
 
 
+def test_a_table_of_which_nothing_holds_on_the_day_is_not_said_to_be_absent(book):
+    """A limit of C1 that ended on 30 June 2019, before the day, and a table of orders without a row."""
+    ended = {"customer_id": "C1", "valid_from": "2019-01-01", "valid_to": "2019-06-30", "credit_limit": 9}
+    order = {"order_id": [], "customer_id": [], "ordered_on": [], "amount": [], "currency": []}
+    told = knowledge.of(book(limits=[ended], orders=order))
+    assert told.why("limits").startswith("table limits holds nothing for 20")
+    assert told.why("orders").startswith("table orders holds nothing for 20")
+    assert told.why("contracts") == "the ledger has no table contracts"
+
+
+def test_what_a_rule_has_matched_is_not_to_be_matched_by_a_rule(book):
+    """P2 of 500 is exactly I2, so all that is left to bring is what the books say."""
+    loose = book(more_paid=[payment("P2", amount=500.0)])
+    ruled = ledger.rematched(loose, "earliest-due")
+    bring = [knowledge.of(one).table.set_index("capability").loc["matching"] for one in (loose, ruled)]
+    assert [one["state"] for one in bring] == [NOT_KNOWN, ESTIMATED]
+    assert "earliest-due" in bring[0]["bring"]
+    assert bring[1]["bring"] == "the matching (allocations)"
+
+
 def test_money_of_customers_who_owe_nothing_leaves_no_invoice_wrongly_open(book):
     """C2 has paid 500 in advance: 34 % of what was received, but none of it could settle an invoice."""
     assert state(book(more_paid=[payment("P2", "C2", amount=500.0)]), "matching") == KNOWN

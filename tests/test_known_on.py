@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from credit_lab import aging, errors, history, inputs, knowledge, limits, policy, when
+from credit_lab import aging, errors, facts, history, inputs, knowledge, limits, policy, studies, when
 from credit_lab import ledger as ledger_package
 from credit_lab.__main__ import app
 from credit_lab.aging.postings import postings
@@ -99,6 +99,24 @@ def test_history_shows_each_month_end_as_it_was_known(reversal):
     # A forecast made at a month end adds up all months as known on that day.
     for month, sold in (("2025-07-31", 100000), ("2025-08-31", 20000)):
         assert history.looking_back(book, whole, month).query("customer_id == 'K1'")["sales"].sum() == sold
+
+
+def test_a_review_of_books_that_were_corrected_since_stands(reversal):
+    """Without K2 nobody had settled anything by 30 June, as then known; the books of today have the reversal.
+
+    They say 19,999 where the account of the day says 99,999: 80,000 apart, and the light states just that.
+    """
+    for file in reversal.glob("*.csv"):
+        rows = pd.read_csv(file)
+        own = ~rows.isin(["G1", "P1", "K2"]).any(axis=1)
+        rows[own].to_csv(file, index=False)
+    baseline = policy.load("data/policies/2025-baseline.toml")
+    made = studies.review.review(ledger_package.read(reversal), baseline, "2025Q2")
+    light = studies.text.verdicts(made)["ledger reconciles"]
+    assert light == "stop: difference 80,000.00"
+    assert facts.of(light) == {"control.apart@2025-06-30": 80000.0}
+    with pytest.raises(errors.NotKnown, match="no invoice was ever settled"):
+        _ = made.alerts
 
 
 def test_exposure_is_what_was_known_on_the_day(reversal):

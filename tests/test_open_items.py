@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_lab import aging, ledger
-from credit_lab.errors import LedgerError
+from credit_lab import aging, knowledge, ledger, policy, studies
+from credit_lab.errors import LedgerError, NotKnown
 from credit_lab.ledger import reconcile
 from credit_lab.ledger.mapping import Mapping, load
 
@@ -81,6 +81,26 @@ def test_what_is_left_ages_and_receipts_of_closed_invoices_are_counted(export):
         folder, file = export()
         file.write_text(file.read_text().replace("unlisted", "# unlisted"))
         ledger.read(folder, file)
+
+
+def test_what_was_open_before_the_day_of_the_list_is_not_known(export):
+    """I0 alone is listed of what was open in March: 300 of 300 overdue then, had nobody paid since."""
+    items = [*ITEMS, ("I0", "K1", "2025-02-10", "2025-03-12", 300.0, 300.0)]
+    book = ledger.read(*export(items))
+    assert "open at 2025-06-03, not before" in knowledge.of(book, as_of="2025-03-31").why("receipts")
+    baseline = policy.load("data/policies/2025-baseline.toml")
+    made = studies.review.review(book, baseline, "2025Q2")
+    ratio = made.kpis.set_index("formula_id").loc["overdue_ratio"]
+    assert ratio["value"] == 1.0  # 900 + 250 + 300, all of it late
+    assert pd.isna(ratio["previous"])
+    assert "not before" in made.unmeasured_before["2025Q1"]["overdue_ratio"]
+    assert made.aging_now.set_index("bucket")["open_amount"].sum() == 1450
+    for earlier in ("aging_series", "changes"):
+        with pytest.raises(NotKnown, match="what was open earlier is not known"):
+            getattr(made, earlier)
+    fate = studies.losses.losses(book, baseline, pd.Timestamp("2025-06-30"))
+    assert all(table.empty for table in fate.tables().values())
+    assert fate.notes[0].startswith("What becomes of receivables is not known")
 
 
 def test_what_no_receipt_tells_was_settled_on_the_day_of_the_document(export, tmp_path):

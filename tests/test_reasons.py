@@ -150,6 +150,7 @@ def test_collections_say_what_could_not_be_checked(plain):
     seen = collecting.early_warning(book, baseline, DAY)
     said = collecting_text.warning_headline(dataclasses.replace(seen, holds=seen.holds[:0]))
     assert "No order in the twelve months to 2025-06-30: the hold rules could not be tried." in said
+    assert said[0].endswith("no rule that says stop could be watched.")  # register news alone does
     assert "Not watched: disputed_12m (the ledger has no table disputes)." in said
     assert "Not checked: shipments over limit: the ledger has no table limits." in said
     assert contracts.not_checked(seen.findings) and "not_checked" not in set(seen.contracts["check"])

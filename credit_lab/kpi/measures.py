@@ -137,6 +137,8 @@ def measured(ledger: Ledger, flows: pd.DataFrame) -> Measured:
     lacking = unknown(ledger, flows["month"].iloc[-1])
     for name, columns in _FROM.items():
         why[name] = next((lacking[one] for one in columns if one in lacking), why.get(name, ""))
+    unseen = [name for name, columns in _FROM.items() if not lacking.keys().isdisjoint(columns)]
+    values = Kpis({**values, **dict.fromkeys(unseen, np.nan)})
     return Measured(values, {name: why[name] for name, value in values.items() if np.isnan(value)})
 
 

@@ -56,9 +56,15 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
     stop = int((seen.now["severity"] == "stop").sum())
     whole = seen.rules.iloc[-1]
     month = seen.now["month"].max() if len(seen.now) else seen.as_of
-    found = [
+    began = (
         f"{len(seen.now)} alerts began in {month:%Y-%m}, on {seen.now['customer_id'].nunique()} "
-        f"customers; {stop} say stop."
+        "customers"
+    )
+    watched = (seen.rules["severity"] == "stop").any()
+    found = [
+        f"{began}; {stop} say stop."
+        if watched
+        else f"{began}; no rule that says stop could be watched."
     ]
     if whole["defaults"] > 0:
         lead = (

@@ -9,7 +9,7 @@ import pandas as pd
 from credit_lab import aging, knowledge, kpi
 from credit_lab.aging import provision, roll_rates, vintage
 from credit_lab.errors import PeriodError
-from credit_lab.ledger.model import Ledger
+from credit_lab.ledger.model import OPEN_ITEMS, Ledger
 from credit_lab.policy import Policy
 from credit_lab.studies.record import Record
 
@@ -81,11 +81,14 @@ def losses(
     """
     told = knowledge.of(ledger, policy, as_of)
     told.need("what becomes of receivables is", *knowledge.AGES)
+    empty = pd.DataFrame()
+    if ledger.form == OPEN_ITEMS:
+        unsettled = told.lack("what becomes of receivables is", "settled")
+        return Losses(as_of, *[empty] * 9, notes=(f"{unsettled[0].upper()}{unsettled[1:]}.",))
     buckets = aging.Buckets(policy.aging.edges)
     first = ledger.invoices["issue_date"].min() + pd.offsets.MonthEnd(0)
     ends = pd.date_range(max(as_of - pd.DateOffset(months=months), first), as_of, freq="ME")
     notes: list[str] = []
-    empty = pd.DataFrame()
     shares = flow = markov = empty
     items = aging.open_items(ledger, as_of, buckets=buckets)
     balances = (

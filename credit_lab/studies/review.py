@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from credit_lab import aging, history, knowledge, kpi, limits, money
-from credit_lab.errors import MoneyNotKnown, PeriodError
+from credit_lab.errors import MoneyNotKnown, NotKnown, PeriodError
 from credit_lab.knowledge import (
     AGES,
     BEHAVIOUR,
@@ -19,7 +19,7 @@ from credit_lab.knowledge import (
     Knowledge,
 )
 from credit_lab.ledger import quarantine, reconcile
-from credit_lab.ledger.model import Ledger
+from credit_lab.ledger.model import OPEN_ITEMS, Ledger
 from credit_lab.periods import Period, parse_period
 from credit_lab.policy import Policy, in_currency
 from credit_lab.studies.record import Record
@@ -163,8 +163,13 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
     series = kpi.over_time(flows)
     balances = kpi.by_customer(ledger, items)
     knows = knowledge.of(ledger, policy, as_of)
-    lacking = _lacking(knows)
-    known = pd.DataFrame() if "alerts" in lacking else history.build(ledger, as_of)
+    lacking = _lacking(knows, ledger)
+    known = pd.DataFrame()
+    if "alerts" not in lacking:
+        try:
+            known = history.build(ledger, as_of)
+        except NotKnown as less:  # was known on the day than the books say of it by now
+            lacking |= dict.fromkeys(("alerts", "proposals"), str(less))
     marks = ledger.windows
     made = Review(
         period=window,
@@ -234,7 +239,7 @@ def _stated(table: pd.DataFrame, knows: Knowledge) -> pd.DataFrame:
     return table
 
 
-def _lacking(knows: Knowledge) -> dict[str, str]:
+def _lacking(knows: Knowledge, ledger: Ledger) -> dict[str, str]:
     """Fields of a review that the ledger cannot carry, and why."""
     rests = {
         ("balances are", "receipts"): ("balances", "concentration", "industries", "regions"),
@@ -243,6 +248,8 @@ def _lacking(knows: Knowledge) -> dict[str, str]:
         ("why receivables moved is", *AGES, "sales"): ("bridge",),
         ("who pays how is", *BEHAVIOUR): ("alerts", "proposals"),
     }
+    if ledger.form == OPEN_ITEMS and knows.ages:  # on the day of the list, and on no other
+        rests["what was open earlier is", "settled"] = ("aging_series", "changes")
     found = {name: knows.lack(*of) for of, names in rests.items() for name in names}
     return {name: why for name, why in found.items() if why}
 

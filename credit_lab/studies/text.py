@@ -222,7 +222,8 @@ def verdicts(review: Review, others: Mapping[str, str] = MappingProxyType({})) -
         else ("not measured", review.unmeasured["concentration.largest"]),
     }
     figures = [_kpis(review, name) for name in targets]
-    evidence = ({"control.difference": _apart(review)}, *figures)
+    apart = max(abs(_apart(review)), *review.control["difference"].abs(), 0.0)
+    evidence = ({"control.apart": apart}, *figures)
     unseen = "" if review.knows.ages else f"{NOT_KNOWN}: {review.knows.blind}"
     said: dict[str, str] = {
         name: Said(f"{light}: {reason}", {} if light in UNKNOWN else stated, review.as_of)
