@@ -206,7 +206,8 @@ def _whole(text: str) -> str | None:
 
 
 def _by_parts(text: str) -> str | None:
-    if aside := re.fullmatch(r"(.+) \((.+)\)", text):
+    asides = (re.fullmatch(rf"({head}) \((.+)\)", text) for head in (".+", ".+?"))
+    if aside := next((one for one in asides if one and one[2].count("(") == one[2].count(")")), None):
         said = [_local(part) for part in aside.groups()]
         return f"{said[0]}（{said[1]}）" if said != list(aside.groups()) else None
     for cut, joint in _CUTS:

@@ -156,6 +156,26 @@ def test_collections_say_what_could_not_be_checked(plain):
     assert contracts.not_checked(seen.findings) and "not_checked" not in set(seen.contracts["check"])
 
 
+def test_a_table_that_is_absent_has_no_count_and_an_empty_one_has_none(plain):
+    """Of write-offs, and of holds where the policy has no amounts in the currency of the orders."""
+    book = plain()
+    recorded = book.rows("write_offs")
+    there = dataclasses.replace(book, tables={**book.tables, "write_offs": recorded})
+    for one, count in ((book, None), (there, 0)):
+        found = studies.data_quality.quality(one)
+        rows = found.coverage.set_index("table")["rows"]
+        assert (None if pd.isna(rows["write_offs"]) else rows["write_offs"]) == count
+        said = "No table write_offs; not known: losses." in found.lines
+        assert said == (count is None)
+
+
+def test_orders_are_not_said_to_be_lacking_where_the_policy_has_no_amounts(plain):
+    seen = collecting.early_warning(plain(), policies.in_currency(baseline, "KRW"), DAY)
+    said = collecting_text.warning_headline(dataclasses.replace(seen, holds=seen.holds[:0]))
+    assert any(line.startswith("Not watched: holds by the policy (") for line in said)
+    assert not any("No order in the twelve months" in line for line in said)
+
+
 def test_a_review_says_which_rules_of_the_policy_it_could_not_watch(plain):
     made = studies.review.review(plain(), baseline, "2025Q2")
     assert "Not watched: disputed_12m (the ledger has no table disputes)." in text.headline(made).values()

@@ -136,6 +136,17 @@ def test_amounts_are_counted_in_the_units_of_the_language(chinese, amount, curre
     assert text.money_text(amount, currency) == en
 
 
+def test_what_is_not_known_is_said_in_chinese_to_the_last_word(chinese):
+    """Brackets within brackets, a reason that names a table, and a subject that begins a sentence."""
+    said = "Estimated: ages, overdue (100.0% of receipts are matched (by amount: 100.0%))."
+    assert language.say(said) == "估算：账龄、逾期（收款的100.0%已核销（按金额：100.0%））。"
+    lacking = "Loss rates, allowance and backtest are not known: the ledger has no table write_offs; bring "
+    said = f"{lacking}a table write_offs, empty if there were none."
+    assert not re.search("[a-z] [a-z]", language.say(said))
+    said = "payment behaviour is not known: the list holds open items only; bring all invoices, settled ones, too"
+    assert language.say(said) == "付款行为未知：清单只含未结款项；请补充全部发票，包括已结清的"
+
+
 def test_the_users_words_stay_as_they_are(chinese):
     frame = pd.DataFrame({"customer_id": ["open", "ok"], "name": ["No findings.", "30 days"], "action": ["hold", "zz"]})
     shown = show.table(frame, "Largest exposures, CNY")

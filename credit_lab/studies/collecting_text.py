@@ -93,7 +93,7 @@ def warning_headline(seen: EarlyWarning) -> list[str]:
             if np.isfinite(share)
             else f"{stopped}."
         )
-    else:
+    elif "holds by the policy" not in set(seen.absent["signal"]):
         found.append(
             f"No order in the twelve months to {seen.as_of.date()}: the hold rules could not be "
             "tried."

@@ -20,7 +20,7 @@ class Quality(Record, prefix="quality_"):
     accounting, findings : what became of every row read, in figures and in sentences
     control : control account against documents
     coverage : table, rows, first, last (day), customers, gives (what rests on it); absent tables
-        have 0 rows
+        have neither rows nor customers
     filled : table, column, filled (share of rows with a value), required
     marks : times in which the data mislead
     known, knowledge : what the ledger can carry, and its table
@@ -44,7 +44,7 @@ GIVES = {
     "customers": "names, industries, groups",
     "disputes": "dispute rate",
     "write_offs": "losses",
-    "orders": "exposure",
+    "orders": "orders in exposure and holds",
     "financials": "ratios, distress scores, capability",
     "facts": "credit files, cross verification",
     "assessments": "expert judgement",
@@ -69,19 +69,23 @@ def quality(ledger: Ledger) -> Quality:
         days = (
             frame[dates[0]].dropna() if dates and len(frame) else pd.Series(dtype="datetime64[us]")
         )
-        who = frame["customer_id"].nunique() if "customer_id" in frame else 0
-        coverage.append((name, len(frame), days.min(), days.max(), who, GIVES.get(name, "")))
+        who = frame["customer_id"].nunique() if "customer_id" in frame else None
+        rows = len(frame) if ledger.has(name) else None
+        coverage.append((name, rows, days.min(), days.max(), who, GIVES.get(name, "")))
         for column in described.columns:
             if column.name in frame and len(frame):
                 filled.append(
                     (name, column.name, float(frame[column.name].notna().mean()), column.required)
                 )
     table = pd.DataFrame(coverage, columns=["table", "rows", "first", "last", "customers", "gives"])
+    table = table.astype({"rows": "Int64", "customers": "Int64"})
     control = reconcile.against_control(ledger).tail(13)
-    absent = table.loc[table["rows"] == 0]
+    absent = table.loc[table["rows"].isna()]
     findings = tuple(quarantine.describe(ledger.quarantine))
     lines = [*ledger.notes, rows_line(ledger.accounting), control_line(control)]
-    lines += [f"No table {row.table}: no {row.gives}." for row in absent.itertuples() if row.gives]
+    lines += [
+        f"No table {row.table}; not known: {row.gives}." for row in absent.itertuples() if row.gives
+    ]
     known = knowledge.by_currency(ledger)
     shares = pd.DataFrame(filled, columns=["table", "column", "filled", "required"])
     return Quality(

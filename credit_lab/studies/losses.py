@@ -83,8 +83,9 @@ def losses(
     told.need("what becomes of receivables is", *knowledge.AGES)
     empty = pd.DataFrame()
     if ledger.form == OPEN_ITEMS:
-        unsettled = told.lack("what becomes of receivables is", "settled")
-        return Losses(as_of, *[empty] * 9, notes=(f"{unsettled[0].upper()}{unsettled[1:]}.",))
+        unsettled = told.lack("What becomes of receivables is", "settled")
+        three = (empty, empty, empty)
+        return Losses(as_of, *three, *three, *three, (f"{unsettled}.",))
     buckets = aging.Buckets(policy.aging.edges)
     first = ledger.invoices["issue_date"].min() + pd.offsets.MonthEnd(0)
     ends = pd.date_range(max(as_of - pd.DateOffset(months=months), first), as_of, freq="ME")
