@@ -144,15 +144,15 @@ class Knowledge:
         The first three things that are not known are told with their reasons, the others by name.
         """
         known = (self.table["state"] == KNOWN).sum()
-        found = [f"Of {len(self.table)} things a report rests on, {known} are known."]
+        found = [f"Of {len(self.table)} things a report rests on, {known} are known"]
         if estimated := self._told(ESTIMATED):
-            found.append(f"Estimated: {'; '.join(estimated.values())}.")
+            found.append(f"Estimated: {'; '.join(estimated.values())}")
         if lacking := self._told(NOT_KNOWN):
             told = [*list(lacking.values())[:_MOST]]
             names = ", ".join(list(lacking)[_MOST:])
             told += [f"not known either: {names}"] if names else []
-            found.append(f"Not known: {'; '.join(told)}.")
-        return found
+            found.append(f"Not known: {'; '.join(told)}")
+        return [f"{line}." for line in found]
 
     def rows(self) -> list[dict[str, Any]]:
         """The table as JSON holds it, missing shares as null."""
@@ -376,7 +376,7 @@ def _tables(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
         count = int((table[DATED[name]] <= day).sum()) if name in DATED else len(table)
         there = ledger.has(name) and (count > 0 or name in _NONE_IS_NONE)
         none = f"table {name} holds nothing for {day.date()}" if ledger.has(name) else f"the ledger has no table {name}"
-        found = f"table {name}, {count:,} rows" if there else none
+        found = f"{count:,} rows" if there else none
         rows.append((name, KNOWN if there else NOT_KNOWN, np.nan, found, rests, bring))
     return rows
 
