@@ -21,6 +21,8 @@ class Said(str):
     facts : id → raw value in the unit of the figure; missing or NaN: not known
     day : on which they hold; written behind each id
 
+    Examples
+    --------
     >>> Said("Customers owe 5.", {"balance": 5.0}, pd.Timestamp("2025-12-31")).facts
     {'balance@2025-12-31': 5.0}
     """

@@ -165,7 +165,7 @@ def _of_customers(
     grids, late = _balances(rows, ledger.currency, ends, customers, events)
     grids |= _flows(ledger, ends, customers)
     grids |= _behaviour(ledger, rows, ends, customers, grids)
-    grids["high_credit"] = np.maximum.accumulate(grids["exposure"], axis=1)
+    grids["high_credit"] = np.maximum.accumulate(np.maximum(grids["exposure"], 0), axis=1)
     age = _months_on_book(ledger, ends, customers)
     disputed = _disputed(ledger, rows, ends, customers, events)
     late = {days: amount - disputed[days] for days, amount in late.items()}

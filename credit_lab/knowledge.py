@@ -21,6 +21,7 @@ from credit_lab import money, periods, summary
 from credit_lab.errors import NotKnown
 from credit_lab.ids import positions
 from credit_lab.ledger import reconcile
+from credit_lab.ledger.known import DATED
 from credit_lab.ledger.model import OPEN_ITEMS, Ledger
 from credit_lab.ledger.quarantine import rows_read
 from credit_lab.periods import takes_days
@@ -371,7 +372,8 @@ def _tables(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
     """Tables that a ledger may have."""
     rows = []
     for name, (rests, bring) in RESTS.items():
-        count = len(_in_force(ledger, day) if name == "limits" else ledger.rows(name))
+        table = _in_force(ledger, day) if name == "limits" else ledger.rows(name)
+        count = int((table[DATED[name]] <= day).sum()) if name in DATED else len(table)
         there = ledger.has(name) and (count > 0 or name in _NONE_IS_NONE)
         none = f"table {name} holds nothing for {day.date()}" if ledger.has(name) else f"the ledger has no table {name}"
         found = f"table {name}, {count:,} rows" if there else none

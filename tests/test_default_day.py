@@ -110,7 +110,7 @@ def test_the_last_day_of_any_order_of_any_size(sample):
 def test_commands_look_from_the_last_day_of_the_data(older, command):
     found = json.loads(run(app, [*command, "--ledger", str(older), "--json"], catch_exceptions=False).stdout)
     assert found["as_of"] == "2024-02-29"
-    assert found["notes"][0] == "As of 2024-02-29, the last day of the data."
+    assert "As of 2024-02-29, the last day of the data." in found["notes"]
 
 
 def test_a_day_far_from_the_data_is_said(older):

@@ -1,5 +1,6 @@
 """The register of models: rules, the chained log, standing on page one; evidence for one decision."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -192,8 +193,8 @@ def made(sample):
 def test_evidence_answers_from_the_ledger(made):
     # data/sample/limits.csv: C-0172, 2025-04-01 to 2025-06-30, 865000, finance director, quarterly review
     assert made.lines[0] == (
-        "On 2025-06-30 the limit of C-0172 was 865,000 CNY, since 2025-04-01, approved by finance director: quarterly "
-        "review."
+        "On 2025-06-30 the limit of C-0172 was 865,000.00 CNY, since 2025-04-01, approved by finance director: "
+        "quarterly review."
     )
     grade, methods = made.tables["grade"], made.tables["methods"].set_index("method")["limit"]
     assert grade["points"].sum() == pytest.approx((grade["weight"] * grade["score"].fillna(0)).sum())
@@ -213,7 +214,7 @@ def test_evidence_knows_nothing_later(made, sample):
             for name, on in (("facts", "observed_on"), ("financials", "published_on"),
                              ("assessments", "assessed_on"), ("limits", "valid_from"))}  # fmt: skip
     again = evidence.evidence(
-        type(cut)({**cut.tables, **late}, cut.quarantine, cut.accounting, cut.source, cut.windows),
+        dataclasses.replace(cut, tables={**cut.tables, **late}),
         policy.load(BASELINE), "C-0172", pd.Timestamp("2025-06-30"), models="none.jsonl",
     )  # fmt: skip
     for name, frame in made.tables.items():
@@ -228,7 +229,7 @@ def test_evidence_is_one_file_and_the_same_bytes(made, tmp_path):
     plain = json.loads((tmp_path / "deep" / "e.json").read_text(encoding="utf-8"))
     assert plain["customer"] == "C-0172" and len(plain["methods"]) == len(made.tables["methods"])
     page = (tmp_path / "e.html").read_text(encoding="utf-8")
-    assert "865,000 CNY" in page and "src='http" not in page and made.title in page
+    assert "865,000.00 CNY" in page and "src='http" not in page and made.title in page
     reports.evidence(made, str(tmp_path / "e.html"))
     assert page == (tmp_path / "e.html").read_text(encoding="utf-8")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["deep", "e.html"]

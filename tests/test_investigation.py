@@ -182,13 +182,14 @@ def test_our_own_sales_and_tax_invoices_against_statements(sample):
 
 
 def test_a_payment_profile_by_hand_and_point_in_time(write_ledger):
-    from tests.ledgers import invoice, payment
+    from tests.ledgers import invoice, paid_in_full, payment
 
+    settled, paid, _ = paid_in_full(day="2025-01-05", amount=10.0)
     book = ledger.read(
         write_ledger(
             invoices=[invoice("I1", issued="2025-01-01", due="2025-01-31"),
-                      invoice("I2", issued="2025-08-01", due="2025-08-31")],
-            payments=[payment("P1", paid="2025-03-12", invoice_id="I1")],
+                      invoice("I2", issued="2025-08-01", due="2025-08-31"), settled],
+            payments=[payment("P1", paid="2025-03-12", invoice_id="I1"), paid | {"invoice_id": "IS"}],
         )
     )  # fmt: skip
     # I1 was paid 40 days late; I2 stands 30 days late at 2025-09-30: both 100, so the mean is 35 and sd 5

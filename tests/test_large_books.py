@@ -12,7 +12,7 @@ from credit_lab import kpi, ledger, studies
 from credit_lab import policy as policies
 from credit_lab.__main__ import app
 from credit_lab.studies import granting, text
-from tests.ledgers import invoice, payment
+from tests.ledgers import allocation, invoice, payment
 
 BASELINE = policies.load("data/policies/2025-baseline.toml")
 END = "2025-06-30"
@@ -113,7 +113,9 @@ def test_the_same_sales_taken_back_are_no_sales(write_ledger):
         invoice("I5", issued="2024-05-10", due="2024-06-10", amount="0.07"),
         invoice("I6", issued="2024-05-11", due="2024-05-11", amount="-0.07"),
     ]  # fmt: skip
-    book = ledger.read(write_ledger(invoices=rows, payments=[payment(amount=1, paid="2024-05-30")]))
+    matched = [allocation("I6", "I5", "2024-05-11", 0.07)]  # set off: settled in full
+    paid = [payment(amount=1, paid="2024-05-30")]
+    book = ledger.read(write_ledger(invoices=rows, payments=paid, allocations=matched))
     figures, why = kpi.measured(book, kpi.monthly(book, pd.Timestamp("2024-05-31")))
     assert why["dso.period_end"] == "nothing was sold"
     assert np.isnan(figures["dso.period_end"])

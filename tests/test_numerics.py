@@ -40,10 +40,11 @@ def test_ten_million_amounts_add_up_to_the_cent():
 
 def test_amounts_of_ten_to_the_fifteen_minor_units_from_reader_to_report(tmp_path):
     rows = [invoice("I1", amount=HUGE), *(invoice(f"J{k}", amount=HUGE, customer=f"D{k}") for k in range(7)),
-            invoice("I2", amount=0.02)]  # fmt: skip
+            invoice("I2", amount=0.02), invoice("I3", "D9", amount=0.01)]  # fmt: skip
     paid = HUGE - 0.01  # 9,999,999,999,999.98
-    book = ledger.read(folder_of(tmp_path, invoices=rows, payments=[payment(amount=paid)],
-                                 allocations=[allocation(amount=paid)]))  # fmt: skip
+    received = [payment(amount=paid), payment("P3", "D9", amount=0.01)]
+    matched = [allocation(amount=paid), allocation("P3", "I3", amount=0.01)]
+    book = ledger.read(folder_of(tmp_path, invoices=rows, payments=received, allocations=matched))
     assert book.quarantine.empty
     day = pd.Timestamp("2024-03-31")
     items = aging.open_items(book, day).set_index("document_id")["open_amount"]
@@ -51,7 +52,7 @@ def test_amounts_of_ten_to_the_fifteen_minor_units_from_reader_to_report(tmp_pat
     # 7 x 9,999,999,999,999.99 + 0.01 + 0.02 = 69,999,999,999,999.96
     assert aging.bucket_table(aging.open_items(book, day), "CNY")["open_amount"].sum() == 69_999_999_999_999.96
     flows = kpi.monthly(book, day)
-    assert flows["sales"].sum() == 79_999_999_999_999.94  # 8 x HUGE + 0.02
+    assert flows["sales"].sum() == 79_999_999_999_999.95  # 8 x HUGE + 0.02 + 0.01, which was paid
     made = studies.review.review(book, policies.load(ROOT / "data/policies/2025-baseline.toml"), "2024Q1")
     lines = made.identity.set_index("line")["amount"]
     assert lines["difference"] == 0 and markup.cell(lines["sum"]) == "69,999,999,999,999.96"

@@ -1,5 +1,6 @@
 """Golden figures of real ledgers, which are not ours to publish: skipped where the data are absent."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -88,4 +89,4 @@ def test_highradius_review_and_backtest_mark_the_year_end(closed):
     assert not marked.loc[:"2019-10-31"].any()
     values = run.comparison.set_index("metric")
     assert values.loc["sales refused", "difference"] > 0
-    assert values.loc["written off in the window", "a"] == 0
+    assert np.isnan(values.loc["written off in the window", "a"])  # no table of write-offs

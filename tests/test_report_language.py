@@ -55,7 +55,7 @@ SENTENCES = {
     "limits/quarterly.py": "sales and payment allow more",
     "monitoring/contracts.py": "nobody is named as reviewer",
     "kpi/mix.py": "net sales of the twelve months up to",
-    "policy/currency.py": "or a policy in",
+    "policy/currency.py": "were converted at",
     "ledger/quarantine.py": "the invoice's date counts",
 }
 

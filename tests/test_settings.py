@@ -30,7 +30,8 @@ no.such.key: 3
 
 
 def drawn():
-    return show.figure(figures.bridge_chart(BRIDGE, currency="CNY", source="made by hand"), "a bridge").record
+    drawn = figures.bridge_chart(BRIDGE, ("2025-09-30", "2025-12-31"), currency="CNY", source="made by hand")
+    return show.figure(drawn, "a bridge").record
 
 
 def test_figures_follow_the_house_and_leave_the_users_settings_alone():
@@ -75,7 +76,7 @@ from credit_lab.figures import receivables as figures
 from credit_lab.publish import show
 bridge = pd.DataFrame({"line": list("abcdef"), "amount": [1e6, 2e5, -1.5e5, 1.5e5, 1e4, 1.21e6]})
 show.save({"bridge": bridge.assign(name="中文 =1", day=pd.Timestamp("2025-01-31"))}, Path(out) / "tables")
-show.figure(figures.bridge_chart(bridge, currency="CNY", source="s"), "alt")
+show.figure(figures.bridge_chart(bridge, ("2025-09-30", "2025-12-31"), currency="CNY", source="s"), "alt")
 """
 TABLES = 'show.table(bridge.assign(names=[{"a", "b", "c"} == 1 for _ in bridge["line"]]), "as of 2025-01-31")'
 RUN = """
@@ -162,7 +163,7 @@ def test_a_name_that_is_no_text_ends_no_command(tmp_path):
     invoices = "invoice_id,customer_id,issue_date,due_date,amount,currency\nI1,C1,2024-01-10,2024-02-09,100,CNY\n"
     Path(book, "invoices.csv").write_text(invoices)
     Path(book, "payments.csv").write_text(
-        "payment_id,customer_id,paid_date,amount,currency\nP1,C1,2024-02-20,100,CNY\n"
+        "payment_id,customer_id,paid_date,amount,currency,invoice_id\nP1,C1,2024-02-20,100,CNY,I1\n"
     )
     for more in ([], ["--json"]):
         done = command("check", "--ledger", book, *more)

@@ -1,6 +1,6 @@
 """What a reader sees are words: no code, no id of a formula, no broken word, in pages, slides and sheets.
 
-One pack of the sample is made per language, once a session, with few replicates: the words are the same with many.
+One pack of the sample is made per language, once a session, with little to simulate: the words are the same.
 """
 
 import csv
@@ -21,7 +21,7 @@ from credit_lab.publish.artefacts import Table, artefacts
 
 ROOT = Path(__file__).parents[1]
 BASELINE, TIGHTER = "data/policies/2025-baseline.toml", "data/policies/2025-tighter.toml"
-FEW = {"replicates": 8, "origins": 1, "scenarios": 500, "candidates": 2}
+FEW = {"origins": 1, "scenarios": 500, "candidates": 2}
 # Names with underscores or with a point between: max_dpd, 80_quarterly_review, dso.countback.
 CODE = re.compile(r"(?<![\w/@.-])(?:\d+_)?[a-z][a-z0-9]*(?:[_.][a-z0-9]+)+(?![\w/@])|\b\d+_[a-z]+\b")
 BROKEN = re.compile(r"\b(inf|nan|NaN|None|NaT|undefined)\b|[{}]|::|: :|：：|…\w", re.ASCII)

@@ -13,7 +13,7 @@ Ints = npt.NDArray[np.int64]
 Grid = npt.NDArray[np.float64]
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "e463574aab82"
+PARTS = "725c8b4fb771"
 CONTRACTS, ORDER, SETTLED = range(3)  # kinds of rows, in the order of a day
 GRANTED, OVER_LIMIT, ARREARS, NO_LIMIT, EXPIRED_LIMIT, NO_CONTRACT = range(6)  # why not more at once
 ITEMS, WAITING, SENT = range(3)  # numbers kept of each

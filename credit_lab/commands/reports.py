@@ -32,13 +32,14 @@ def make(name: str, parameters: Mapping[str, Any], out: Path, *, quiet: bool, **
     Parameters
     ----------
     name : of the notebook, as `workbench.notebook` knows it
-    parameters : of the notebook
+    parameters : of the notebook; `known_on` only where it is given, since older ones do not have it
     quiet : no progress bar
     settings : title, facts, also: see `publish.run.report`
     """
     from credit_lab.publish import run
 
-    return run.report(workbench.notebook(name), parameters, out, progress=not quiet, **settings)
+    given = {key: value for key, value in parameters.items() if key != "known_on" or value}
+    return run.report(workbench.notebook(name), given, out, progress=not quiet, **settings)
 
 
 def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Errors by which a notebook refuses input; anything else is a failure.
 REFUSALS = (
     "CollectionError",
+    "Contradiction",
     "CreditLabError",
     "DesignError",
     "GovernanceError",

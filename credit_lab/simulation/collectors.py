@@ -12,7 +12,7 @@ from credit_lab.simulation.heap import pop, push
 from credit_lab.simulation.records import BORROWING
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "3447ca1e5032"
+PARTS = "d5f85b527a7e"
 LATER = 2**30
 END, EARLY, STAGED, FAIL, BACK = range(5)  # lists of a day's events
 

@@ -30,7 +30,7 @@ from credit_lab.simulation.records import BORROWING
 from credit_lab.simulation.reviews import arrears, month_end
 
 # numba keeps compiled code for as long as this file stays the same: its parts must show here (tests/test_compiled.py).
-PARTS = "a444a653f9dc"
+PARTS = "3bede9831e78"
 
 
 @njit()

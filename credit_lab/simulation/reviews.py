@@ -12,7 +12,7 @@ from credit_lab.simulation.agenda import AHEAD, fetch
 from credit_lab.simulation.records import BORROWING
 
 forms.for_loops()
-PARTS = "b60c45f54c95"  # see `kernel.PARTS`
+PARTS = "b6daeab626ac"  # see `kernel.PARTS`
 SOLD, PAID, DAYS = range(3)  # of a month, in the rings
 FAR = 2**30
 

@@ -29,6 +29,8 @@ def moved(
     noise : movements up to here are called unchanged, in `unit`
     why : the reason where there is no value
 
+    Examples
+    --------
     >>> row = pd.Series({"value": 55.5, "change": 2.0, "change_year": 1.1})
     >>> moved("DSO", row, "days", ("2025Q3", "2024Q4"), worse_is_up=True)
     'DSO rose by 2.0 days against 2025Q3 to 55.5 and by 1.1 days against 2024Q4 (worse).'

@@ -206,8 +206,8 @@ def evidence(
         as_of,
         book.currency,
         (
-            *knowledge.of(book, policy, as_of).lines(),
             *_lines(customer, as_of, book.currency, stands, decision, tables),
+            *knowledge.of(book, policy, as_of).lines(),
         ),
         tables,
     )

@@ -99,12 +99,19 @@ def _owed(review: Review, late: float) -> str:
         return f"{lacking[0].upper()}{lacking[1:]}."
     total = float(review.identity.set_index("line").loc["sum", "amount"])
     stated = {"balance": total}
-    owed = f"At {day} customers owed {money_text(total, review.currency)} net of unapplied cash"
+    owed = money_text(total, review.currency)
+    said = (
+        f"At {day} customers owed {owed} net of unapplied cash and credit notes; no invoice was "
+        "open."
+    )
     if lacking := knows.lack("how much of it is overdue is", *AGES):
-        return Said(f"{owed} and credit notes; {lacking}.", stated, review.as_of)
-    if not np.isfinite(late):
-        return Said(f"{owed} and credit notes; no invoice was open.", stated, review.as_of)
-    said = f"{owed} and credit notes; {late:.1%} of open invoices were overdue."
+        said = f"At {day} customers owed {owed} net of unapplied cash and credit notes; {lacking}."
+    if lacking or not np.isfinite(late):
+        return Said(said, stated, review.as_of)
+    said = (
+        f"At {day} customers owed {owed} net of unapplied cash and credit notes; {late:.1%} of "
+        "open invoices were overdue."
+    )
     if rule := knows.basis("matching"):
         other = review.by_rule.iloc[-1]
         first = "last" if other["rule"] == "latest-due" else "first"

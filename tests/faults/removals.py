@@ -143,7 +143,7 @@ ABSENT: Mapping[str, tuple[str, ...]] = {
 # Runs that can say nothing at all: they must refuse in words.
 _BLIND = frozenset(
     {"evaluate", "evidence", "limits", "alerts", "21_evaluation", "40_limit_review", "41_terms_and_discounts"}
-    | {"42_portfolio_limits", "51_cash_forecast", "52_early_warning"}
+    | {"42_portfolio_limits", "52_early_warning"}
 )
 REFUSED: Mapping[str, frozenset[str]] = {
     "receipts": _BLIND | {"worklist", "50_aging_collections"},
@@ -153,7 +153,7 @@ REFUSED: Mapping[str, frozenset[str]] = {
     "write_offs": frozenset({"41_terms_and_discounts"}),
 }
 # Runs that say what there is whatever is lacking, section by section.
-ANSWERED = ("check", "00_start", "10_data_quality", "80_quarterly_review")
+ANSWERED = ("check", "00_start", "10_data_quality", "51_cash_forecast", "80_quarterly_review")
 # Lights that rest on a capability; without receipts or matching none may be green.
 LIGHTS: Mapping[str, tuple[str, ...]] = {
     "control": ("reconciles", "ledger reconciles"),
