@@ -157,6 +157,22 @@ def test_without_the_column_what_is_dated_later_is_left_out_and_it_is_said(write
     )
 
 
+def test_news_judgement_and_limits_dated_later_are_left_out(write_ledger):
+    """One row of each before the day and one after it, none of them with `known_on`."""
+    days = ["2025-03-01", "2025-09-01"]
+    fact = {"customer_id": "C1", "attribute": "insolvency", "value": "yes", "source": "register"}
+    view = {"customer_id": "C1", "assessor": "A", "factor": "ownership", "score": 3}
+    folder = write_ledger(
+        invoices=[invoice("F1", "C1", "2025-02-10", "2025-03-10", 100)],
+        payments=[payment("P1", "C1", "2025-03-01", 1)],
+        facts=[fact | {"observed_on": day} for day in days],
+        assessments=[view | {"assessed_on": day} for day in days],
+        limits=[{"customer_id": "C1", "valid_from": day, "credit_limit": 9} for day in days],
+    )
+    book = inputs.open_ledger(str(folder), known_on="2025-06-30")
+    assert [len(book.tables[name]) for name in ("facts", "assessments", "limits")] == [1, 1, 1]
+
+
 def test_a_customer_whose_documents_were_known_first_keeps_only_its_id(write_ledger):
     folder = write_ledger(
         customers=[

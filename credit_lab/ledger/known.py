@@ -61,6 +61,10 @@ def as_known(ledger: Ledger, known_on: str) -> Ledger:
     if day < first:
         raise LedgerError(f"known_on {day.date()} is before the first document of the data, {first.date()}")
     seen = ledger.known_by(day).up_to(day)
+    beside = {
+        name: rows[~(rows[DATED[name]] > day)] for name, rows in seen.tables.items() if DATED.get(name, "") in rows
+    }
+    seen = replace(seen, tables={**seen.tables, **beside})
     if documents_by_day(seen.tables).empty:
         raise LedgerError(f"{ledger.source}: no document had been recorded by {day.date()} (known_on)")
     return replace(seen, notes=(*ledger.notes, *_notes(ledger, seen, day)))
