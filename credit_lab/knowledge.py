@@ -10,6 +10,7 @@ first, and says what is lacking in the figure's place.
 ('known', '')
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credit_lab import money, periods, summary
+from credit_lab import periods, summary
 from credit_lab.errors import NotKnown
-from credit_lab.ids import positions
-from credit_lab.ledger import reconcile
+from credit_lab.ledger import matching, reconcile
 from credit_lab.ledger.known import DATED
 from credit_lab.ledger.model import OPEN_ITEMS, Ledger
 from credit_lab.ledger.quarantine import rows_read
@@ -28,9 +28,11 @@ from credit_lab.periods import takes_days
 from credit_lab.policy import Policy, in_currency
 
 KNOWN, ESTIMATED, NOT_KNOWN = "known", "estimated", "not known"
-UNMATCHED = 0.05  # of receipts and of what is open, by amount: with more, nobody knows what is open
+UNMATCHED = 0.05  # of receipts, by amount: with more, nobody knows what is open
+LOOSE = 0.2  # of what is open: long books hide it among their receipts; matching that comes late makes up to an eighth
+TRIFLE = 0.01  # of what is open: less changes no age worth speaking of
 YEAR = 13  # months after which figures of twelve months have their opening balance
-AGES = ("receipts", "matching")  # what is open, and how old it is
+AGES = ("receipts", "matching", "due_dates")  # what is open, and how old it is
 BEHAVIOUR = (*AGES, "settled")  # how customers pay
 
 # What rests on a table, what to bring where there is none, and whether it must have rows to tell something.
@@ -50,14 +52,6 @@ RESTS = {
 # What is told first, and how many things with their reasons.
 _FIRST, _MOST = (*AGES, "write_offs", "limits", "settled", "control"), 3
 _NONE_IS_NONE = ("write_offs", "disputes", "instalments")  # without rows: there were none
-# By which rule receipts are matched that the books do not match, see `ledger.matching`.
-RULES = {
-    "named": "by what the payer names",
-    "amount": "by amount",
-    "earliest_due": "by earliest due date",
-    "latest_due": "by latest due date",
-    "open_item": "by what is left of each item",
-}
 _COLUMNS = ["capability", "state", "share", "found", "consequence", "bring"]
 Row = tuple[str, str, float, str, str, str]
 
@@ -152,6 +146,9 @@ class Knowledge:
             names = ", ".join(list(lacking)[_MOST:])
             told += [f"not known either: {names}"] if names else []
             found.append(f"Not known: {'; '.join(told)}")
+        control = self.table[self.table["capability"] == "control"]["found"]
+        apart = [text.removeprefix("difference ") for text in control if text.startswith("difference")]
+        found += [f"The control account differs by up to {text}" for text in apart if re.search("[1-9]", text)]
         return [f"{line}." for line in found]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -217,14 +214,14 @@ def by_currency(ledger: Ledger, policy: Policy | None = None) -> Knowledge:
 
 def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
     """Documents, receipts, how they are matched, and whether anything was ever settled."""
-    rows, found = rows_read(ledger.accounting), _settling(ledger, day)
+    rows, found = rows_read(ledger.accounting), matching.standing(ledger, day)
     used = rows["kept"] / max(rows["kept"] + rows["quarantined"], 1)
     said = f"{rows['kept']:,} rows used, {rows['quarantined']:,} held back"
     listed = ledger.form == OPEN_ITEMS
     received = (KNOWN, f"{found.receipts:,} receipts")
     matched = (KNOWN, f"{found.matched:.1%} of receipts are matched by the books")
     settled = (KNOWN, f"{found.settled:,} of {found.invoices:,} invoices are settled in full")
-    if found.blind:
+    if found.owed > LOOSE or (found.loose > UNMATCHED and found.owed > TRIFLE):
         loose = f"{found.loose:.1%} of receipts are matched to no invoice, though the customer has invoices open"
         matched = (NOT_KNOWN, loose)
     elif found.rules:
@@ -247,65 +244,19 @@ def _documents(ledger: Ledger, day: pd.Timestamp) -> list[Row]:
         ("documents", KNOWN, used, said, "everything", ""),
         ("receipts", received[0], np.nan, received[1], "balances, ages, overdue", "receipts"),
         ("matching", matched[0], np.nan if listed else found.matched, matched[1], "ages, overdue", way),
+        ("due_dates", *_due_dates(ledger), "ages, overdue", "the due dates"),
         ("settled", settled[0], found.share, settled[1], told, whole),
         ("sales", sold[0], np.nan, sold[1], "sales of the past, DSO, turnover", whole),
     ]
 
 
-@dataclass(frozen=True)
-class _Settling:
-    """How receipts stand against invoices up to a day: shares of amount, numbers of documents."""
-
-    receipts: int
-    matched: float
-    loose: float  # unmatched, of customers who have invoices open
-    blind: bool  # whether that is too much, of receipts and of what is open
-    rules: str
-    invoices: int
-    settled: int
-
-    @property
-    def share(self) -> float:
-        """Share of invoices settled in full."""
-        return self.settled / self.invoices if self.invoices else np.nan
-
-
-def _settling(ledger: Ledger, day: pd.Timestamp) -> _Settling:
-    invoices, payments = ledger.invoices, ledger.payments
-    invoices = invoices[(invoices["issue_date"] <= day) & (invoices["amount"] > 0)]
-    payments = payments[payments["paid_date"] <= day]
-    rows = ledger.allocations[ledger.allocations["allocated_on"] <= day]
-    code, ids = ledger.currency, ledger.customers["customer_id"]
-    minor = money.to_minor(rows["amount"], code)
-    on = positions(rows["invoice_id"], invoices["invoice_id"])
-    by = positions(rows["payment_id"], payments["payment_id"])
-    left, rest = (money.to_minor(table["amount"], code) for table in (invoices, payments))
-    received = int(np.abs(rest).sum())
-    np.subtract.at(left, on[on >= 0], minor[on >= 0])
-    settled = int((left == 0).sum())
-    if ledger.has("write_offs"):
-        lost = ledger.tables["write_offs"]
-        lost = lost[lost["written_off_on"] <= day]
-        at = positions(lost["invoice_id"], invoices["invoice_id"])
-        np.subtract.at(left, at[at >= 0], money.to_minor(lost["amount"], code)[at >= 0])
-    np.subtract.at(rest, by[by >= 0], minor[by >= 0])
-    open_, loose = np.zeros((2, len(ids)), dtype=np.int64)
-    np.add.at(open_, positions(invoices["customer_id"], ids), left)
-    np.add.at(loose, positions(payments["customer_id"], ids), rest)
-    both = int(np.minimum(open_.clip(0), loose.clip(0)).sum())
-    matched, rules = int(np.abs(minor[by >= 0]).sum()), ""
-    if "matched_by" in rows and received:
-        by_rule = pd.Series(minor[by >= 0]).abs().groupby(rows["matched_by"].to_numpy()[by >= 0]).sum()
-        rules = ", ".join(f"{RULES[rule]}: {part / received:.1%}" for rule, part in by_rule.items())
-    return _Settling(
-        receipts=len(payments),
-        matched=matched / received if received else np.nan,
-        loose=both / received if received else 0.0,
-        blind=both > UNMATCHED * max(received, int(open_.clip(0).sum())),
-        rules=rules,
-        invoices=len(invoices),
-        settled=settled,
-    )
+def _due_dates(ledger: Ledger) -> tuple[str, float, str]:
+    """Whether invoices say when they are due, or their terms do."""
+    guessed = int((ledger.quarantine["rule"] == "due_date_from_terms").sum()) if len(ledger.quarantine) else 0
+    if not guessed:
+        return KNOWN, 1.0, "invoices say when they are due"
+    share = guessed / max(len(ledger.invoices), 1)
+    return ESTIMATED, 1 - share, f"{share:.1%} of due dates are taken from terms"
 
 
 def _accounts(ledger: Ledger, day: pd.Timestamp) -> list[Row]:

@@ -16,7 +16,7 @@ from credit_lab.__main__ import app
 from credit_lab.commands import reports
 from credit_lab.knowledge import ESTIMATED, KNOWN, NOT_KNOWN, Knowledge
 from credit_lab.publish import show
-from tests.ledgers import allocation, invoice, payment
+from tests.ledgers import allocation, invoice, paid_in_full, payment
 
 BASELINE = "data/policies/2025-baseline.toml"
 
@@ -50,6 +50,34 @@ def test_ages_are_known_while_at_most_five_in_a_hundred_received_are_unmatched(b
     told = knowledge.of(book(more_paid=[payment("P2", amount=loose)]))
     assert told.state("matching") == said
     assert told.ages == (said == KNOWN) == (told.blind == "")
+
+
+def test_ages_are_not_known_where_a_fifth_of_what_is_open_may_be_paid(book):
+    """Long books hide it among their receipts: 201 of 10,000 and more received, but of 1,000 open. 199 are less than a
+    fifth: 199 / 1,000."""
+    for loose, said in ((199.0, KNOWN), (201.0, NOT_KNOWN)):
+        settled, paid, full = paid_in_full("C9", "2024-01-05", 10_000.0)
+        kept = invoice("IX", "CX", amount=1000.0)
+        received = [paid, payment("PX", "CX", amount=loose)]
+        made = book(invoices=[settled, kept], payments=received, allocations=[full])
+        assert knowledge.of(made).state("matching") == said, loose
+
+
+def test_due_dates_from_terms_are_estimated(write_ledger, tmp_path):
+    """One of two due dates is not given: it is the issue date and 30 days."""
+    bare = {**invoice("I2", issued="2024-02-01"), "due_date": ""}
+    rows = [invoice(), bare]
+    mapping = tmp_path / "terms.toml"
+    names = "\n".join(f'{name} = "{name}"' for name in invoice())
+    paid = "\n".join(f'{name} = "{name}"' for name in [*payment(), "invoice_id"])
+    mapping.write_text(
+        f'[tables.invoices]\nfrom = "invoices"\nterms = {{ days = 30 }}\n[tables.invoices.columns]\n{names}\n'
+        f'[tables.payments]\nfrom = "payments"\n[tables.payments.columns]\n{paid}\n'
+    )
+    folder = write_ledger(invoices=rows, payments=[payment(invoice_id="I1")])
+    told = knowledge.of(ledger.read(folder, mapping))
+    assert told.state("due_dates") == ESTIMATED and told.ages
+    assert told.basis(*knowledge.AGES) == "50.0% of due dates are taken from terms"
 
 
 def test_a_table_of_which_nothing_holds_on_the_day_is_not_said_to_be_absent(book):
@@ -148,7 +176,7 @@ def test_a_policy_of_a_later_day_than_the_data_is_said_to_be(book):
 
 def test_the_first_lines_tell_the_most_important_with_reasons_and_the_rest_by_name(book):
     lines = knowledge.of(book(more_paid=[payment("P2", amount=400.0)])).lines()
-    assert lines[0].startswith("Of 21 things a report rests on, ")
+    assert lines[0].startswith("Of 22 things a report rests on, ")
     lacking = lines[-1].removeprefix("Not known: ").split("; ")
     assert lacking[0].startswith("ages, overdue (29.6% of receipts are matched to no invoice")  # 400 of 1,350
     assert lacking[1] == "losses, loss rates, allowance (the ledger has no table write_offs)"
@@ -215,7 +243,7 @@ def test_a_report_on_unknown_ages_ends_with_exit_code_1(book, tmp_path, monkeypa
         ended = stop.exit_code
     said = capsys.readouterr().out
     assert ended == code
-    assert said.startswith("Of 21 things a report rests on, ")
+    assert said.startswith("Of 22 things a report rests on, ")
     assert ("Failed: ages are not known" in said) == bool(code)
 
 
@@ -232,3 +260,11 @@ def test_every_notebook_with_a_heading_says_what_its_ledger_can_carry():
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         heading = re.search(r"show\.heading\((.*?)\n?\)(\n|$)", code, re.DOTALL)
         assert "knowledge=" in heading[1] if heading else "quality.knowledge" in code, path
+
+
+def test_a_control_account_that_differs_stands_in_the_first_lines(book):
+    """500 are open; an account of 650 differs by 150, one of 500 by nothing."""
+    for stated, said in ((650.0, ["The control account differs by up to 150.00."]), (500.0, [])):
+        made = book(control=[{"as_of": "2024-02-29", "balance": stated}])
+        lines = knowledge.of(made, as_of=pd.Timestamp("2024-02-29")).lines()
+        assert [line for line in lines if "control account differs" in line] == said

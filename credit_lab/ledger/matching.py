@@ -8,7 +8,7 @@ Nothing is matched before both sides exist; what is left waits as unapplied cash
 match or write off is never touched, and what they match later is theirs from the start.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,11 +26,85 @@ if TYPE_CHECKING:
 Frames = dict[str, pd.DataFrame]
 Ints = npt.NDArray[np.int64]
 BY_RULE = ("named", "amount", "earliest_due", "latest_due")
+# By which rule receipts are matched that the books do not match, see `ledger.matching`.
+RULES = {
+    "named": "by what the payer names",
+    "amount": "by amount",
+    "earliest_due": "by earliest due date",
+    "latest_due": "by latest due date",
+    "open_item": "by what is left of each item",
+}
 # Words that may be an id: Latin signs with dashes, points, slashes between; all between blanks.
 _WORDS = (
     r"(?<![A-Za-z0-9/._-])[A-Za-z0-9](?:[A-Za-z0-9/._-]*[A-Za-z0-9])?",
     r"[^\s,;:，；：、。()（）]+",
 )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How receipts stand against invoices up to a day.
+
+    Attributes
+    ----------
+    receipts, invoices, settled : numbers of documents; invoices settled in full
+    matched : share of receipts, by amount, that is matched
+    loose : share of receipts that is not, of customers who have invoices open
+    owed : the same amount as a share of what is open
+    rules : how much each rule matched, in words; empty where the books alone match
+    """
+
+    receipts: int
+    matched: float
+    loose: float
+    owed: float
+    rules: str
+    invoices: int
+    settled: int
+
+    @property
+    def share(self) -> float:
+        """Share of invoices settled in full."""
+        return self.settled / self.invoices if self.invoices else np.nan
+
+
+def standing(ledger: "Ledger", day: pd.Timestamp) -> Standing:
+    """How the receipts of a ledger of one currency stand against its invoices at the end of a day."""
+    invoices, payments = ledger.invoices, ledger.payments
+    invoices = invoices[(invoices["issue_date"] <= day) & (invoices["amount"] > 0)]
+    payments = payments[payments["paid_date"] <= day]
+    rows = ledger.allocations[ledger.allocations["allocated_on"] <= day]
+    code, ids = ledger.currency, ledger.customers["customer_id"]
+    minor = money.to_minor(rows["amount"], code)
+    on = positions(rows["invoice_id"], invoices["invoice_id"])
+    by = positions(rows["payment_id"], payments["payment_id"])
+    left, rest = (money.to_minor(table["amount"], code) for table in (invoices, payments))
+    received = int(np.abs(rest).sum())
+    np.subtract.at(left, on[on >= 0], minor[on >= 0])
+    settled = int((left == 0).sum())
+    if ledger.has("write_offs"):
+        lost = ledger.tables["write_offs"]
+        lost = lost[lost["written_off_on"] <= day]
+        at = positions(lost["invoice_id"], invoices["invoice_id"])
+        np.subtract.at(left, at[at >= 0], money.to_minor(lost["amount"], code)[at >= 0])
+    np.subtract.at(rest, by[by >= 0], minor[by >= 0])
+    open_, loose = np.zeros((2, len(ids)), dtype=np.int64)
+    np.add.at(open_, positions(invoices["customer_id"], ids), left)
+    np.add.at(loose, positions(payments["customer_id"], ids), rest)
+    both, owed = int(np.minimum(open_.clip(0), loose.clip(0)).sum()), int(open_.clip(0).sum())
+    matched, rules = int(np.abs(minor[by >= 0]).sum()), ""
+    if "matched_by" in rows and received:
+        by_rule = pd.Series(minor[by >= 0]).abs().groupby(rows["matched_by"].to_numpy()[by >= 0]).sum()
+        rules = ", ".join(f"{RULES[rule]}: {part / received:.1%}" for rule, part in by_rule.items())
+    return Standing(
+        receipts=len(payments),
+        matched=matched / received if received else np.nan,
+        loose=both / received if received else 0.0,
+        owed=both / owed if owed else 0.0,
+        rules=rules,
+        invoices=len(invoices),
+        settled=settled,
+    )
 
 
 def matched(ledger: "Ledger") -> pd.DataFrame:
