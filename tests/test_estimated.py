@@ -70,6 +70,13 @@ def test_without_a_rule_the_rest_of_the_review_stands(folder):
         made.overdu  # noqa: B018
 
 
+def test_books_of_three_months_whose_beginning_nobody_knows_have_no_dso(estimated):
+    figures, why = kpi.measured(estimated, kpi.monthly(estimated, DAY))
+    assert why["dso.period_end"].startswith("the balance before 2024-01-10 is not known")
+    assert pd.isna([figures[name] for name in ("dso.period_end", "dso.countback", "add", "cei")]).all()
+    assert figures["overdue_ratio"] == pytest.approx(80 / 230)
+
+
 def test_what_falls_due_adds_up_to_what_is_open(estimated):
     """On Sunday 31 March 80 are overdue; 150 are due on Tuesday 30 April, in the week to 5 May."""
     made = cash.falls_due(estimated, DAY, weeks=5).set_index("when")

@@ -90,6 +90,7 @@ def test_key_figures_show_themselves_with_id_unit_and_reason(write_ledger):
             ],
             payments=[payment(paid="2024-01-20", amount=40.0), payment("P2", "C2", "2024-01-20", 20.0)],
             allocations=[allocation(day="2024-01-20", amount=40.0), allocation("P2", "I2", "2024-01-20", 20.0)],
+            control=[{"as_of": "2024-01-31", "balance": 60.0}],
         )
     )
     found = kpi.measured(book, kpi.monthly(book, "2024-01-31"))

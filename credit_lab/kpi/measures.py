@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from credit_lab import money, summary
+from credit_lab import knowledge, money, summary
 from credit_lab.errors import PeriodError
 from credit_lab.kpi import formulas as f
 from credit_lab.kpi.flows import unknown
@@ -107,6 +107,8 @@ def _whole_year(window: pd.DataFrame) -> bool:
     return len(window) == 12 and window["month"].iloc[-1].is_month_end
 
 
+START_UP = 4  # months in which books that begin empty fill; what rests on balances is not comparable
+FILLING = ("dso.", "add", "ar_turnover.", "cei")
 _ON_SALES = ("dso.period_end", "dso.average", "dso.best_possible", "add", "bad_debt_ratio.period")
 _ON_NET_SALES = ("dso.countback", "ar_turnover.ending", "ar_turnover.average", *_ON_SALES)
 # Columns of the flows that a key figure is made of.
@@ -125,6 +127,20 @@ _FROM = {
 _ON_OPENING = ("dso.average", "ar_turnover.average", "cei")
 
 
+def young(ledger: Ledger, flows: pd.DataFrame) -> str:
+    """Why what rests on balances over sales is not known in the first months of books; empty: it is.
+
+    Books that begin in the middle of a firm's life lack what was owed before, and the first receipts settle it.
+
+    Parameters
+    ----------
+    ledger : one currency
+    flows : of `monthly`
+    """
+    lacking = knowledge.of(ledger, as_of=flows["month"].iloc[-1]).why("opening") if len(flows) <= START_UP else ""
+    return f"{lacking}, and the books are no more than {START_UP} months old" if lacking else ""
+
+
 def measured(ledger: Ledger, flows: pd.DataFrame) -> Measured:
     """`kpis` of a ledger's flows, and why each that is NaN cannot be measured or is not known.
 
@@ -138,6 +154,9 @@ def measured(ledger: Ledger, flows: pd.DataFrame) -> Measured:
     for name, columns in _FROM.items():
         why[name] = next((lacking[one] for one in columns if one in lacking), why.get(name, ""))
     unseen = [name for name, columns in _FROM.items() if not lacking.keys().isdisjoint(columns)]
+    if before := young(ledger, flows):
+        filling = [name for name in _FROM if name.startswith(FILLING)]
+        unseen, why = unseen + filling, {**dict.fromkeys(filling, before), **{k: v for k, v in why.items() if v}}
     values = Kpis({**values, **dict.fromkeys(unseen, np.nan)})
     return Measured(values, {name: why[name] for name, value in values.items() if np.isnan(value)})
 

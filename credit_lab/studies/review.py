@@ -18,6 +18,7 @@ from credit_lab.knowledge import (
     NOT_KNOWN,
     Knowledge,
 )
+from credit_lab.kpi.measures import FILLING, START_UP
 from credit_lab.ledger import quarantine, reconcile
 from credit_lab.ledger.model import OPEN_ITEMS, Ledger
 from credit_lab.periods import Period, parse_period
@@ -35,8 +36,6 @@ _ON_AGES = (
     *("dso.best_possible", "add", "cei", "cei.period", "overdue_ratio"),
     *("days_to_pay.km_median", "days_to_pay.closed_mean"),
 )
-_START_UP = 4  # months in which books that begin empty fill; their DSO is not comparable
-_FILLING = ("dso.", "add", "ar_turnover.", "cei")
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,7 @@ def review(ledger: Ledger, policy: Policy, period: str) -> Review:
             ),
             knows,
         ),
-        kpi_series=series[~series["month"].isin(flows["month"].head(_START_UP))],
+        kpi_series=series[~series["month"].isin(flows["month"].head(START_UP))],
         unmeasured=why,
         unmeasured_before={
             window.previous().label: past.reasons,
@@ -292,10 +291,10 @@ def _figures(
     more, reasons = more | dict.fromkeys(lacking, math.nan), reasons | lacking
     found = {**values, **more}
     why |= {name: reasons[name] for name, value in more.items() if math.isnan(value)}
-    if len(rows) <= _START_UP:
-        filling = [name for name in found if name.startswith(_FILLING)]
+    if len(rows) <= START_UP:
+        filling = [name for name in found if name.startswith(FILLING)]
         found |= dict.fromkeys(filling, math.nan)
-        reason = f"balances fill in the first {_START_UP} months of the books"
+        reason = f"balances fill in the first {START_UP} months of the books"
         why |= {name: why.get(name, reason) for name in filling}
     order = [name for name in kpi.FORMULAS if name in found]
     return kpi.Measured(kpi.Kpis({name: found[name] for name in order}), why)
@@ -324,7 +323,7 @@ def _bridge(earlier: pd.DataFrame, flows: pd.DataFrame, currency: str) -> pd.Dat
     """`kpi.bridge` since the period before; empty where one of the two windows has no net sales, or
     the earlier one lies in months in which the books fill.
     """
-    if len(earlier) <= _START_UP:
+    if len(earlier) <= START_UP:
         return pd.DataFrame()
     windows = kpi.window(earlier), kpi.window(flows)
     if not all(one["sales"] > 0 for one in windows):
