@@ -471,6 +471,24 @@ def test_the_order_of_rows_changes_nothing(tables, random, rule):
     assert ledger.rematched(book, rule).digest() == book.digest()
 
 
+def test_a_refund_that_names_its_invoice_reopens_it_once_when_matched_again():
+    """10 settle I1 of 10, whose refund of the next day names it: 10 are open again, not 20, however often matched."""
+    tables = {
+        "invoices": pd.DataFrame(
+            [invoice(f"I{k}", issued="2024-01-01", due="2024-01-01", amount=10.0) for k in (1, 2)]
+        ),
+        "payments": pd.DataFrame(
+            [
+                payment("P0", paid="2024-01-02", amount=-10.0, invoice_id="I1"),
+                payment("P1", paid="2024-01-01", amount=10.0, invoice_id=""),
+            ]
+        ),
+    }
+    book = read(tables, Mapping(match="earliest-due"))
+    assert book.allocations[["payment_id", "amount"]].to_numpy().tolist() == [["P0", -10.0], ["P1", 10.0]]
+    assert ledger.rematched(book, "earliest-due").digest() == book.digest()
+
+
 @given(books(), st.integers(0, 20))
 def test_what_comes_later_changes_nothing_before(tables, number):
     last = day(number)

@@ -160,6 +160,7 @@ def rematched(ledger: "Ledger", rule: str) -> "Ledger":
     tables, rows = ledger.tables, ledger.allocations
     how = _how(rows)
     names = pd.concat([named(tables["payments"]), rows[how == "named"]])
+    names = names.drop_duplicates(["payment_id", "invoice_id"])  # a name counts once
     books = {**tables, "allocations": rows[~how.isin(BY_RULE)]}
     both = pd.concat([books["allocations"], by_rule(books, rule, names)], ignore_index=True)
     return replace(ledger, tables={**tables, "allocations": canonical("allocations", both)})
