@@ -3,16 +3,18 @@
 import json
 import os
 import stat
+import sys
 
 import pandas as pd
 import pytest
+from jupyter_client.kernelspec import KernelSpec
 from typer.testing import CliRunner
 
 from credit_lab import ledger, publish, workbench
 from credit_lab.__main__ import app
 from credit_lab.errors import LedgerError, ReportError
 from credit_lab.ledger import snapshot
-from credit_lab.publish import pack
+from credit_lab.publish import kernel, pack, run
 from tests.ledgers import invoice, payment
 from tests.test_report import notebook
 
@@ -162,3 +164,25 @@ def test_what_a_killed_run_left_is_taken_away_by_the_next(tmp_path):
         assert ledger.read(url).source == url
     assert "CREDIT_LAB_SNAPSHOT" not in os.environ
     assert list(tmp_path.glob(".ledger*")) == []
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_kernel_that_does_not_come_up_is_started_once_more(tmp_path, monkeypatch, failures):
+    """As when another worker's kernel took the port that was free when it was chosen."""
+    real, started = kernel.manager, []
+
+    def manager(folder):
+        made = real(folder)
+        started.append(folder)
+        if len(started) <= failures:
+            made.kernel_spec = KernelSpec(argv=[sys.executable, "-c", "raise SystemExit(1)"], language="python")
+        return made
+
+    monkeypatch.setattr(kernel, "manager", manager)
+    source = notebook(tmp_path / "n.ipynb", 'out: str = ""  # x', "1 + 1")
+    if failures == 1:
+        assert run.report(source, {}, tmp_path / "r", title="T", progress=False).html.exists()
+    else:
+        with pytest.raises(ReportError, match="DeadKernel"):
+            run.report(source, {}, tmp_path / "r", title="T", progress=False)
+    assert len(started) == 2

@@ -260,10 +260,16 @@ def step(
 
 
 def _execute(
-    source: Path, executed: Path, parameters: dict[str, Any], usual: list[float] | None
+    source: Path,
+    executed: Path,
+    parameters: dict[str, Any],
+    usual: list[float] | None,
+    *,
+    again: bool = True,
 ) -> Sections:
     """Run the cells; a bar says how long it will take where `usual` holds the seconds of an earlier
-    run.
+    run. A kernel that does not come up is started once more: a port that was free when it was
+    chosen may have gone to the kernel of another worker.
     """
     with _light_imports():
         import papermill
@@ -293,6 +299,9 @@ def _execute(
     except DeadKernelError as error:
         raise Stopped(source.name, _cells_done(executed) + 1, "DeadKernel", KILLED) from error
     except RuntimeError as error:  # jupyter_client: it did not even come up
+        if again:
+            shutil.rmtree(settings, ignore_errors=True)
+            return _execute(source, executed, parameters, usual, again=False)
         raise Stopped(source.name, 1, "DeadKernel", f"{error}; {KILLED}") from error
     finally:
         shutil.rmtree(settings, ignore_errors=True)
